@@ -1,0 +1,2 @@
+//! Transect.
+fn main() {}
