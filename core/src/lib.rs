@@ -1,1 +1,30 @@
-//! Transect.
+//! Transect as a library: the product's nouns, and the engines behind small traits.
+//!
+//! Data flows route → service → store. A noun's `routes` read a request and shape its answer, its
+//! `service` holds permission, rule and transaction, its `store` holds the SQL.
+
+pub mod account;
+pub mod annotation;
+pub mod attribute;
+pub mod bookmark;
+pub mod config;
+pub mod context;
+pub mod database;
+pub mod entity_type;
+pub mod error;
+pub mod export;
+pub mod file;
+pub mod frames;
+pub mod http;
+pub mod id;
+pub mod journal;
+pub mod leaf;
+pub mod media;
+pub mod organization;
+pub mod project;
+pub mod query;
+pub mod section;
+pub mod station;
+pub mod storage;
+pub mod time;
+pub mod version;

@@ -1,1 +1,27 @@
-//! Transect.
+//! Frame index and client of the frame workers.
+//!
+//! "Frame n" names the n-th picture of a source file that a normal decode shows, in display order, counted from zero.
+//! A [`FrameIndex`] says which coded packet that is, so every part of the program agrees on it; the frame rate is never used
+//! to find a picture.
+//!
+//! Decoding happens in child processes ([`Workers`] starts the `transect-frames` binary), because a hostile or broken file
+//! may crash a decoder. A crash costs the requests that worker held, never the station. This package does not link FFmpeg.
+
+mod columns;
+mod error;
+mod file;
+mod index;
+pub mod message;
+mod process;
+mod quarantine;
+mod request;
+mod stamp;
+mod workers;
+
+pub use error::{IndexError, WorkerError};
+pub use index::{Access, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, Packet};
+pub use request::{
+    CodedPacket, ComposeRequest, Format, Layout, Packets, Picture, PictureRequest, Roi, Size,
+};
+pub use stamp::stamp;
+pub use workers::{Options, Workers};

@@ -1,0 +1,208 @@
+//! The frame index: every coded packet and every shown picture of one video or image.
+
+use std::ops::{Range, RangeInclusive};
+
+use serde::{Deserialize, Serialize};
+
+/// What a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A sequence of pictures with time stamps.
+    Video,
+    /// One picture: an index with one frame.
+    Image,
+}
+
+/// A fraction, for time bases (seconds per tick), frame rates (frames per second) and aspect ratios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fraction {
+    /// Numerator.
+    pub num: i64,
+    /// Denominator, positive.
+    pub den: i64,
+}
+
+impl Fraction {
+    /// The value as a float, for showing to people.
+    pub fn as_f64(self) -> f64 {
+        self.num as f64 / self.den as f64
+    }
+}
+
+/// A set of marks on a frame or packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// Verified random access: decoding may start here, and everything that displays at or after it comes out exact.
+    pub const KEY: Flags = Flags(1);
+    /// Displays before the random access point that precedes it in decode order; decoding must start one point earlier.
+    pub const LEADING: Flags = Flags(2);
+    /// The bytes are missing, cut short, or do not decode.
+    pub const DAMAGED: Flags = Flags(4);
+    /// The file has no usable time stamp; the value was made up from the neighbours.
+    pub const SYNTHETIC: Flags = Flags(8);
+    /// Nothing refers to this picture; it may be skipped on the way to another one.
+    pub const DISPOSABLE: Flags = Flags(16);
+    /// Hidden by an edit list.
+    pub const EDITED_OUT: Flags = Flags(32);
+
+    /// True if every mark of `other` is set.
+    pub fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Sets the marks of `other`.
+    pub fn insert(&mut self, other: Flags) {
+        self.0 |= other.0;
+    }
+
+    /// Clears the marks of `other`.
+    pub fn remove(&mut self, other: Flags) {
+        self.0 &= !other.0;
+    }
+}
+
+/// A shown picture; its place in [`FrameIndex::frames`] is its display ordinal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Presentation time stamp in ticks of the time base, strictly increasing from frame to frame.
+    pub pts: i64,
+    /// Ticks until the next frame; for the last one what the file says, else the median.
+    pub duration: i64,
+    /// Ordinal of the coded packet that this picture comes from.
+    pub packet: u32,
+    /// Marks.
+    pub flags: Flags,
+}
+
+/// A coded packet; its place in [`FrameIndex::packets`] is its ordinal in decode order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// With [`Access::Direct`] the offset of the payload in the file, else the demuxer's position.
+    pub position: u64,
+    /// Payload bytes.
+    pub size: u32,
+    /// Decoding time stamp in ticks.
+    pub dts: i64,
+    /// Presentation time stamp in ticks; for a hidden packet only good for comparison.
+    pub pts: i64,
+    /// Display ordinal of the picture, or none when nothing is shown for this packet.
+    pub frame: Option<u32>,
+    /// Marks.
+    pub flags: Flags,
+}
+
+/// How the payload of a packet is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// `size` bytes of the file at `position` are the payload, checked when the index was made.
+    Direct,
+    /// The payload is scattered or rewritten (MPEG-TS, stripped headers); the demuxer must run.
+    Demuxer,
+}
+
+/// What a decoder must be told before the first packet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DecoderSetup {
+    /// The container's four-character code, as a number.
+    pub tag: u32,
+    /// Codec headers as the container stores them.
+    pub extradata: Vec<u8>,
+    /// Bits per sample as coded, or zero.
+    pub bits_per_coded_sample: i32,
+    /// Profile as libav numbers it, or -99.
+    pub profile: i32,
+    /// Level as libav numbers it, or -99.
+    pub level: i32,
+    /// Pictures a decoder must hold back to put them into display order.
+    pub reorder: u8,
+}
+
+/// Every coded packet and every shown picture of one source, with what a player has to know about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FrameIndex {
+    /// Lower-case hex BLAKE3 over the stamp and the packet table: equal on every machine for equal files.
+    pub fingerprint: String,
+    /// Lower-case hex BLAKE3 over size, head, tail and samples of the file; see [`crate::stamp`].
+    pub stamp: String,
+    /// Video or image.
+    pub kind: Kind,
+    /// Container as libav names it, such as `mov,mp4,m4a,3gp,3g2,mj2`.
+    pub container: String,
+    /// Codec as libav names it, such as `h264`.
+    pub codec: String,
+    /// Codec for WebCodecs, such as `avc1.640028`; none when no browser decodes it.
+    pub codec_string: Option<String>,
+    /// Decoder configuration record for WebCodecs (avcC, hvcC); none when the stream carries its own headers.
+    pub description: Option<Vec<u8>>,
+    /// Seconds per tick.
+    pub time_base: Fraction,
+    /// Ticks of the first frame.
+    pub start_pts: i64,
+    /// Average frames per second, for showing to people only.
+    pub frame_rate: Option<Fraction>,
+    /// Width of the coded picture in pixels, before rotation.
+    pub width: u32,
+    /// Height of the coded picture in pixels, before rotation.
+    pub height: u32,
+    /// Clockwise turn that shows the picture upright: 0, 90, 180 or 270. Pictures from a worker are turned already.
+    pub rotation_degrees: u16,
+    /// Width of a pixel over its height, before rotation. Pictures from a worker are not stretched.
+    pub sample_aspect_ratio: Fraction,
+    /// Pixel format as libav names it, such as `yuv420p`.
+    pub pixel_format: String,
+    /// Bits per second of the video stream, or of the file, where known.
+    pub bit_rate: Option<u64>,
+    /// From the first frame's start to the last one's end.
+    pub duration_secs: f64,
+    /// True if the file also has sound.
+    pub has_audio: bool,
+    /// How packets are reached.
+    pub access: Access,
+    /// What a decoder must be told.
+    pub decoder: DecoderSetup,
+    /// Shown pictures in display order.
+    #[serde(skip)]
+    pub frames: Vec<Frame>,
+    /// Coded packets in decode order.
+    #[serde(skip)]
+    pub packets: Vec<Packet>,
+}
+
+impl FrameIndex {
+    /// Number of shown pictures.
+    pub fn frame_count(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Ordinal of the packet where decoding must start to get `frame` exact, or none if there is no such frame.
+    ///
+    /// That is the last random access point which both decodes and displays no later than the frame, so a leading picture of
+    /// an open GOP starts one point earlier. The first packet if the file has none.
+    pub fn random_access_at_or_before(&self, frame: usize) -> Option<usize> {
+        let frame = self.frames.get(frame)?;
+        let earlier = &self.packets[..=frame.packet as usize];
+        let start = earlier.iter().rposition(|packet| packet.flags.contains(Flags::KEY) && packet.pts <= frame.pts);
+        Some(start.unwrap_or(0))
+    }
+
+    /// Ordinals of the packets to decode, in this order, to show every frame of `range`; empty if the range is.
+    /// Frames beyond the end are ignored.
+    pub fn packets_for(&self, range: RangeInclusive<usize>) -> Range<usize> {
+        let Some(start) = self.random_access_at_or_before(*range.start()) else { return 0..0 };
+        let last = (*range.end()).min(self.frames.len() - 1);
+        if last < *range.start() {
+            return 0..0;
+        }
+        let end = self.frames[*range.start()..=last].iter().map(|frame| frame.packet as usize + 1).max();
+        start..end.unwrap_or(start)
+    }
+
+    /// Width and height in pixels of the upright picture, as a worker delivers it.
+    pub fn display_size(&self) -> (u32, u32) {
+        if self.rotation_degrees % 180 == 90 { (self.height, self.width) } else { (self.width, self.height) }
+    }
+}

@@ -1,0 +1,196 @@
+//! What can be asked of a worker, and what comes back.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Fraction, WorkerError};
+
+/// Encoding of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JPEG, BT.601 full range as JFIF has it.
+    Jpg,
+    /// PNG, lossless; keeps transparency.
+    Png,
+    /// WebP; keeps transparency. Quality 100 is lossless.
+    Webp,
+    /// GIF, still or moving.
+    Gif,
+    /// H.264 in MP4; animations only.
+    Mp4,
+}
+
+impl Format {
+    /// The media type, such as `image/jpeg`.
+    pub fn mime(self) -> &'static str {
+        match self {
+            Format::Jpg => "image/jpeg",
+            Format::Png => "image/png",
+            Format::Webp => "image/webp",
+            Format::Gif => "image/gif",
+            Format::Mp4 => "video/mp4",
+        }
+    }
+}
+
+/// A part of the upright picture, relative to it: 0 to 1, origin top left.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Roi {
+    /// Width over the picture's width.
+    pub width_norm: f64,
+    /// Height over the picture's height.
+    pub height_norm: f64,
+    /// Left edge.
+    pub x_norm: f64,
+    /// Top edge.
+    pub y_norm: f64,
+}
+
+impl FromStr for Roi {
+    type Err = WorkerError;
+
+    /// Reads `w:h:x:y`, the order of the `roi` query parameter.
+    fn from_str(text: &str) -> Result<Self, WorkerError> {
+        let parts: Result<Vec<f64>, _> = text.split(':').map(str::parse).collect();
+        match parts.as_deref() {
+            Ok(&[width_norm, height_norm, x_norm, y_norm]) => Ok(Roi { width_norm, height_norm, x_norm, y_norm }),
+            _ => Err(WorkerError::Invalid { message: format!("roi is not w:h:x:y: {text}") }),
+        }
+    }
+}
+
+/// Size of the delivered picture (of a tile, when composed) in pixels, after cropping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Size {
+    /// As coded.
+    Native,
+    /// Scaled down, keeping proportions, if higher than this.
+    MaxHeight(u32),
+    /// Stretched to exactly this.
+    Exact {
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+    },
+}
+
+/// Asks for one frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PictureRequest {
+    /// The media file.
+    pub source: PathBuf,
+    /// Its index file.
+    pub index_file: PathBuf,
+    /// Display ordinal.
+    pub frame: u64,
+    /// Part of the picture, or all of it.
+    pub roi: Option<Roi>,
+    /// Size after cropping.
+    pub size: Size,
+    /// Encoding; not `Mp4`.
+    pub format: Format,
+    /// 1 to 100, for JPEG and WebP; as libjpeg counts it.
+    pub quality: u8,
+}
+
+impl PictureRequest {
+    /// Asks for a whole frame at its native size as JPEG of quality 85.
+    pub fn jpg(source: impl Into<PathBuf>, index_file: impl Into<PathBuf>, frame: u64) -> Self {
+        PictureRequest {
+            source: source.into(),
+            index_file: index_file.into(),
+            frame,
+            roi: None,
+            size: Size::Native,
+            format: Format::Jpg,
+            quality: 85,
+        }
+    }
+}
+
+/// How several frames become one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// A grid filled row by row. Without a number of columns it has ⌈√n⌉; rows follow from the number of frames, and rows
+    /// given beyond that stay black.
+    Tile {
+        /// Columns.
+        columns: Option<u32>,
+        /// Rows; frames that do not fit are refused.
+        rows: Option<u32>,
+    },
+    /// One after the other, as GIF or MP4.
+    Animate {
+        /// Pictures per second.
+        rate: Fraction,
+    },
+}
+
+/// Asks for several frames in one picture or animation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComposeRequest {
+    /// The media file.
+    pub source: PathBuf,
+    /// Its index file.
+    pub index_file: PathBuf,
+    /// Display ordinals, in the order wanted; may repeat.
+    pub frames: Vec<u64>,
+    /// Grid or animation.
+    pub layout: Layout,
+    /// Part of every picture, or all of it.
+    pub roi: Option<Roi>,
+    /// Size of every picture after cropping.
+    pub size: Size,
+    /// Encoding: `Gif` or `Mp4` for an animation, anything but `Mp4` for a grid.
+    pub format: Format,
+    /// 1 to 100, for JPEG and WebP.
+    pub quality: u8,
+}
+
+/// An encoded picture or animation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The file.
+    pub bytes: Bytes,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Media type.
+    pub mime: &'static str,
+}
+
+/// Coded packets for a client that decodes by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packets {
+    /// Codec for WebCodecs, or none when no browser decodes it.
+    pub codec_string: Option<String>,
+    /// Codec as libav names it.
+    pub codec: String,
+    /// Width of the coded picture in pixels.
+    pub coded_width: u32,
+    /// Height of the coded picture in pixels.
+    pub coded_height: u32,
+    /// Decoder configuration record (avcC, hvcC); none when the stream carries its own headers.
+    pub description: Option<Vec<u8>>,
+    /// In decode order; the first one is a random access point.
+    pub packets: Vec<CodedPacket>,
+}
+
+/// One coded packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodedPacket {
+    /// Display ordinal of its picture, also outside the range asked for; −1 when nothing is to be shown for it.
+    pub frame: i64,
+    /// True at a verified random access point.
+    pub key: bool,
+    /// Payload.
+    pub bytes: Bytes,
+}

@@ -1,0 +1,159 @@
+//! The pool of worker processes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::message::{Outcome, Task};
+use crate::process::Process;
+use crate::quarantine::Quarantine;
+use crate::{CodedPacket, ComposeRequest, FrameIndex, Packets, Picture, PictureRequest, WorkerError};
+
+/// Beside its cache a worker may map this much: code, decoders, one large picture in several forms.
+const WORKING_MEMORY_BYTES: u64 = 3 << 30;
+
+/// How to run the workers.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The `transect-frames` binary.
+    pub binary: PathBuf,
+    /// Processes, at least one; each uses about one core when busy.
+    pub processes: usize,
+    /// Decoded pictures kept, in bytes over all processes.
+    pub cache_bytes: u64,
+    /// A worker that holds requests and shows no sign of life for this long is killed.
+    pub request_timeout: Duration,
+}
+
+/// The pool of worker processes. Every source belongs to one of them, so that its decoder and pictures stay warm there.
+///
+/// Processes start when first needed, are replaced when they die, and end when the pool is dropped or this program ends,
+/// however it ends. All calls are cancel-safe: dropping one withdraws the request.
+pub struct Workers {
+    options: Options,
+    slots: Vec<Mutex<Option<Arc<Process>>>>,
+    quarantine: Arc<Quarantine>,
+    next_id: AtomicU64,
+}
+
+impl Workers {
+    /// A pool that has not started anything yet.
+    pub fn new(options: Options) -> Self {
+        let slots = (0..options.processes.max(1)).map(|_| Mutex::default()).collect();
+        Workers { options, slots, quarantine: Arc::default(), next_id: AtomicU64::new(1) }
+    }
+
+    /// Returns the source's index: the one in `index_file` if the source still fits it, else a new one, which is written there.
+    ///
+    /// Errors: `Unreadable` if the source is no video or image that can be decoded; `Io`; those of the pool.
+    pub async fn index(&self, source: &Path, index_file: &Path) -> Result<FrameIndex, WorkerError> {
+        let task = Task::Index { source: source.to_owned(), index_file: index_file.to_owned() };
+        match self.call(task, source).await? {
+            (Outcome::Indexed, _) => {}
+            other => return Err(unexpected(&other.0)),
+        }
+        let path = index_file.to_owned();
+        let read = tokio::task::spawn_blocking(move || FrameIndex::read(&path)).await;
+        read.map_err(|error| WorkerError::Io { message: error.to_string() })?
+            .map_err(|error| WorkerError::Io { message: format!("{error}: {}", index_file.display()) })
+    }
+
+    /// Returns one frame as an encoded picture, upright.
+    ///
+    /// Errors: `OutOfRange`; `Unreadable` also when the source has no usable index; `Invalid`; those of the pool.
+    pub async fn picture(&self, request: PictureRequest) -> Result<Picture, WorkerError> {
+        let (source, mime) = (request.source.clone(), request.format.mime());
+        picture(self.call(Task::Picture(request), &source).await?, mime)
+    }
+
+    /// Returns several frames as a grid or an animation.
+    ///
+    /// Errors: as [`Workers::picture`].
+    pub async fn compose(&self, request: ComposeRequest) -> Result<Picture, WorkerError> {
+        let (source, mime) = (request.source.clone(), request.format.mime());
+        picture(self.call(Task::Compose(request), &source).await?, mime)
+    }
+
+    /// Returns the coded packets, in decode order, that show the frames from `first` to `last` (included, cut at the end of
+    /// the source). They begin at the random access point at or before `first`.
+    ///
+    /// Errors: as [`Workers::picture`].
+    pub async fn packets(
+        &self,
+        source: &Path,
+        index_file: &Path,
+        first: u64,
+        last: u64,
+    ) -> Result<Packets, WorkerError> {
+        let task = Task::Packets { source: source.to_owned(), index_file: index_file.to_owned(), first, last };
+        let (outcome, body) = self.call(task, source).await?;
+        let Outcome::Packets(table) = outcome else { return Err(unexpected(&outcome)) };
+        let mut rest = Bytes::from(body);
+        let mut packets = Vec::with_capacity(table.packets.len());
+        for (frame, key, size) in table.packets {
+            if size as usize > rest.len() {
+                return Err(WorkerError::Io { message: "worker sent too few bytes".into() });
+            }
+            packets.push(CodedPacket { frame, key, bytes: rest.split_to(size as usize) });
+        }
+        Ok(Packets {
+            codec_string: table.codec_string,
+            codec: table.codec,
+            coded_width: table.coded_width,
+            coded_height: table.coded_height,
+            description: table.description,
+            packets,
+        })
+    }
+
+    /// Process ids of the workers that run now, for supervision and tests.
+    pub fn process_ids(&self) -> Vec<u32> {
+        let id = |slot: &Mutex<Option<Arc<Process>>>| {
+            let slot = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            slot.as_ref().filter(|process| !process.dead()).and_then(|process| process.id)
+        };
+        self.slots.iter().filter_map(id).collect()
+    }
+
+    async fn call(&self, task: Task, source: &Path) -> Result<(Outcome, Vec<u8>), WorkerError> {
+        self.quarantine.admit(source)?;
+        let process = self.process(source)?;
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        process.call(id, task, source.to_owned()).await
+    }
+
+    /// The process that the source belongs to, started if need be.
+    fn process(&self, source: &Path) -> Result<Arc<Process>, WorkerError> {
+        let mut hasher = DefaultHasher::new();
+        source.hash(&mut hasher);
+        let slot = &self.slots[(hasher.finish() % self.slots.len() as u64) as usize];
+        let mut slot = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(process) = slot.as_ref().filter(|process| !process.dead()) {
+            return Ok(process.clone());
+        }
+        let cache_bytes = self.options.cache_bytes / self.slots.len() as u64;
+        let arguments = [
+            "--cache-bytes".to_owned(),
+            cache_bytes.to_string(),
+            "--memory-bytes".to_owned(),
+            (WORKING_MEMORY_BYTES + cache_bytes).to_string(),
+        ];
+        let (timeout, quarantine) = (self.options.request_timeout, self.quarantine.clone());
+        let process = Arc::new(Process::start(&self.options.binary, &arguments, timeout, quarantine)?);
+        *slot = Some(process.clone());
+        Ok(process)
+    }
+}
+
+fn picture((outcome, body): (Outcome, Vec<u8>), mime: &'static str) -> Result<Picture, WorkerError> {
+    let Outcome::Picture { width, height } = outcome else { return Err(unexpected(&outcome)) };
+    Ok(Picture { bytes: body.into(), width, height, mime })
+}
+
+fn unexpected(outcome: &Outcome) -> WorkerError {
+    WorkerError::Io { message: format!("worker sent an unexpected answer: {outcome:?}") }
+}

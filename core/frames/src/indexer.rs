@@ -1,0 +1,129 @@
+//! From a file to its frame index.
+
+use std::path::Path;
+
+use transect_frame_client::{FrameIndex, Fraction, Kind, WorkerError, stamp};
+
+use crate::bitstream;
+use crate::libav::Input;
+use crate::order::{self, Tables};
+use crate::reader::{Place, Reader};
+use crate::scan::{Scan, Scanned, scan};
+use crate::verify::{self, Shown};
+
+/// Makes sure that `index_file` holds the index of `source`: keeps the one that is there if its stamp fits, else scans the
+/// file. `progress` is called often.
+///
+/// Errors: `Unreadable`, `Io`.
+pub fn ensure(source: &Path, index_file: &Path, progress: &mut dyn FnMut()) -> Result<(), WorkerError> {
+    let stamp = stamp(source).map_err(|error| unreadable(source, &error.to_string()))?;
+    // An index of another version, or a damaged one, is made again.
+    if FrameIndex::read(index_file).is_ok_and(|index| index.stamp == stamp) {
+        return Ok(());
+    }
+    let index = build(source, stamp, progress).map_err(|reason| unreadable(source, &reason))?;
+    index.write(index_file).map_err(|error| WorkerError::Io { message: format!("{error}: {}", index_file.display()) })
+}
+
+/// An `Unreadable` that names the file last.
+pub fn unreadable(source: &Path, reason: &str) -> WorkerError {
+    WorkerError::unreadable(format!("{reason}: {}", source.display()))
+}
+
+fn build(source: &Path, stamp: String, progress: &mut dyn FnMut()) -> Result<FrameIndex, String> {
+    let mut input = Input::open(source).map_err(|error| error.to_string())?;
+    let kind = kind(&input);
+    let found = scan(source, &mut input, kind == Kind::Image, progress).map_err(|error| error.to_string())?;
+    let (container, parameters) = (input.container(), input.parameters().map_err(|error| error.to_string())?);
+    let mut reader = Reader::open(source, &container, found.access, places(&found))?;
+    let timed = order::by_time(&container, parameters.intra_only(), &found.packets).filter(|order| !order.is_empty());
+    let by_time = match timed {
+        Some(order) => verify::ends(&mut reader, &parameters, &found.packets, order, progress)?,
+        None => None,
+    };
+    let shown = match by_time {
+        Some(shown) => shown,
+        None => verify::everything(&mut reader, &parameters, &found.packets, progress)?,
+    };
+    let Shown { order, damaged, picture } = shown;
+    let Some(picture) = picture.filter(|_| !order.is_empty()) else {
+        return Err(format!("none of its {} packets of {} decodes", found.packets.len(), parameters.codec()));
+    };
+    let (time_base, stated_rate) = (input.time_base(), input.frame_rate());
+    let Tables { packets, frames, reorder } =
+        order::tables(&found.packets, &order, &damaged, order::tick(time_base, stated_rate));
+    let (first, last) = (frames[0], frames[frames.len() - 1]);
+    let duration_secs = (last.pts + last.duration - first.pts) as f64 * time_base.as_f64();
+    let mut decoder = parameters.setup();
+    decoder.reorder = reorder.max(parameters.reorder().clamp(0, 255) as u8);
+    let (codec_string, description) = bitstream::web_codec(
+        &parameters.codec(),
+        parameters.extradata(),
+        decoder.level,
+        picture.format().depth(),
+        &found.first,
+    );
+    let (rotation, from_picture) = (input.rotation_degrees(), picture.rotation_degrees());
+    Ok(FrameIndex {
+        fingerprint: fingerprint(&stamp, &found.packets),
+        stamp,
+        kind,
+        container,
+        codec: parameters.codec(),
+        codec_string,
+        description,
+        time_base,
+        start_pts: first.pts,
+        frame_rate: (kind == Kind::Video).then(|| rate(stated_rate, frames.len(), duration_secs)).flatten(),
+        width: picture.width(),
+        height: picture.height(),
+        rotation_degrees: if rotation == 0 { from_picture } else { rotation },
+        sample_aspect_ratio: input.sample_aspect_ratio(),
+        pixel_format: picture.format().name(),
+        bit_rate: parameters.bit_rate().or(input.bit_rate()),
+        duration_secs: if kind == Kind::Image { 0.0 } else { duration_secs },
+        has_audio: input.has_audio(),
+        access: found.access,
+        decoder,
+        frames,
+        packets,
+    })
+}
+
+/// Pictures come alone in their file, or in a brand of ISO media made for them. A GIF counts as a picture.
+fn kind(input: &Input) -> Kind {
+    let (container, brand) = (input.container(), input.brand());
+    let still = container.ends_with("_pipe") || container == "gif" || container == "apng";
+    if still || matches!(brand.as_str(), "avif" | "avis" | "heic" | "mif1") { Kind::Image } else { Kind::Video }
+}
+
+fn places(found: &Scan) -> Vec<Place> {
+    let place = |packet: &Scanned| Place {
+        position: packet.position.unwrap_or(0),
+        size: packet.size,
+        dts: packet.dts.unwrap_or(0),
+        key: packet.flags.contains(transect_frame_client::Flags::KEY),
+    };
+    found.packets.iter().map(place).collect()
+}
+
+/// The stated average rate, unless the frames contradict it by more than a hundredth.
+fn rate(stated: Option<Fraction>, frames: usize, duration_secs: f64) -> Option<Fraction> {
+    let counted = frames as f64 / duration_secs;
+    if let Some(stated) = stated.filter(|stated| (stated.as_f64() / counted - 1.0).abs() < 0.01) {
+        return Some(stated);
+    }
+    let milli = (counted * 1000.0).round();
+    (milli.is_finite() && milli >= 1.0).then_some(Fraction { num: milli as i64, den: 1000 })
+}
+
+fn fingerprint(stamp: &str, packets: &[Scanned]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(stamp.as_bytes());
+    for packet in packets {
+        hasher.update(&packet.position.unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(&packet.size.to_le_bytes());
+        hasher.update(&packet.pts.unwrap_or(i64::MIN).to_le_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}

@@ -1,0 +1,101 @@
+//! An encoder: pictures in, packets out.
+#![expect(unsafe_code, reason = "calls into libavcodec")]
+
+use std::ptr;
+
+use ffmpeg_next::ffi;
+use transect_frame_client::Fraction;
+
+use super::{Error, Frame, Packet, Result, c_string, check, fail, no_memory};
+
+/// What an encoder is told beside the size and format of its pictures.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Options by name, as the ffmpeg manual lists them for the encoder.
+    pub options: Vec<(&'static str, String)>,
+    /// Constant quantiser, for MJPEG.
+    pub quantiser: Option<f64>,
+    /// Pictures per second.
+    pub rate: Option<Fraction>,
+}
+
+/// An encoder for pictures that look like the first one.
+pub struct Encoder {
+    pub(super) context: *mut ffi::AVCodecContext,
+}
+
+impl Encoder {
+    /// Opens an encoder by its libav name for pictures of the size and format of `like`.
+    ///
+    /// Errors: the library lacks the encoder, or it refuses the format or an option.
+    pub fn open(name: &'static str, like: &Frame, setting: &Setting) -> Result<Self> {
+        let codec_name = c_string(name)?;
+        unsafe {
+            let codec = ffi::avcodec_find_encoder_by_name(codec_name.as_ptr());
+            if codec.is_null() {
+                return Err(Error { what: "encode", reason: format!("no encoder {name}") });
+            }
+            let encoder = Encoder { context: ffi::avcodec_alloc_context3(codec) };
+            let Some(context) = encoder.context.as_mut() else { return Err(no_memory("open the encoder")) };
+            let rate = setting.rate.unwrap_or(Fraction { num: 25, den: 1 });
+            context.width = (*like.0).width;
+            context.height = (*like.0).height;
+            context.pix_fmt = like.format().0;
+            context.color_range = (*like.0).color_range;
+            context.colorspace = (*like.0).colorspace;
+            context.time_base = ffi::AVRational { num: rate.den as i32, den: rate.num as i32 };
+            context.framerate = ffi::AVRational { num: rate.num as i32, den: rate.den as i32 };
+            context.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
+            context.thread_count = 1;
+            if setting.rate.is_some() {
+                context.flags |= ffi::AV_CODEC_FLAG_GLOBAL_HEADER as i32 | ffi::AV_CODEC_FLAG_CLOSED_GOP as i32;
+            }
+            if let Some(quantiser) = setting.quantiser {
+                context.flags |= ffi::AV_CODEC_FLAG_QSCALE as i32;
+                context.global_quality = (quantiser * f64::from(ffi::FF_QP2LAMBDA)) as i32;
+                (*like.0).quality = context.global_quality;
+            }
+            let mut options = ptr::null_mut();
+            for (key, value) in &setting.options {
+                let (key, value) = (c_string(key)?, c_string(value)?);
+                ffi::av_dict_set(&mut options, key.as_ptr(), value.as_ptr(), 0);
+            }
+            let code = ffi::avcodec_open2(encoder.context, codec, &mut options);
+            ffi::av_dict_free(&mut options);
+            check("open the encoder", code)?;
+            Ok(encoder)
+        }
+    }
+
+    /// Hands in a picture, or none to end.
+    pub fn send(&mut self, frame: Option<&Frame>) -> Result<()> {
+        let frame = frame.map_or(ptr::null(), |frame| frame.0.cast_const());
+        check("encode", unsafe { ffi::avcodec_send_frame(self.context, frame) }).map(|_| ())
+    }
+
+    /// Takes out a packet; false if there is none now.
+    pub fn receive(&mut self, packet: &mut Packet) -> Result<bool> {
+        match unsafe { ffi::avcodec_receive_packet(self.context, packet.0) } {
+            0.. => Ok(true),
+            code if code == ffi::AVERROR(ffmpeg_next::error::EAGAIN) || code == ffi::AVERROR_EOF => Ok(false),
+            code => Err(fail("encode", code)),
+        }
+    }
+
+    /// Encodes one picture on its own.
+    pub fn still(mut self, frame: &Frame) -> Result<Vec<u8>> {
+        let mut packet = Packet::new()?;
+        self.send(Some(frame))?;
+        self.send(None)?;
+        if !self.receive(&mut packet)? {
+            return Err(Error { what: "encode", reason: "nothing came out".into() });
+        }
+        Ok(packet.bytes().to_vec())
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        unsafe { ffi::avcodec_free_context(&mut self.context) }
+    }
+}

@@ -1,0 +1,165 @@
+//! A media file and its video stream.
+#![expect(unsafe_code, reason = "calls into libavformat")]
+
+use std::path::Path;
+use std::ptr;
+
+use ffmpeg_next::ffi;
+use transect_frame_client::Fraction;
+
+use super::{Error, Packet, Parameters, Result, c_string, check, fail, frame, text};
+
+/// Formats that hold their own media bytes. What is absent on purpose: play lists and the like, which open other files.
+const FORMATS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,nut,dv,gxf,ivf,obu,h264,hevc,m4v,\
+    mjpeg,yuv4mpegpipe,gif,apng,av1,vc1,wtv,rm,bmp_pipe,dpx_pipe,exr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe,\
+    pam_pipe,pbm_pipe,pcx_pipe,pgm_pipe,png_pipe,ppm_pipe,psd_pipe,qoi_pipe,sgi_pipe,sunrast_pipe,tiff_pipe,webp_pipe";
+
+/// An open media file.
+pub struct Input {
+    context: *mut ffi::AVFormatContext,
+    stream: usize,
+}
+
+impl Input {
+    /// Opens a file and finds its video stream; reads as much of it as libav wants to see.
+    ///
+    /// Errors: not a known format, damaged headers, or no video in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let name = path.to_str().ok_or_else(|| Error { what: "open", reason: "the path is not UTF-8".into() })?;
+        let url = c_string(&format!("file:{name}"))?;
+        let mut options = ptr::null_mut();
+        for (key, value) in [("protocol_whitelist", "file"), ("format_whitelist", FORMATS)] {
+            let (key, value) = (c_string(key)?, c_string(value)?);
+            check("set an option", unsafe { ffi::av_dict_set(&mut options, key.as_ptr(), value.as_ptr(), 0) })?;
+        }
+        let mut input = Input { context: ptr::null_mut(), stream: 0 };
+        unsafe {
+            let code = ffi::avformat_open_input(&mut input.context, url.as_ptr(), ptr::null(), &mut options);
+            ffi::av_dict_free(&mut options);
+            check("open", code)?;
+            check("read the headers", ffi::avformat_find_stream_info(input.context, ptr::null_mut()))?;
+            let video = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
+            let stream = ffi::av_find_best_stream(input.context, video, -1, -1, ptr::null_mut(), 0);
+            if stream < 0 {
+                return Err(Error { what: "find a picture", reason: "no video stream".into() });
+            }
+            input.stream = stream as usize;
+            if (*input.stream()).disposition & ffi::AV_DISPOSITION_ATTACHED_PIC != 0 {
+                return Err(Error { what: "find a picture", reason: "only cover art".into() });
+            }
+            for at in 0..(*input.context).nb_streams as usize {
+                if at != input.stream {
+                    (**(*input.context).streams.add(at)).discard = ffi::AVDiscard::AVDISCARD_ALL;
+                }
+            }
+        }
+        Ok(input)
+    }
+
+    fn stream(&self) -> *mut ffi::AVStream {
+        unsafe { *(*self.context).streams.add(self.stream) }
+    }
+
+    /// Reads the next packet of the video stream; false at the end. A read error past the first packet counts as the end, as
+    /// it does for a player: the file is cut short.
+    pub fn read(&mut self, packet: &mut Packet) -> Result<bool> {
+        loop {
+            unsafe {
+                ffi::av_packet_unref(packet.0);
+                let code = ffi::av_read_frame(self.context, packet.0);
+                if code == ffi::AVERROR(ffmpeg_next::error::EAGAIN) {
+                    continue;
+                }
+                if code == ffi::AVERROR(ffmpeg_next::error::ENOMEM) {
+                    return Err(fail("read a packet", code));
+                }
+                if code < 0 {
+                    return Ok(false);
+                }
+                if (*packet.0).stream_index == self.stream as i32 {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Goes to a byte of the file, for formats that can start anywhere.
+    pub fn seek_byte(&mut self, position: u64) -> Result<()> {
+        let code = unsafe {
+            ffi::av_seek_frame(self.context, self.stream as i32, position as i64, ffi::AVSEEK_FLAG_BYTE)
+        };
+        check("seek", code).map(|_| ())
+    }
+
+    /// Goes to the last random access point the container knows at or before a time stamp in ticks.
+    pub fn seek_time(&mut self, timestamp: i64) -> Result<()> {
+        let code = unsafe {
+            ffi::av_seek_frame(self.context, self.stream as i32, timestamp, ffi::AVSEEK_FLAG_BACKWARD)
+        };
+        check("seek", code).map(|_| ())
+    }
+
+    pub fn parameters(&self) -> Result<Parameters> {
+        Parameters::of(unsafe { (*self.stream()).codecpar })
+    }
+
+    /// The container as libav names it.
+    pub fn container(&self) -> String {
+        text(unsafe { (*(*self.context).iformat).name })
+    }
+
+    /// The brand of an ISO base media file, such as `isom` or `avif`; empty elsewhere.
+    pub fn brand(&self) -> String {
+        unsafe {
+            let entry = ffi::av_dict_get((*self.context).metadata, c"major_brand".as_ptr(), ptr::null(), 0);
+            if entry.is_null() { String::new() } else { text((*entry).value) }
+        }
+    }
+
+    pub fn time_base(&self) -> Fraction {
+        fraction(unsafe { (*self.stream()).time_base }).unwrap_or(Fraction { num: 1, den: 1000 })
+    }
+
+    /// The average rate as the container or the probe has it.
+    pub fn frame_rate(&self) -> Option<Fraction> {
+        fraction(unsafe { (*self.stream()).avg_frame_rate })
+    }
+
+    pub fn sample_aspect_ratio(&self) -> Fraction {
+        let (stream, parameters) = unsafe { (&*self.stream(), &*(*self.stream()).codecpar) };
+        fraction(stream.sample_aspect_ratio)
+            .or_else(|| fraction(parameters.sample_aspect_ratio))
+            .unwrap_or(Fraction { num: 1, den: 1 })
+    }
+
+    /// Clockwise turn that shows the picture upright, in degrees, from the display matrix.
+    pub fn rotation_degrees(&self) -> u16 {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
+        let mut size = 0;
+        let matrix = unsafe { ffi::av_stream_get_side_data(self.stream(), kind, &mut size) };
+        if matrix.is_null() || size < 36 { 0 } else { unsafe { frame::rotation(matrix.cast()) } }
+    }
+
+    pub fn has_audio(&self) -> bool {
+        let context = unsafe { &*self.context };
+        (0..context.nb_streams as usize).any(|at| unsafe {
+            (*(**context.streams.add(at)).codecpar).codec_type == ffi::AVMediaType::AVMEDIA_TYPE_AUDIO
+        })
+    }
+
+    /// Bits per second of the whole file, where known.
+    pub fn bit_rate(&self) -> Option<u64> {
+        u64::try_from(unsafe { (*self.context).bit_rate }).ok().filter(|&rate| rate > 0)
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        unsafe { ffi::avformat_close_input(&mut self.context) }
+    }
+}
+
+fn fraction(value: ffi::AVRational) -> Option<Fraction> {
+    let valid = value.num > 0 && value.den > 0;
+    valid.then(|| Fraction { num: value.num.into(), den: value.den.into() })
+}

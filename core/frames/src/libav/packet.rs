@@ -1,0 +1,91 @@
+//! A coded packet.
+#![expect(unsafe_code, reason = "calls into libavcodec")]
+
+use ffmpeg_next::ffi;
+
+use super::{Result, check, no_memory};
+
+/// A coded packet; reused from read to read.
+pub struct Packet(pub(super) *mut ffi::AVPacket);
+
+impl Packet {
+    pub fn new() -> Result<Self> {
+        let packet = unsafe { ffi::av_packet_alloc() };
+        if packet.is_null() { Err(no_memory("make a packet")) } else { Ok(Packet(packet)) }
+    }
+
+    /// Replaces the payload with `size` bytes, written by `fill`.
+    pub fn fill<E: From<super::Error>>(
+        &mut self,
+        size: u32,
+        fill: impl FnOnce(&mut [u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        unsafe {
+            ffi::av_packet_unref(self.0);
+            check("make a packet", ffi::av_new_packet(self.0, i32::try_from(size).unwrap_or(i32::MAX)))?;
+            fill(std::slice::from_raw_parts_mut((*self.0).data, size as usize))
+        }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        unsafe {
+            if (*self.0).data.is_null() || (*self.0).size <= 0 {
+                return &[];
+            }
+            std::slice::from_raw_parts((*self.0).data, (*self.0).size as usize)
+        }
+    }
+
+    /// Lets the packet carry an ordinal through the decoder in place of its time stamp, and marks random access.
+    pub fn label(&mut self, ordinal: usize, key: bool) {
+        unsafe {
+            (*self.0).pts = ordinal as i64;
+            (*self.0).dts = ffi::AV_NOPTS_VALUE;
+            (*self.0).flags = if key { ffi::AV_PKT_FLAG_KEY } else { 0 };
+        }
+    }
+
+    pub fn position(&self) -> Option<u64> {
+        u64::try_from(unsafe { (*self.0).pos }).ok()
+    }
+
+    pub fn pts(&self) -> Option<i64> {
+        Some(unsafe { (*self.0).pts }).filter(|&pts| pts != ffi::AV_NOPTS_VALUE)
+    }
+
+    pub fn dts(&self) -> Option<i64> {
+        Some(unsafe { (*self.0).dts }).filter(|&dts| dts != ffi::AV_NOPTS_VALUE)
+    }
+
+    pub fn duration(&self) -> i64 {
+        unsafe { (*self.0).duration }
+    }
+
+    pub fn key(&self) -> bool {
+        unsafe { (*self.0).flags & ffi::AV_PKT_FLAG_KEY != 0 }
+    }
+
+    pub fn corrupt(&self) -> bool {
+        unsafe { (*self.0).flags & ffi::AV_PKT_FLAG_CORRUPT != 0 }
+    }
+
+    /// True if an edit list hides the picture.
+    pub fn edited_out(&self) -> bool {
+        unsafe { (*self.0).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
+    }
+
+    /// True if the container changes the decoder's configuration with this packet.
+    pub fn reconfigures(&self) -> bool {
+        use ffi::AVPacketSideDataType::{AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE};
+        let kinds = [AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE];
+        kinds.into_iter().any(|kind| unsafe {
+            !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null()
+        })
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        unsafe { ffi::av_packet_free(&mut self.0) }
+    }
+}

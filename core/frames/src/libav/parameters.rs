@@ -1,0 +1,106 @@
+//! What a decoder has to know about a stream.
+#![expect(unsafe_code, reason = "calls into libavcodec")]
+
+use ffmpeg_next::ffi;
+use transect_frame_client::{DecoderSetup, FrameIndex};
+
+use super::{Error, PixelFormat, Result, c_string, check, no_memory, text};
+
+/// What a decoder has to know about a stream.
+pub struct Parameters(pub(super) *mut ffi::AVCodecParameters);
+
+impl Parameters {
+    fn new() -> Result<Self> {
+        let parameters = unsafe { ffi::avcodec_parameters_alloc() };
+        if parameters.is_null() { Err(no_memory("make parameters")) } else { Ok(Parameters(parameters)) }
+    }
+
+    /// Copies those of a stream.
+    pub(super) fn of(source: *const ffi::AVCodecParameters) -> Result<Self> {
+        let parameters = Self::new()?;
+        check("copy parameters", unsafe { ffi::avcodec_parameters_copy(parameters.0, source) })?;
+        Ok(parameters)
+    }
+
+    /// Those that were noted when the index was made.
+    pub fn from_index(index: &FrameIndex) -> Result<Self> {
+        let parameters = Self::new()?;
+        let name = c_string(&index.codec)?;
+        let setup = &index.decoder;
+        unsafe {
+            let descriptor = ffi::avcodec_descriptor_get_by_name(name.as_ptr());
+            if descriptor.is_null() {
+                return Err(Error { what: "find the codec", reason: format!("unknown name {}", index.codec) });
+            }
+            let raw = &mut *parameters.0;
+            raw.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
+            raw.codec_id = (*descriptor).id;
+            raw.codec_tag = setup.tag;
+            raw.width = index.width as i32;
+            raw.height = index.height as i32;
+            raw.bits_per_coded_sample = setup.bits_per_coded_sample;
+            raw.profile = setup.profile;
+            raw.level = setup.level;
+            raw.video_delay = i32::from(setup.reorder);
+            raw.format = PixelFormat::by_name(&index.pixel_format).map_or(-1, PixelFormat::number);
+            if !setup.extradata.is_empty() {
+                let size = setup.extradata.len();
+                let copy = ffi::av_mallocz(size + ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize).cast::<u8>();
+                if copy.is_null() {
+                    return Err(no_memory("copy codec headers"));
+                }
+                std::ptr::copy_nonoverlapping(setup.extradata.as_ptr(), copy, size);
+                raw.extradata = copy;
+                raw.extradata_size = size as i32;
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// What to note in the index; `reorder` is filled in by the scan.
+    pub fn setup(&self) -> DecoderSetup {
+        let raw = unsafe { &*self.0 };
+        DecoderSetup {
+            tag: raw.codec_tag,
+            extradata: self.extradata().to_vec(),
+            bits_per_coded_sample: raw.bits_per_coded_sample,
+            profile: raw.profile,
+            level: raw.level,
+            reorder: 0,
+        }
+    }
+
+    pub fn extradata(&self) -> &[u8] {
+        unsafe {
+            if (*self.0).extradata.is_null() || (*self.0).extradata_size <= 0 {
+                return &[];
+            }
+            std::slice::from_raw_parts((*self.0).extradata, (*self.0).extradata_size as usize)
+        }
+    }
+
+    pub fn codec(&self) -> String {
+        text(unsafe { ffi::avcodec_get_name((*self.0).codec_id) })
+    }
+
+    /// True if every packet of this codec stands alone.
+    pub fn intra_only(&self) -> bool {
+        let descriptor = unsafe { ffi::avcodec_descriptor_get((*self.0).codec_id) };
+        !descriptor.is_null() && unsafe { (*descriptor).props } & ffi::AV_CODEC_PROP_INTRA_ONLY as i32 != 0
+    }
+
+    pub fn bit_rate(&self) -> Option<u64> {
+        u64::try_from(unsafe { (*self.0).bit_rate }).ok().filter(|&rate| rate > 0)
+    }
+
+    /// Reordering as the container or the probe has it, in pictures.
+    pub fn reorder(&self) -> i32 {
+        unsafe { (*self.0).video_delay }
+    }
+}
+
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        unsafe { ffi::avcodec_parameters_free(&mut self.0) }
+    }
+}

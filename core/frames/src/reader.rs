@@ -1,0 +1,146 @@
+//! Packets by ordinal.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use transect_frame_client::Access;
+
+use crate::libav::{Input, Packet};
+
+/// Going on reading is cheaper than a seek up to here.
+const READ_ON: usize = 64;
+/// After a seek the wanted packet is among so many.
+const SYNC_LIMIT: usize = 256;
+
+/// What tells packets apart: payload position, size, and both time stamps, where the demuxer gives them.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub position: u64,
+    pub size: u32,
+    /// For containers that seek by time.
+    pub dts: i64,
+    pub key: bool,
+}
+
+/// Reads packets by ordinal, by the positions that were found when the file was scanned.
+pub struct Reader {
+    path: PathBuf,
+    places: Vec<Place>,
+    way: Way,
+}
+
+enum Way {
+    Direct(File),
+    Demuxer { input: Option<Box<Input>>, next: usize, seeks_bytes: bool },
+}
+
+impl Reader {
+    /// `container` is the name libav has for it.
+    ///
+    /// Errors: the file cannot be opened.
+    pub fn open(path: &Path, container: &str, access: Access, places: Vec<Place>) -> Result<Self, String> {
+        let way = match access {
+            Access::Direct => Way::Direct(File::open(path).map_err(|error| error.to_string())?),
+            Access::Demuxer => {
+                let seeks_bytes = matches!(container, "mpegts" | "mpeg");
+                Way::Demuxer { input: None, next: 0, seeks_bytes }
+            }
+        };
+        Ok(Reader { path: path.to_owned(), places, way })
+    }
+
+    /// Reads a packet and labels it with its ordinal.
+    ///
+    /// Errors: the file ends early or is not the one that was indexed.
+    pub fn read(&mut self, ordinal: usize, packet: &mut Packet) -> Result<(), String> {
+        let place = self.places[ordinal];
+        match &mut self.way {
+            Way::Direct(file) => packet.fill(place.size, |bytes| {
+                let short = |error: std::io::Error| Fault(format!("packet {ordinal} at byte {}: {error}", place.position));
+                file.read_exact_at(bytes, place.position).map_err(short)
+            })?,
+            Way::Demuxer { .. } => self.demux(ordinal, packet)?,
+        }
+        packet.label(ordinal, place.key);
+        Ok(())
+    }
+
+    fn demux(&mut self, ordinal: usize, packet: &mut Packet) -> Result<(), String> {
+        let Way::Demuxer { input, next, seeks_bytes } = &mut self.way else { return Ok(()) };
+        let near = input.is_some() && (*next..*next + READ_ON).contains(&ordinal);
+        if !near {
+            let opened = Input::open(&self.path).map_err(|error| error.to_string())?;
+            let input = input.insert(Box::new(opened));
+            *next = 0;
+            let key = self.places[..=ordinal].iter().rposition(|place| place.key).filter(|&key| key > READ_ON);
+            if let Some(key) = key {
+                if let Some(found) = seek(input, &self.places, key, *seeks_bytes, packet)? {
+                    *next = found + 1;
+                    if found == ordinal {
+                        return Ok(());
+                    }
+                } else {
+                    *input = Box::new(Input::open(&self.path).map_err(|error| error.to_string())?);
+                }
+            }
+        }
+        let Some(input) = input else { return Ok(()) };
+        while *next <= ordinal {
+            if !input.read(packet).map_err(|error| error.to_string())? {
+                return Err(format!("the file ends before packet {ordinal}"));
+            }
+            if packet.bytes().len() != self.places[*next].size as usize {
+                let at = *next;
+                *next = usize::MAX - READ_ON;
+                return Err(format!("packet {at} is not the one that was indexed"));
+            }
+            *next += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Goes to a random access packet and reads it; none if the demuxer does not find it.
+fn seek(
+    input: &mut Input,
+    places: &[Place],
+    key: usize,
+    seeks_bytes: bool,
+    packet: &mut Packet,
+) -> Result<Option<usize>, String> {
+    let place = places[key];
+    let gone = if seeks_bytes { input.seek_byte(place.position) } else { input.seek_time(place.dts) };
+    if gone.is_err() {
+        return Ok(None);
+    }
+    let twins = |other: &&Place| other.position == place.position && other.size == place.size && other.dts == place.dts;
+    if places.iter().filter(twins).count() > 1 {
+        return Ok(None);
+    }
+    for _ in 0..SYNC_LIMIT {
+        if !input.read(packet).map_err(|error| error.to_string())? {
+            return Ok(None);
+        }
+        let same_time = seeks_bytes || packet.dts() == Some(place.dts);
+        if packet.position() == Some(place.position) && packet.bytes().len() == place.size as usize && same_time {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// An error text that libav errors turn into, for closures that may fail either way.
+struct Fault(String);
+
+impl From<crate::libav::Error> for Fault {
+    fn from(error: crate::libav::Error) -> Self {
+        Fault(error.to_string())
+    }
+}
+
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        fault.0
+    }
+}

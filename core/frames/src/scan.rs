@@ -1,0 +1,107 @@
+//! Reading every packet of a file once.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use transect_frame_client::{Access, Flags};
+
+use crate::bitstream;
+use crate::libav::{Input, Packet, Parameters, Result};
+
+/// Containers put at most this much before a payload.
+const HEADER_LIMIT: usize = 64;
+/// Every packet that is a random access point, and every n-th, is compared with the file.
+const COMPARE_EVERY: usize = 16;
+
+/// A packet as the demuxer gives it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scanned {
+    pub position: Option<u64>,
+    pub size: u32,
+    pub pts: Option<i64>,
+    pub dts: Option<i64>,
+    pub duration: i64,
+    pub flags: Flags,
+    /// The demuxer noticed that bytes are missing.
+    pub corrupt: bool,
+}
+
+/// All packets of a stream.
+pub struct Scan {
+    pub packets: Vec<Scanned>,
+    pub access: Access,
+    /// Payload of the first packet, for its headers.
+    pub first: Vec<u8>,
+}
+
+/// Reads packets up to the end, or only the first one of an image. `progress` is called for every packet.
+///
+/// Positions become those of the payload as long as the payloads are found unchanged in the file.
+pub fn scan(path: &Path, input: &mut Input, image: bool, progress: &mut dyn FnMut()) -> Result<Scan> {
+    let parameters = input.parameters()?;
+    let (codec, headers) = (parameters.codec(), parameters.extradata().to_vec());
+    let file = File::open(path).ok();
+    let mut scan = Scan { packets: Vec::new(), access: Access::Direct, first: Vec::new() };
+    let mut header_bytes = 0;
+    let mut packet = Packet::new()?;
+    while input.read(&mut packet)? {
+        progress();
+        let bytes = packet.bytes();
+        let key = random_access(&parameters, &codec, &headers, &packet);
+        if scan.packets.is_empty() {
+            scan.first = bytes.to_vec();
+        }
+        if scan.access == Access::Direct {
+            let whole = key || scan.packets.len() % COMPARE_EVERY == 0;
+            let found = match (packet.position(), &file) {
+                (Some(position), Some(file)) if !packet.reconfigures() && !bytes.is_empty() => {
+                    payload_offset(file, position, bytes, header_bytes, whole)
+                }
+                _ => None,
+            };
+            match found {
+                Some(offset) => header_bytes = offset,
+                None => scan.access = Access::Demuxer,
+            }
+        }
+        let mut flags = if key { Flags::KEY } else { Flags::default() };
+        if packet.edited_out() {
+            flags.insert(Flags::EDITED_OUT);
+        }
+        scan.packets.push(Scanned {
+            position: packet.position().map(|position| position + header_bytes as u64),
+            size: bytes.len() as u32,
+            pts: packet.pts(),
+            dts: packet.dts(),
+            duration: packet.duration(),
+            flags,
+            corrupt: packet.corrupt(),
+        });
+        if image {
+            break;
+        }
+    }
+    Ok(scan)
+}
+
+fn random_access(parameters: &Parameters, codec: &str, headers: &[u8], packet: &Packet) -> bool {
+    parameters.intra_only()
+        || bitstream::random_access(codec, headers, packet.bytes()).unwrap_or_else(|| packet.key())
+}
+
+/// Returns how far behind the demuxer's position the payload begins, trying the last answer first; none if it is not there.
+/// Compares the beginning of the payload, or the `whole` of it.
+fn payload_offset(file: &File, position: u64, payload: &[u8], last: usize, whole: bool) -> Option<usize> {
+    let mut head = [0; HEADER_LIMIT * 2];
+    let size = file.read_at(&mut head, position).ok()?;
+    let beginning = &payload[..payload.len().min(HEADER_LIMIT)];
+    let begins = |&offset: &usize| head[..size].get(offset..).is_some_and(|rest| rest.starts_with(beginning));
+    let offset = Some(last).filter(begins).or_else(|| (0..HEADER_LIMIT).find(begins))?;
+    if whole {
+        let mut bytes = vec![0; payload.len()];
+        file.read_exact_at(&mut bytes, position + offset as u64).ok()?;
+        return (bytes == payload).then_some(offset);
+    }
+    Some(offset)
+}

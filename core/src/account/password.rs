@@ -1,0 +1,28 @@
+//! Password hashes: Argon2id with the crate's recommended parameters.
+
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+
+use crate::error::{Error, Result};
+
+/// Hashes a password; runs off the async threads, for it takes tens of milliseconds.
+pub async fn hash(password: String) -> Result<String> {
+    tokio::task::spawn_blocking(move || {
+        Argon2::default()
+            .hash_password(password.as_bytes())
+            .map(|hash| hash.to_string())
+            .map_err(|error| Error::internal("hash a password", error.to_string()))
+    })
+    .await
+    .map_err(|error| Error::internal("hash a password", error))?
+}
+
+/// Whether the password fits the hash.
+pub async fn fits(password: String, hash: String) -> Result<bool> {
+    tokio::task::spawn_blocking(move || {
+        Argon2::default()
+            .verify_password(password.as_bytes(), hash.as_str())
+            .is_ok()
+    })
+    .await
+    .map_err(|error| Error::internal("check a password", error))
+}

@@ -1,0 +1,397 @@
+//! Who is asking, and the rules of accounts.
+
+use axum::http::{HeaderMap, Method, header};
+
+use super::session::{COOKIE, CSRF_COOKIE, cookie};
+use super::types::{Actor, NewUser, User, UserPatch};
+use super::{password, store};
+use crate::context::Context;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::journal::{self, Change};
+use crate::{id, organization};
+
+/// Minutes that a one-time sign-in link works.
+const CODE_MINUTES: i64 = 60;
+
+/// The account behind a request: by API token, or by session (unsafe methods then need the CSRF token).
+///
+/// Returns none when the request carries no credentials. Errors: `Unauthenticated` for wrong ones.
+pub async fn identify(cx: &Context, headers: &HeaderMap, method: &Method) -> Result<Option<Actor>> {
+    if let Some(key) = token_of(headers) {
+        let key = key.to_owned();
+        let user = cx
+            .database
+            .read(move |tx| Box::pin(async move { store::find_by_token(tx, &key).await }))
+            .await?;
+        let user = user.ok_or_else(|| Error::Unauthenticated("Invalid token.".into()))?;
+        return Ok(Some(Actor::from(&user)));
+    }
+    let Some((account, epoch)) =
+        cookie(headers, COOKIE).and_then(|text| cx.session_key.open(text, cx.now()))
+    else {
+        return Ok(None);
+    };
+    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe && !csrf_fits(headers) {
+        return Err(Error::Forbidden(
+            "CSRF Failed: send the csrftoken cookie as the header X-CSRFToken.".into(),
+        ));
+    }
+    cx.database
+        .read(move |tx| {
+            Box::pin(async move {
+                let current = store::secrets(tx, account)
+                    .await?
+                    .is_some_and(|(_, now)| now == epoch);
+                let user = if current {
+                    store::find(tx, account).await?
+                } else {
+                    None
+                };
+                Ok(user.as_ref().map(Actor::from))
+            })
+        })
+        .await
+}
+
+fn token_of(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim()
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("token").then(|| key.trim())
+}
+
+/// Whether the CSRF header repeats the CSRF cookie.
+pub fn csrf_fits(headers: &HeaderMap) -> bool {
+    let sent = headers
+        .get("x-csrftoken")
+        .and_then(|value| value.to_str().ok());
+    sent.is_some_and(|sent| !sent.is_empty() && cookie(headers, CSRF_COOKIE) == Some(sent))
+}
+
+/// Checks a name and password; counts failures and locks the name after too many.
+pub async fn authenticate(cx: &Context, username: &str, password: String) -> Result<User> {
+    let wrong =
+        || Error::Unauthenticated("Could not authenticate with provided credentials!".into());
+    if cx.lockout.is_locked(username) {
+        return Err(Error::Unauthenticated(format!(
+            "Could not authenticate with provided credentials! This account is locked after too many failed \
+             attempts; try again in {} minutes.",
+            cx.settings.account.lockout_minutes
+        )));
+    }
+    let name = username.to_owned();
+    let found = cx
+        .database
+        .read(move |tx| {
+            Box::pin(async move {
+                let Some(user) = store::find_by_name(tx, &name).await? else {
+                    return Ok(None);
+                };
+                let secrets = store::secrets(tx, user.id).await?;
+                Ok(secrets.map(|(hash, _)| (user, hash)))
+            })
+        })
+        .await?;
+    // An unknown name takes as long as a known one.
+    let (user, hash) = found.map_or((None, String::new()), |(user, hash)| (Some(user), hash));
+    match user {
+        Some(user) if password::fits(password, hash).await? => {
+            cx.lockout.succeeded(username);
+            Ok(user)
+        }
+        _ => {
+            cx.lockout.failed(username);
+            Err(wrong())
+        }
+    }
+}
+
+/// The API token of an account: the same every time, until `refresh` replaces it.
+pub async fn token(cx: &Context, account: i64, refresh: bool) -> Result<String> {
+    let existing = cx
+        .database
+        .read(move |tx| Box::pin(store::token(tx, account)))
+        .await?;
+    if let (Some(key), false) = (existing, refresh) {
+        return Ok(key);
+    }
+    let now = cx.now();
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                if let (Some(key), false) = (store::token(tx, account).await?, refresh) {
+                    return Ok(key);
+                }
+                let key = id::token();
+                store::set_token(tx, account, &key, now).await?;
+                Ok(key)
+            })
+        })
+        .await
+}
+
+/// A session cookie's text for an account.
+pub async fn session(cx: &Context, account: i64) -> Result<String> {
+    let secrets = cx
+        .database
+        .read(move |tx| Box::pin(store::secrets(tx, account)))
+        .await?;
+    let (_, epoch) = secrets.ok_or_else(|| Error::no_reference("User"))?;
+    Ok(cx.session_key.sign(account, epoch, cx.now()))
+}
+
+/// Ends every session of the account.
+pub async fn end_sessions(cx: &Context, account: i64) -> Result<()> {
+    cx.database
+        .write(move |tx| Box::pin(store::end_sessions(tx, account)))
+        .await
+}
+
+/// A code that signs its account in once, within an hour.
+pub async fn sign_in_code(cx: &Context, username: &str) -> Result<String> {
+    let user = by_name(cx, username).await?;
+    let code = id::token();
+    let (hash, expires) = (code_hash(&code), cx.now() + CODE_MINUTES * 60_000);
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move { store::insert_code(tx, &hash, user.id, expires).await })
+        })
+        .await?;
+    Ok(code)
+}
+
+/// Uses a sign-in code up; returns its account.
+pub async fn use_code(cx: &Context, code: &str) -> Result<Option<i64>> {
+    let (hash, now) = (code_hash(code), cx.now());
+    cx.database
+        .write(move |tx| Box::pin(async move { store::take_code(tx, &hash, now).await }))
+        .await
+}
+
+fn code_hash(code: &str) -> String {
+    blake3::hash(code.as_bytes()).to_hex().to_string()
+}
+
+/// The account of that name. Errors: `NotFound`.
+pub async fn by_name(cx: &Context, username: &str) -> Result<User> {
+    let name = username.to_owned();
+    let found = cx
+        .database
+        .read(move |tx| Box::pin(async move { store::find_by_name(tx, &name).await }))
+        .await?;
+    found.ok_or_else(|| Error::NotFound(format!("there is no user named {username}")))
+}
+
+/// Every account, in the order of ids; for the command line.
+pub async fn list(cx: &Context) -> Result<Vec<User>> {
+    cx.database.read(|tx| Box::pin(store::list(tx))).await
+}
+
+/// One account, as far as the caller may see it: oneself, as staff, or sharing a project.
+pub async fn get(cx: &Context, actor: &Actor, id: i64) -> Result<User> {
+    let actor = actor.clone();
+    cx.database
+        .read(move |tx| {
+            Box::pin(async move {
+                let user = store::find(tx, id)
+                    .await?
+                    .ok_or_else(|| Error::no_match("User"))?;
+                let visible = actor.id == id
+                    || actor.is_staff
+                    || store::share_a_project(tx, actor.id, id).await?;
+                if visible {
+                    Ok(user)
+                } else {
+                    Err(Error::forbidden())
+                }
+            })
+        })
+        .await
+}
+
+/// Accounts found by exactly one of elemental id, name (any case) or e-mail (exact), in this precedence.
+pub async fn find(
+    cx: &Context,
+    elemental_id: Option<String>,
+    username: Option<String>,
+    email: Option<String>,
+) -> Result<Vec<User>> {
+    cx.database
+        .read(move |tx| {
+            Box::pin(async move {
+                if let Some(uuid) = elemental_id {
+                    return store::list_by(tx, "elemental_id", &id::parse_uuid(&uuid)?).await;
+                }
+                if let Some(name) = username {
+                    return Ok(store::find_by_name(tx, &name).await?.into_iter().collect());
+                }
+                match email {
+                    Some(email) => store::list_by(tx, "email", &email).await,
+                    None => Err(Error::invalid(
+                        "Must specify one of username, email, or elemental_id!",
+                    )),
+                }
+            })
+        })
+        .await
+}
+
+/// Registers an account over the API: open only where the settings allow strangers.
+pub async fn register(cx: &Context, new: NewUser) -> Result<User> {
+    if !cx.settings.account.anonymous_registration && new.registration_token.is_none() {
+        return Err(Error::invalid(
+            "Registration token must be supplied in URL!",
+        ));
+    }
+    if new.registration_token.is_some() {
+        return Err(Error::invalid("No invitation has this registration token!"));
+    }
+    create(
+        cx,
+        NewUser {
+            is_staff: false,
+            ..new
+        },
+    )
+    .await
+}
+
+/// Makes an account, and its organization where the settings say so.
+///
+/// Errors: `Invalid` when the name is taken, empty or too long.
+pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
+    check_name(&new.username)?;
+    let hash = password::hash(new.password.clone()).await?;
+    let now = cx.now();
+    let stamp = cx.clock.stamp(None, now);
+    let own_organization = cx.settings.account.autocreate_organization;
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                if store::find_by_name(tx, &new.username).await?.is_some() {
+                    return Err(Error::invalid("Username is already taken!"));
+                }
+                let elemental_id = match &new.elemental_id {
+                    Some(uuid) => id::parse_uuid(uuid)?,
+                    None => id::uuid(),
+                };
+                let user = User {
+                    id: tx.allocate("account", 1).await?,
+                    is_staff: new.is_staff,
+                    username: new.username,
+                    first_name: new.first_name,
+                    last_name: new.last_name,
+                    email: new.email,
+                    elemental_id,
+                    profile: new.profile,
+                };
+                store::insert(tx, &user, &hash, now).await?;
+                store::set_token(tx, user.id, &id::token(), now).await?;
+                journal::record(
+                    tx,
+                    &stamp,
+                    None,
+                    "account",
+                    Change::created(user.id, &user)?,
+                )
+                .await?;
+                if own_organization {
+                    let name = format!("{}'s Team", user.username);
+                    organization::service::create_for(tx, &stamp, user.id, &name).await?;
+                }
+                Ok(user)
+            })
+        })
+        .await
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() || name.chars().count() > 150 {
+        return Err(Error::invalid("a user name has 1 to 150 characters"));
+    }
+    Ok(())
+}
+
+/// Changes an account: one's own, or any as staff.
+pub(super) async fn update(cx: &Context, actor: &Actor, id: i64, patch: UserPatch) -> Result<User> {
+    if actor.id != id && !actor.is_staff {
+        return Err(Error::forbidden());
+    }
+    if patch.password.is_some() || patch.reset_token.is_some() {
+        return Err(Error::invalid(
+            "Invalid reset token! A password is changed with a link from the administrator.",
+        ));
+    }
+    let stamp = cx.clock.stamp(Some(actor.id), cx.now());
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let before = store::find(tx, id)
+                    .await?
+                    .ok_or_else(|| Error::no_match("User"))?;
+                let mut user = before.clone();
+                if let Some(email) = patch.email {
+                    let others = store::list_by(tx, "email", &email).await?;
+                    if others.iter().any(|other| other.id != id) {
+                        return Err(Error::invalid("Email is already in use!"));
+                    }
+                    user.email = email;
+                }
+                user.first_name = patch.first_name.unwrap_or(user.first_name);
+                user.last_name = patch.last_name.unwrap_or(user.last_name);
+                if let Some(uuid) = patch.elemental_id {
+                    user.elemental_id = crate::id::parse_uuid(&uuid)?;
+                }
+                if patch.clear_avatar != 0 {
+                    user.profile.shift_remove("avatar");
+                }
+                user.profile.extend(patch.set_profile_keys);
+                for key in &patch.clear_profile_keys {
+                    user.profile.shift_remove(key);
+                }
+                store::update(tx, &user).await?;
+                journal::record(
+                    tx,
+                    &stamp,
+                    None,
+                    "account",
+                    Change::updated(id, &before, &user)?,
+                )
+                .await?;
+                Ok(user)
+            })
+        })
+        .await
+}
+
+/// Sets a password from the command line, and ends the account's sessions.
+pub async fn set_password(cx: &Context, username: &str, new: String) -> Result<()> {
+    let user = by_name(cx, username).await?;
+    let hash = password::hash(new).await?;
+    cx.lockout.succeeded(username);
+    cx.database
+        .write(move |tx| Box::pin(async move { store::set_password(tx, user.id, &hash).await }))
+        .await
+}
+
+/// The account with this elemental id, as an author override names it. Errors: `NotFound`.
+pub async fn author(tx: &mut Tx, elemental_id: &str) -> Result<i64> {
+    let uuid = id::parse_uuid(elemental_id)?;
+    let found = store::list_by(tx, "elemental_id", &uuid).await?;
+    found
+        .first()
+        .map(|user| user.id)
+        .ok_or_else(|| Error::no_reference("User"))
+}
+
+/// An account by id, for other nouns. Errors: `NotFound` in the wire's words for references.
+pub async fn reference(tx: &mut Tx, id: i64) -> Result<User> {
+    store::find(tx, id)
+        .await?
+        .ok_or_else(|| Error::no_reference("User"))
+}

@@ -1,0 +1,95 @@
+//! Browser sessions: a signed cookie, and a CSRF token for unsafe requests.
+//!
+//! The cookie holds account, epoch and expiry under an HMAC with the station's secret, so that
+//! signing in writes nothing (it works on a full disk). Raising the account's epoch ends its sessions.
+
+use axum::http::{HeaderMap, header};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Name of the session cookie.
+pub const COOKIE: &str = "transect_session";
+/// Name of the CSRF cookie that pages repeat in `X-CSRFToken`.
+pub const CSRF_COOKIE: &str = "csrftoken";
+
+/// Makes and checks session cookies.
+pub struct SessionKey {
+    secret: Vec<u8>,
+    lifetime_ms: i64,
+}
+
+impl SessionKey {
+    /// A key from the station's secret; sessions live `hours`.
+    pub fn new(secret: &str, hours: u32) -> Self {
+        Self {
+            secret: format!("session:{secret}").into_bytes(),
+            lifetime_ms: i64::from(hours) * 3_600_000,
+        }
+    }
+
+    /// The cookie's text for an account.
+    pub fn sign(&self, account: i64, epoch: i64, now_ms: i64) -> String {
+        let claim = format!("{account}.{epoch}.{}", now_ms + self.lifetime_ms);
+        let seal = self.seal(&claim);
+        format!("{claim}.{seal}")
+    }
+
+    /// The account and epoch of a cookie that is genuine and not expired.
+    pub fn open(&self, cookie: &str, now_ms: i64) -> Option<(i64, i64)> {
+        let (claim, seal) = cookie.rsplit_once('.')?;
+        let mut parts = claim.split('.').map(|part| part.parse::<i64>().ok());
+        let (account, epoch, expires) = (parts.next()??, parts.next()??, parts.next()??);
+        let genuine = hex(seal).is_some_and(|seal| self.mac(claim).verify_slice(&seal).is_ok());
+        (genuine && now_ms < expires).then_some((account, epoch))
+    }
+
+    fn mac(&self, claim: &str) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes any key");
+        mac.update(claim.as_bytes());
+        mac
+    }
+
+    fn seal(&self, claim: &str) -> String {
+        self.mac(claim)
+            .finalize()
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 != 0 {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
+}
+
+/// The value of a cookie in a request.
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_opens_until_it_expires_and_not_when_it_was_touched() {
+        let key = SessionKey::new("secret", 1);
+        let cookie = key.sign(7, 2, 1_000);
+        assert_eq!(key.open(&cookie, 2_000), Some((7, 2)));
+        assert_eq!(key.open(&cookie, 3_601_000), None);
+        assert_eq!(key.open(&cookie.replacen('7', "8", 1), 2_000), None);
+        assert_eq!(SessionKey::new("other", 1).open(&cookie, 2_000), None);
+    }
+}

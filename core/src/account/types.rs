@@ -1,0 +1,79 @@
+//! What an account is.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The account on whose behalf something is done.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub username: String,
+    /// Whether it administers the station.
+    pub is_staff: bool,
+}
+
+/// An account as the wire shows it.
+#[derive(Debug, Clone, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the component User describes them"
+)]
+pub struct User {
+    pub id: i64,
+    pub is_staff: bool,
+    pub username: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    pub elemental_id: String,
+    pub profile: Map<String, Value>,
+}
+
+impl From<&User> for Actor {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.clone(),
+            is_staff: user.is_staff,
+        }
+    }
+}
+
+/// An account to be made.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the component UserSpec describes them"
+)]
+pub struct NewUser {
+    pub username: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    pub password: String,
+    pub elemental_id: Option<String>,
+    #[serde(default)]
+    pub profile: Map<String, Value>,
+    pub registration_token: Option<String>,
+    #[serde(skip)]
+    pub is_staff: bool,
+}
+
+/// What a PATCH of an account may change; absent keys stay.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct UserPatch {
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
+    pub elemental_id: Option<String>,
+    pub password: Option<String>,
+    pub reset_token: Option<String>,
+    #[serde(default)]
+    pub clear_avatar: i64,
+    #[serde(default)]
+    pub set_profile_keys: Map<String, Value>,
+    #[serde(default)]
+    pub clear_profile_keys: Vec<String>,
+}

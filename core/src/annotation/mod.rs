@@ -1,0 +1,3 @@
+//! annotation.
+
+pub mod routes;

@@ -1,0 +1,16 @@
+//! Attributes: what types declare of their instances, and the values that instances hold.
+//!
+//! A value lives twice: in the JSON document beside its entity, which answers requests, and in a
+//! typed table ordered by value, which filters. Both change in one transaction, and only the values
+//! that changed are touched.
+
+mod definition;
+mod store;
+mod value;
+
+pub use definition::{Definition, Definitions, Dtype, Kind, check_name};
+pub use store::{
+    Indexing, definitions_of_kind, definitions_of_type, index, insert, next_position, remove,
+    remove_values, replace,
+};
+pub use value::{AttributePatch, convert, for_create, for_patch};

@@ -1,0 +1,3 @@
+//! bookmark.
+
+pub mod routes;

@@ -1,0 +1,8 @@
+//! Routes of bookmark.
+
+use crate::http::Operation;
+
+/// The operations of this noun.
+pub fn operations() -> Vec<Operation> {
+    Vec::new()
+}

@@ -1,0 +1,84 @@
+//! What every service gets first: engines, settings, clock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::account::lockout::Lockout;
+use crate::account::session::SessionKey;
+use crate::config::Settings;
+use crate::database::{Database, Tx};
+use crate::error::Result;
+use crate::frames::Frames;
+use crate::journal::Clock;
+use crate::storage::objects::ObjectStore;
+use crate::{id, values};
+
+/// One running station: its data folder, its engines, its settings.
+pub struct Context {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The settings it was started with.
+    pub settings: Settings,
+    /// The database.
+    pub database: Database,
+    /// Stored bytes.
+    pub objects: Arc<dyn ObjectStore>,
+    /// The frame service.
+    pub frames: Frames,
+    /// The hybrid logical clock of the journal.
+    pub clock: Clock,
+    /// Signs session cookies.
+    pub session_key: SessionKey,
+    /// Signs links to objects.
+    pub link_secret: String,
+    /// Counts failed sign-ins.
+    pub lockout: Lockout,
+}
+
+impl Context {
+    /// Opens the engines that the settings name. The caller holds the folder's lock.
+    pub async fn open(settings: Settings, data: PathBuf) -> Result<Arc<Self>> {
+        let database = Database::open(&settings.database.url, &data).await?;
+        let (station, secret) = database
+            .write(|tx| {
+                Box::pin(async move {
+                    let station = remembered(tx, "station", id::uuid()).await?;
+                    let secret = remembered(tx, "secret", id::token()).await?;
+                    Ok((station, secret))
+                })
+            })
+            .await?;
+        let objects = crate::storage::objects::open(&settings.objects.url, &data)?;
+        let frames = Frames::new(&settings.frames, &data)?;
+        let lockout = Lockout::new(
+            settings.account.lockout_failures,
+            settings.account.lockout_minutes,
+        );
+        Ok(Arc::new(Self {
+            data,
+            database,
+            objects,
+            frames,
+            clock: Clock::new(&station),
+            session_key: SessionKey::new(&secret, settings.account.session_hours),
+            link_secret: secret,
+            lockout,
+            settings,
+        }))
+    }
+
+    /// Now, in UTC milliseconds.
+    pub fn now(&self) -> i64 {
+        crate::time::now_ms()
+    }
+}
+
+/// A text of the station that is made once.
+async fn remembered(tx: &mut Tx, name: &str, fresh: String) -> Result<String> {
+    let sql = "insert into station (name, value) values ($1, $2) on conflict (name) do nothing";
+    tx.execute(sql, &values![name, fresh]).await?;
+    let value = tx
+        .scalar("select value from station where name = $1", &values![name])
+        .await?;
+    Ok(value.expect("the row was just made"))
+}

@@ -1,0 +1,75 @@
+//! Migrations, in pairs: `migrations/sqlite/NNNN_name.sql` and the same name under `postgres/`.
+//!
+//! Released ones are never edited, and each lets the previous version of the program keep working.
+
+use rusqlite::Connection;
+use sqlx::{AssertSqlSafe, Executor, PgPool};
+
+use crate::error::{Error, Result};
+
+/// Every migration: its number and name, the SQLite text, the PostgreSQL text.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(
+    1,
+    include_str!("migrations/sqlite/0001_foundation.sql"),
+    include_str!("migrations/postgres/0001_foundation.sql"),
+)];
+
+const TABLE: &str =
+    "create table if not exists migration (number bigint primary key, at_ms bigint not null)";
+
+pub(super) fn sqlite(connection: &mut Connection) -> Result<()> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute_batch(TABLE)?;
+    let newest: i64 = transaction.query_row(
+        "select coalesce(max(number), 0) from migration",
+        [],
+        |row| row.get(0),
+    )?;
+    check_newest(newest)?;
+    for (number, text, _) in MIGRATIONS.iter().filter(|(number, ..)| *number > newest) {
+        transaction.execute_batch(text)?;
+        transaction.execute(
+            "insert into migration (number, at_ms) values ($1, $2)",
+            (number, crate::time::now_ms()),
+        )?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+pub(super) async fn postgres(pool: &PgPool) -> Result<()> {
+    let mut transaction = pool.begin().await?;
+    // One migrator at a time; the lock goes with the transaction.
+    transaction
+        .execute("select pg_advisory_xact_lock(8_317_204)")
+        .await?;
+    transaction.execute(TABLE).await?;
+    let newest: i64 = sqlx::query_scalar("select coalesce(max(number), 0) from migration")
+        .fetch_one(&mut *transaction)
+        .await?;
+    check_newest(newest)?;
+    for (number, _, text) in MIGRATIONS.iter().filter(|(number, ..)| *number > newest) {
+        transaction
+            .execute(sqlx::raw_sql(AssertSqlSafe(*text)))
+            .await?;
+        sqlx::query("insert into migration (number, at_ms) values ($1, $2)")
+            .bind(number)
+            .bind(crate::time::now_ms())
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+fn check_newest(newest: i64) -> Result<()> {
+    let known = MIGRATIONS.last().map_or(0, |(number, ..)| *number);
+    if newest <= known {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the database was written by a newer Transect (its schema is number {newest}, this program \
+         knows {known}); install that version or restore a backup"
+    )))
+}

@@ -1,0 +1,230 @@
+//! The database seam: one small interface, two engines.
+//!
+//! A service hands a *job* to [`Database::read`] or [`Database::write`]: a function that gets a
+//! [`Tx`] and returns a future. On PostgreSQL the future runs on a pooled connection; on SQLite it
+//! runs on the writer's thread (or a reader's), where every statement answers at once, so that no
+//! thread changes hands between two statements of one transaction. A job therefore awaits nothing
+//! but its `Tx`.
+//!
+//! Promises, checked on both engines by `tests/engines`: a job that fails leaves nothing; a job
+//! that was acknowledged is on the disk; values come back as they went in; one migrator at a time.
+
+mod migrate;
+mod postgres;
+mod sqlite;
+mod value;
+
+use std::any::Any;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::error::{Error, Result};
+pub use value::{FromValue, Row, Value};
+
+/// Values of a statement, in the order of `$1`, `$2`, …
+#[macro_export]
+macro_rules! values {
+    ($($value:expr),* $(,)?) => {
+        [$($crate::database::Value::from($value)),*]
+    };
+}
+
+/// Which SQL an engine speaks, for the few statements that differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite ≥ 3.45.
+    Sqlite,
+    /// PostgreSQL ≥ 15.
+    Postgres,
+}
+
+type Answer = Box<dyn Any + Send>;
+type Job = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Answer>> + Send>;
+
+/// What an engine does: runs jobs in transactions.
+trait Engine: Send + Sync {
+    fn dialect(&self) -> Dialect;
+    /// Runs a job on one consistent snapshot.
+    fn read(&self, job: Job) -> BoxFuture<'_, Result<Answer>>;
+    /// Runs a job in a transaction and returns once it is durable.
+    fn write(&self, job: Job) -> BoxFuture<'_, Result<Answer>>;
+    /// Finishes what is queued and closes.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The station's database.
+#[derive(Clone)]
+pub struct Database {
+    engine: Arc<dyn Engine>,
+}
+
+impl Database {
+    /// Opens the engine that the URL names and brings its schema up to date.
+    ///
+    /// `sqlite:` (relative to `data`, or an absolute path after the colon) or `postgres://…`.
+    pub async fn open(url: &str, data: &Path) -> Result<Self> {
+        let engine: Arc<dyn Engine> = match url.split_once(':') {
+            Some(("sqlite", path)) => {
+                let path = if path.is_empty() {
+                    "transect.sqlite"
+                } else {
+                    path
+                };
+                Arc::new(sqlite::Sqlite::open(&data.join(path)).await?)
+            }
+            Some(("postgres" | "postgresql", _)) => Arc::new(postgres::Postgres::open(url).await?),
+            _ => {
+                return Err(Error::invalid(
+                    "the database URL names no known engine; use sqlite: or postgres://user@host/database",
+                ));
+            }
+        };
+        Ok(Self { engine })
+    }
+
+    /// Which SQL the engine speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.engine.dialect()
+    }
+
+    /// Runs `job` on one consistent snapshot.
+    pub async fn read<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        downcast(self.engine.read(erase(job)).await?)
+    }
+
+    /// Runs `job` in a transaction; returns once its changes are durable.
+    ///
+    /// A job that fails leaves nothing behind. Jobs of concurrent requests may share one commit.
+    pub async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        downcast(self.engine.write(erase(job)).await?)
+    }
+
+    /// Finishes what is queued and closes the engine.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+}
+
+fn erase<T, F>(job: F) -> Job
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+{
+    Box::new(move |tx| {
+        let work = job(tx);
+        Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
+    })
+}
+
+fn downcast<T: 'static>(answer: Answer) -> Result<T> {
+    Ok(*answer
+        .downcast::<T>()
+        .expect("a job answers with the type it was erased from"))
+}
+
+/// One transaction. Dropped without success, it leaves nothing.
+pub struct Tx {
+    inner: Inner,
+}
+
+enum Inner {
+    Sqlite(rusqlite::Connection),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl Tx {
+    /// Which SQL the engine speaks.
+    pub fn dialect(&self) -> Dialect {
+        match self.inner {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// All rows of a query.
+    pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        self.each(sql, values, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Hands each row of a query to `visit`, one at a time: memory stays flat.
+    pub async fn each(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        visit: impl FnMut(Row) -> Result<()> + Send,
+    ) -> Result<()> {
+        match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::each(connection, sql, values, visit),
+            Inner::Postgres(tx) => postgres::each(tx, sql, values, visit).await,
+        }
+    }
+
+    /// The first row of a query, if any.
+    pub async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// The first column of the first row.
+    pub async fn scalar<T: FromValue>(&mut self, sql: &str, values: &[Value]) -> Result<Option<T>> {
+        self.row(sql, values)
+            .await?
+            .map(|mut row| row.take())
+            .transpose()
+    }
+
+    /// Runs a statement and returns how many rows it touched.
+    pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
+        match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::execute(connection, sql, values),
+            Inner::Postgres(tx) => postgres::execute(tx, sql, values).await,
+        }
+    }
+
+    /// Inserts many rows into `table`; each row has one value per column.
+    pub async fn insert_many(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::insert_many(connection, table, columns, &rows),
+            Inner::Postgres(tx) => postgres::insert_many(tx, table, columns, &rows).await,
+        }
+    }
+
+    /// Reserves `count` consecutive ids of a noun and returns the first.
+    ///
+    /// Ids are positive, never reused, and grow in the order of commit: whoever allocates holds
+    /// the noun's counter until the transaction ends.
+    pub async fn allocate(&mut self, noun: &str, count: usize) -> Result<i64> {
+        let count = i64::try_from(count).expect("a request holds few rows");
+        let next: Option<i64> = self
+            .scalar(
+                "insert into id_sequence (noun, next) values ($1, 1 + $2) \
+                 on conflict (noun) do update set next = id_sequence.next + $2 returning next",
+                &values![noun, count],
+            )
+            .await?;
+        Ok(next.expect("an upsert returns its row") - count)
+    }
+}

@@ -1,0 +1,373 @@
+//! SQLite, for one station: WAL, `synchronous=FULL`, one writer, pooled readers.
+//!
+//! The writer's thread runs the jobs of waiting requests one after another, each in a savepoint of
+//! one SQLite transaction, commits when its queue is empty (or a small bound is reached), and
+//! acknowledges only then: concurrent requests share one fsync. A job that fails rolls back to its
+//! savepoint. `synchronous=NORMAL` would lose acknowledged commits at a power cut.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::{Answer, Dialect, Engine, Inner, Job, Row, Tx, Value, migrate};
+use crate::error::{Error, Result, storage_full_message};
+
+/// Requests whose jobs may share one commit.
+const GROUP_JOBS: usize = 128;
+/// How long a group may grow before it is committed.
+const GROUP_TIME: Duration = Duration::from_millis(20);
+/// Requests that may wait for the writer.
+const QUEUE: usize = 1024;
+const READERS: usize = 4;
+
+struct Request {
+    job: Job,
+    reply: oneshot::Sender<Result<Answer>>,
+}
+
+pub(super) struct Sqlite {
+    writer: Mutex<Option<mpsc::Sender<Request>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    readers: Arc<Readers>,
+}
+
+struct Readers {
+    path: PathBuf,
+    permits: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    pub(super) async fn open(path: &Path) -> Result<Self> {
+        let path = path.to_owned();
+        let opened = path.clone();
+        let connection = tokio::task::spawn_blocking(move || -> Result<Connection> {
+            let mut connection = connect(&opened, false)?;
+            migrate::sqlite(&mut connection)?;
+            Ok(connection)
+        })
+        .await
+        .map_err(|error| Error::internal("open the database", error))??;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("database-writer".into())
+            .spawn(move || write_loop(connection, receiver))?;
+        Ok(Self {
+            writer: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            readers: Arc::new(Readers {
+                path,
+                permits: Semaphore::new(READERS),
+                idle: Mutex::new(Vec::new()),
+            }),
+        })
+    }
+}
+
+impl Engine for Sqlite {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn read(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
+        let readers = Arc::clone(&self.readers);
+        async move {
+            let _permit = readers.permits.acquire().await.map_err(|_| closed())?;
+            let pool = Arc::clone(&readers);
+            tokio::task::spawn_blocking(move || {
+                let idle = pool
+                    .idle
+                    .lock()
+                    .expect("no reader panics while holding the list")
+                    .pop();
+                let connection = match idle {
+                    Some(connection) => connection,
+                    None => connect(&pool.path, true)?,
+                };
+                connection.execute_batch("begin deferred")?;
+                let mut tx = Tx {
+                    inner: Inner::Sqlite(connection),
+                };
+                let answer = run(job, &mut tx);
+                let Inner::Sqlite(connection) = tx.inner else {
+                    unreachable!("made above")
+                };
+                connection.execute_batch("rollback")?;
+                pool.idle
+                    .lock()
+                    .expect("no reader panics while holding the list")
+                    .push(connection);
+                answer
+            })
+            .await
+            .map_err(|error| Error::internal("read from the database", error))?
+        }
+        .boxed()
+    }
+
+    fn write(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
+        let writer = self
+            .writer
+            .lock()
+            .expect("the sender is only cloned or taken")
+            .clone();
+        async move {
+            let (reply, answer) = oneshot::channel();
+            writer
+                .ok_or_else(closed)?
+                .send(Request { job, reply })
+                .await
+                .map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        }
+        .boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async move {
+            drop(
+                self.writer
+                    .lock()
+                    .expect("the sender is only cloned or taken")
+                    .take(),
+            );
+            let thread = self.thread.lock().expect("the handle is only taken").take();
+            if let Some(thread) = thread {
+                let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            }
+            self.readers
+                .idle
+                .lock()
+                .expect("no reader panics while holding the list")
+                .clear();
+        }
+        .boxed()
+    }
+}
+
+fn closed() -> Error {
+    Error::Busy("the station is shutting down; try again when it has started".into())
+}
+
+fn connect(path: &Path, read_only: bool) -> Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags |= if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    };
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    if !read_only {
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+    }
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", if read_only { -8_000 } else { -32_000 })?;
+    add_functions(&connection)?;
+    Ok(connection)
+}
+
+/// Functions that PostgreSQL has (or whose migration defines) and SQLite lacks.
+fn add_functions(connection: &Connection) -> Result<()> {
+    let pure = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("lower", 1, pure, |context| {
+        let text: Option<String> = context.get(0)?;
+        Ok(text.map(|text| text.to_lowercase()))
+    })?;
+    connection.create_scalar_function("geo_distance_km", 4, pure, |context| {
+        let at = |index| context.get::<f64>(index);
+        Ok(crate::query::geo::distance_km(
+            (at(0)?, at(1)?),
+            (at(2)?, at(3)?),
+        ))
+    })?;
+    Ok(())
+}
+
+fn write_loop(mut connection: Connection, mut requests: mpsc::Receiver<Request>) {
+    while let Some(first) = requests.blocking_recv() {
+        connection = write_group(connection, first, &mut requests);
+    }
+    if let Err(error) = connection.execute_batch("pragma optimize; pragma wal_checkpoint(truncate)")
+    {
+        tracing::warn!(%error, "the last checkpoint failed; the next start repeats it");
+    }
+}
+
+fn write_group(
+    connection: Connection,
+    first: Request,
+    requests: &mut mpsc::Receiver<Request>,
+) -> Connection {
+    let started = Instant::now();
+    if let Err(error) = connection.execute_batch("begin immediate") {
+        let _ = first.reply.send(Err(error.into()));
+        return connection;
+    }
+    let mut tx = Tx {
+        inner: Inner::Sqlite(connection),
+    };
+    let mut done: Vec<(oneshot::Sender<Result<Answer>>, Result<Answer>)> = Vec::new();
+    let mut next = Some(first);
+    let mut broken = None;
+    while let Some(Request { job, reply }) = next.take() {
+        let answer = savepoint(job, &mut tx);
+        if connection_of(&tx).is_autocommit() {
+            // SQLite gave up the whole transaction (a full disk does that).
+            broken = Some(
+                answer
+                    .as_ref()
+                    .err()
+                    .map_or_else(String::new, ToString::to_string),
+            );
+        }
+        done.push((reply, answer));
+        if broken.is_some() || done.len() >= GROUP_JOBS || started.elapsed() >= GROUP_TIME {
+            break;
+        }
+        next = requests.try_recv().ok();
+    }
+    let Inner::Sqlite(connection) = tx.inner else {
+        unreachable!("made above")
+    };
+    let outcome = match broken {
+        Some(message) => Err(Error::StorageFull(message)),
+        None => connection.execute_batch("commit").map_err(Error::from),
+    };
+    if outcome.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("rollback");
+    }
+    for (reply, answer) in done {
+        let answer = match &outcome {
+            Ok(()) => answer,
+            Err(error) => answer.and_then(|_| Err(commit_failed(error))),
+        };
+        let _ = reply.send(answer);
+    }
+    connection
+}
+
+fn commit_failed(error: &Error) -> Error {
+    match error {
+        Error::StorageFull(message) => Error::StorageFull(message.clone()),
+        other => Error::internal("the database did not commit", other.to_string()),
+    }
+}
+
+fn connection_of(tx: &Tx) -> &Connection {
+    match &tx.inner {
+        Inner::Sqlite(connection) => connection,
+        Inner::Postgres(_) => unreachable!("the writer's thread runs SQLite only"),
+    }
+}
+
+fn savepoint(job: Job, tx: &mut Tx) -> Result<Answer> {
+    connection_of(tx).execute_batch("savepoint job")?;
+    let answer = run(job, tx);
+    let connection = connection_of(tx);
+    if connection.is_autocommit() {
+        return answer;
+    }
+    match answer {
+        Ok(answer) => {
+            connection.execute_batch("release job")?;
+            Ok(answer)
+        }
+        Err(error) => {
+            connection.execute_batch("rollback to job; release job")?;
+            Err(error)
+        }
+    }
+}
+
+fn run(job: Job, tx: &mut Tx) -> Result<Answer> {
+    catch_unwind(AssertUnwindSafe(|| futures::executor::block_on(job(tx))))
+        .unwrap_or_else(|_| Err(Error::internal("run a database job", "it panicked")))
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Bool(value) => ValueRef::Integer(i64::from(*value)),
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Real(value) => ValueRef::Real(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Blob(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+fn value(column: ValueRef<'_>) -> Value {
+    match column {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Int(value),
+        ValueRef::Real(value) => Value::Real(value),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+pub(super) fn each(
+    connection: &Connection,
+    sql: &str,
+    values: &[Value],
+    mut visit: impl FnMut(Row) -> Result<()>,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        let mut found = Vec::with_capacity(columns);
+        for column in 0..columns {
+            found.push(value(row.get_ref(column)?));
+        }
+        visit(Row::new(found))?;
+    }
+    Ok(())
+}
+
+pub(super) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64> {
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.execute(params_from_iter(values))? as u64)
+}
+
+pub(super) fn insert_many(
+    connection: &Connection,
+    table: &str,
+    columns: &[&str],
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    let places: Vec<String> = (1..=columns.len())
+        .map(|place| format!("${place}"))
+        .collect();
+    let sql = format!(
+        "insert into {table} ({}) values ({})",
+        columns.join(", "),
+        places.join(", ")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    for row in rows {
+        statement.execute(params_from_iter(row))?;
+    }
+    Ok(())
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::StorageFull(storage_full_message()),
+            _ => Self::internal("a database statement failed", error),
+        }
+    }
+}

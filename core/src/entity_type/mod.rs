@@ -1,0 +1,3 @@
+//! entity_type.
+
+pub mod routes;

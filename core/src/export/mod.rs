@@ -1,0 +1,3 @@
+//! Formats out: tables of the API's answers, and annotation formats of other programs.
+
+pub mod csv;

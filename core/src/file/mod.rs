@@ -1,0 +1,3 @@
+//! file.
+
+pub mod routes;

@@ -1,0 +1,8 @@
+//! Routes of file.
+
+use crate::http::Operation;
+
+/// The operations of this noun.
+pub fn operations() -> Vec<Operation> {
+    Vec::new()
+}

@@ -1,0 +1,452 @@
+//! HTTP: the list of all operations, and the way of a request through them.
+//!
+//! path and method → who is asking → query and body checked → handler → answer.
+
+mod call;
+pub mod openapi;
+mod operation;
+mod page;
+mod problem;
+pub mod shape;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::{Body as HttpBody, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+pub use call::{Answer, Call, not_signed_in};
+pub use operation::Operation;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::{
+    account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
+    project, section, storage, version,
+};
+use call::Body;
+use shape::{Field, Shape};
+
+/// Every operation of the API, noun by noun.
+pub fn operations() -> Vec<Operation> {
+    [
+        account::routes::operations(),
+        organization::routes::operations(),
+        project::routes::operations(),
+        version::routes::operations(),
+        section::routes::operations(),
+        bookmark::routes::operations(),
+        entity_type::routes::operations(),
+        media::routes::operations(),
+        frames::routes::operations(),
+        annotation::routes::operations(),
+        leaf::routes::operations(),
+        file::routes::operations(),
+        storage::routes::operations(),
+        journal::routes::operations(),
+    ]
+    .concat()
+}
+
+/// The API as one axum router.
+pub fn router(cx: Arc<Context>) -> axum::Router {
+    let api = Arc::new(Api::new(cx));
+    axum::Router::new().fallback(enter).with_state(api)
+}
+
+struct Api {
+    cx: Arc<Context>,
+    paths: matchit::Router<HashMap<&'static str, Operation>>,
+    schema: Vec<u8>,
+    schema_tag: String,
+}
+
+impl Api {
+    fn new(cx: Arc<Context>) -> Self {
+        let operations = operations();
+        let schema =
+            serde_json::to_vec(&openapi::document(&operations)).expect("a JSON value serializes");
+        let schema_tag = format!("\"{}\"", &blake3::hash(&schema).to_hex()[..32]);
+        let mut by_path: HashMap<&'static str, HashMap<&'static str, Operation>> = HashMap::new();
+        for operation in operations {
+            by_path
+                .entry(operation.path)
+                .or_default()
+                .insert(operation.method, operation);
+        }
+        let mut paths = matchit::Router::new();
+        for (path, methods) in by_path {
+            paths.insert(path, methods).expect("paths do not clash");
+        }
+        Self {
+            cx,
+            paths,
+            schema,
+            schema_tag,
+        }
+    }
+}
+
+async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let request_id = crate::id::uuid();
+    let path = request.uri().path().to_owned();
+    let mut response = match path.as_str() {
+        "/schema" | "/schema/" => schema(&api, request.headers()),
+        _ if page::is_page_path(&path) => page::answer(&api.cx, request, &request_id).await,
+        _ => rest(&api, request, &path, &request_id).await,
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        "x-request-id",
+        HeaderValue::from_str(&request_id).expect("a UUID is a header value"),
+    );
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn schema(api: &Api, headers: &HeaderMap) -> Response {
+    let etag = [(header::ETAG, api.schema_tag.clone())];
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| {
+        known
+            .split(',')
+            .any(|tag| tag.trim().trim_start_matches("W/") == api.schema_tag)
+    }) {
+        return (StatusCode::NOT_MODIFIED, etag).into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, "application/vnd.oai.openapi")];
+    (etag, kind, api.schema.clone()).into_response()
+}
+
+async fn rest(api: &Arc<Api>, request: Request, path: &str, request_id: &str) -> Response {
+    let Ok(found) = api.paths.at(path) else {
+        return page::not_found(&request);
+    };
+    let decoded: Option<Vec<(String, String)>> = found
+        .params
+        .iter()
+        .map(|(name, text)| {
+            let text = percent_decode(text)?;
+            let fits = !openapi::is_integer(name)
+                || text.parse::<i64>().is_ok_and(|_| !text.starts_with('+'));
+            fits.then(|| (name.to_owned(), text))
+        })
+        .collect();
+    let Some(decoded) = decoded else {
+        return page::not_found(&request);
+    };
+    let method = request.method().clone();
+    let Some(operation) = found
+        .value
+        .get(method.as_str().to_ascii_lowercase().as_str())
+    else {
+        let text = format!(
+            "Operation {} not found for {path}",
+            method.as_str().to_ascii_lowercase()
+        );
+        return problem::response(&Error::invalid(text), request_id);
+    };
+    match perform(api, operation, request, decoded).await {
+        Ok(response) => response,
+        Err(error) => problem::response(&error, request_id),
+    }
+}
+
+async fn perform(
+    api: &Arc<Api>,
+    operation: &Operation,
+    request: Request,
+    path: Vec<(String, String)>,
+) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let actor = account::service::identify(&api.cx, &parts.headers, &parts.method).await?;
+    if actor.is_none() && !operation.open {
+        return Err(not_signed_in());
+    }
+    let texts = query_texts(parts.uri.query().unwrap_or_default());
+    let format = texts
+        .iter()
+        .find(|(name, _)| name == "format")
+        .map(|(_, values)| values[0].clone());
+    if let Some(format) = &format
+        && !operation.formats.contains(&format.as_str())
+    {
+        return Err(Error::NotFound(format!(
+            "No format {format}; this operation knows {}.",
+            operation.formats.join(", ")
+        )));
+    }
+    let query = read_query(&operation.query, &texts)?;
+    let body = read_body(&api.cx, operation, &parts.headers, body).await?;
+    let call = Call {
+        cx: Arc::clone(&api.cx),
+        origin: origin(&parts.headers, &api.cx),
+        headers: parts.headers.clone(),
+        actor,
+        path,
+        query,
+        body,
+        format: format.clone(),
+    };
+    let answer = (operation.handler)(call).await?;
+    let local = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .is_some_and(|peer| peer.0.ip().is_loopback());
+    render(
+        operation,
+        answer,
+        format.as_deref(),
+        &parts.headers,
+        &parts.method,
+        local,
+    )
+}
+
+/// `scheme://host` as the caller sees the station.
+fn origin(headers: &HeaderMap, cx: &Context) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let scheme = text("x-forwarded-proto").unwrap_or("http");
+    match text("x-forwarded-host").or_else(|| text("host")) {
+        Some(host) => format!("{scheme}://{host}"),
+        None => format!("http://{}", cx.settings.server.listen),
+    }
+}
+
+type QueryTexts = Vec<(String, Vec<String>)>;
+
+fn query_texts(query: &str) -> QueryTexts {
+    let mut texts: QueryTexts = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+        let decode = |text: &str| percent_decode(&text.replace('+', " ")).unwrap_or_default();
+        let (name, text) = (decode(name), decode(text));
+        match texts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.push(text),
+            None => texts.push((name, vec![text])),
+        }
+    }
+    texts
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .ok()
+        .map(|text| text.into_owned())
+}
+
+fn read_query(fields: &[Field], texts: &QueryTexts) -> Result<Map<String, Value>> {
+    let mut query = Map::new();
+    for field in fields {
+        let given = texts.iter().find(|(name, _)| *name == field.name);
+        match given {
+            Some((name, values)) => {
+                let value = shape::read_query(&field.shape, values).ok_or_else(|| {
+                    let kind = if matches!(field.shape, Shape::Enum(_)) {
+                        "Invalid query parameter"
+                    } else {
+                        "Query parameter error"
+                    };
+                    Error::invalid_because(
+                        format!("{kind}: {name}"),
+                        format!("the value is {:?}", values.join(",")),
+                    )
+                })?;
+                query.insert(name.clone(), value);
+            }
+            None if field.required => {
+                return Err(Error::invalid(format!(
+                    "Missing required query parameter: {}",
+                    field.name
+                )));
+            }
+            None => {
+                if let Some(default) = &field.default {
+                    query.insert(field.name.clone(), default.clone());
+                }
+            }
+        }
+    }
+    Ok(query)
+}
+
+async fn read_body(
+    cx: &Context,
+    operation: &Operation,
+    headers: &HeaderMap,
+    body: HttpBody,
+) -> Result<Value> {
+    let Some(shape) = &operation.body else {
+        return Ok(Value::Null);
+    };
+    let limit = cx.settings.server.max_body_bytes;
+    let bytes = to_bytes(body, limit).await.map_err(|_| {
+        Error::invalid(format!(
+            "the request body is larger than {limit} bytes, or did not arrive whole"
+        ))
+    })?;
+    if bytes.is_empty() {
+        if operation.body_required {
+            return Err(Error::invalid("Missing required request body"));
+        }
+        return Ok(Value::Null);
+    }
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind != "application/json" && !kind.ends_with("+json") {
+        return Err(Error::invalid(format!(
+            "the content type is {kind:?}; send application/json"
+        )));
+    }
+    let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        Error::invalid_because(
+            "Request body validation error",
+            format!("not JSON: {error}"),
+        )
+    })?;
+    if value.is_null() && !operation.body_required {
+        return Ok(Value::Null);
+    }
+    shape.check(&mut value).map_err(|rules| {
+        Error::invalid_because("Request body validation error", rules.join("\n"))
+    })?;
+    Ok(value)
+}
+
+fn render(
+    operation: &Operation,
+    answer: Answer,
+    format: Option<&str>,
+    headers: &HeaderMap,
+    method: &Method,
+    local: bool,
+) -> Result<Response> {
+    let status = answer.status.unwrap_or_else(|| {
+        StatusCode::from_u16(operation.success).expect("operations declare real status codes")
+    });
+    let mut response = match answer.body {
+        Body::Bytes(bytes) => (status, HttpBody::from(bytes)).into_response(),
+        Body::Stream(body) => (status, body).into_response(),
+        Body::Json(bytes) => {
+            let (kind, bytes) = text_format(bytes, false, format)?;
+            compressed(status, kind, bytes, headers, local)
+        }
+        Body::Items(lines) => {
+            let (kind, bytes) = text_format(lines, true, format)?;
+            compressed(status, kind, bytes, headers, local)
+        }
+    };
+    for (name, value) in answer.headers {
+        let value = HeaderValue::from_str(&value)
+            .map_err(|error| Error::internal(format!("send the header {name}"), error))?;
+        if name == "set-cookie" {
+            response
+                .headers_mut()
+                .append(HeaderName::from_static(name), value);
+        } else {
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
+        }
+    }
+    if method == Method::GET && !response.headers().contains_key(header::CACHE_CONTROL) {
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    Ok(response)
+}
+
+fn text_format(
+    bytes: Vec<u8>,
+    items: bool,
+    format: Option<&str>,
+) -> Result<(&'static str, Vec<u8>)> {
+    match format {
+        Some("jsonl") => Ok((
+            "text/plain; charset=utf-8",
+            if items {
+                bytes
+            } else {
+                [bytes, vec![b'\n']].concat()
+            },
+        )),
+        Some("csv") => {
+            let rows: Vec<Value> = if items {
+                bytes
+                    .split(|byte| *byte == b'\n')
+                    .filter(|line| !line.is_empty())
+                    .map(serde_json::from_slice)
+                    .collect::<Result<_, _>>()?
+            } else {
+                vec![serde_json::from_slice(&bytes)?]
+            };
+            Ok(("text/csv; charset=utf-8", crate::export::csv::table(&rows)?))
+        }
+        Some("pprint") => {
+            let value: Value = serde_json::from_slice(&if items { array(bytes) } else { bytes })?;
+            Ok(("application/json", serde_json::to_vec_pretty(&value)?))
+        }
+        _ => Ok(("application/json", if items { array(bytes) } else { bytes })),
+    }
+}
+
+/// Turns lines of JSON into one JSON array: compact JSON has no raw line breaks of its own.
+fn array(mut lines: Vec<u8>) -> Vec<u8> {
+    if lines.is_empty() {
+        return b"[]".to_vec();
+    }
+    for byte in &mut lines {
+        if *byte == b'\n' {
+            *byte = b',';
+        }
+    }
+    *lines.last_mut().expect("not empty") = b']';
+    lines.insert(0, b'[');
+    lines
+}
+
+/// Compresses large texts for callers that accept it; over loopback that only costs time.
+fn compressed(
+    status: StatusCode,
+    kind: &'static str,
+    bytes: Vec<u8>,
+    headers: &HeaderMap,
+    local: bool,
+) -> Response {
+    let accepts = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("gzip"));
+    let kind = [(header::CONTENT_TYPE, kind)];
+    if local || !accepts || bytes.len() < 1400 {
+        return (status, kind, bytes).into_response();
+    }
+    let mut encoder = flate2::write::GzEncoder::new(
+        Vec::with_capacity(bytes.len() / 4),
+        flate2::Compression::fast(),
+    );
+    match std::io::Write::write_all(&mut encoder, &bytes).and_then(|()| encoder.finish()) {
+        Ok(packed) => {
+            let encoding = [
+                (header::CONTENT_ENCODING, "gzip"),
+                (header::VARY, "accept-encoding"),
+            ];
+            (status, kind, encoding, packed).into_response()
+        }
+        Err(_) => (status, kind, bytes).into_response(),
+    }
+}

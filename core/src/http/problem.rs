@@ -1,0 +1,48 @@
+//! Errors on the wire: the only place that speaks HTTP about them.
+//!
+//! | code | status | what the caller does | what the operator does |
+//! | --- | --- | --- | --- |
+//! | `not_found` | 404 | check the id, or ask for access | – |
+//! | `invalid` | 400 | read `details`, mend the request | – |
+//! | `unauthenticated` | 400 | sign in or send `Authorization: Token …` | – |
+//! | `forbidden` | 403 | ask a member with Full Control | – |
+//! | `storage_full` | 507 | try again later; reads go on | free space on the data folder's disk |
+//! | `busy` | 503 | try again in a moment | look at the log when it lasts |
+//! | `internal` | 500 | report the `request_id` | find that id in the log |
+//!
+//! Missing credentials are 400, not 401: that is what the stock clients know.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::error::{Chain, Error};
+
+/// The response for an error.
+pub(super) fn response(error: &Error, request_id: &str) -> Response {
+    let (status, code) = match error {
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+        Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
+        Error::Unauthenticated(_) => (StatusCode::BAD_REQUEST, "unauthenticated"),
+        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::StorageFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "storage_full"),
+        Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    };
+    let message = match error {
+        Error::Internal { .. } => {
+            tracing::error!(request_id, error = %Chain(error), "a request failed");
+            format!(
+                "the station could not do this; its log has the reason under request {request_id}"
+            )
+        }
+        other => other.to_string(),
+    };
+    let details = match error {
+        Error::Invalid { details, .. } => details.as_str(),
+        _ => "None",
+    };
+    let body =
+        json!({"message": message, "details": details, "code": code, "request_id": request_id});
+    (status, axum::Json(body)).into_response()
+}

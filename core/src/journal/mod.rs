@@ -1,0 +1,14 @@
+//! The journal: the ordered record of every change, written in the change's own transaction.
+//!
+//! Who, when, what before and after, under a hybrid logical clock. The change log of the API,
+//! undo, sync, search and live updates read it; there is no second history.
+
+mod clock;
+pub mod routes;
+mod service;
+mod store;
+mod types;
+
+pub use clock::{Clock, Stamp};
+pub use store::record;
+pub use types::{Action, Change, Changes};

@@ -1,0 +1,3 @@
+//! leaf.
+
+pub mod routes;

@@ -1,0 +1,3 @@
+//! Filters and searches, compiled to SQL.
+
+pub mod geo;

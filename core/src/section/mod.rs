@@ -1,0 +1,3 @@
+//! section.
+
+pub mod routes;

@@ -1,0 +1,4 @@
+//! storage.
+
+pub mod objects;
+pub mod routes;

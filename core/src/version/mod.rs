@@ -1,0 +1,3 @@
+//! version.
+
+pub mod routes;
