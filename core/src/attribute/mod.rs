@@ -11,6 +11,6 @@ mod value;
 pub use definition::{Definition, Definitions, Dtype, Kind, check_name};
 pub use store::{
     Indexing, definitions_of_kind, definitions_of_type, index, insert, next_position, remove,
-    remove_values, replace,
+    remove_values, replace, split_text,
 };
 pub use value::{AttributePatch, convert, for_create, for_patch};

@@ -23,7 +23,7 @@ create table sign_in_code (code_hash text primary key, account bigint not null, 
 
 create table organization (
     id bigint primary key,
-    name text not null,
+    name text collate "C" not null,
     thumb text,
     default_membership_permission text,
     created_at bigint not null
@@ -39,7 +39,7 @@ create index affiliation_account on affiliation (account);
 create table bucket (
     id bigint primary key,
     organization bigint not null,
-    name text not null,
+    name text collate "C" not null,
     store_type text not null,
     config text not null,
     archive_sc text not null,
@@ -49,7 +49,7 @@ create table bucket (
 
 create table project (
     id bigint primary key,
-    name text not null,
+    name text collate "C" not null,
     summary text not null,
     organization bigint not null,
     enable_downloads boolean not null,
@@ -75,7 +75,7 @@ create table version (
     id bigint primary key,
     project bigint not null,
     number bigint not null,
-    name text not null,
+    name text collate "C" not null,
     description text not null,
     show_empty boolean not null,
     bases text not null,
@@ -86,7 +86,7 @@ create index version_project on version (project);
 create table section (
     id bigint primary key,
     project bigint not null,
-    name text not null,
+    name text collate "C" not null,
     path text,
     dtype text not null,
     tator_user_sections text,
@@ -110,7 +110,7 @@ create table bookmark (
     id bigint primary key,
     project bigint not null,
     account bigint not null,
-    name text not null,
+    name text collate "C" not null,
     uri text not null
 );
 create index bookmark_owner on bookmark (project, account);
@@ -120,7 +120,7 @@ create table favorite (
     account bigint not null,
     entity_type_name text not null,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     page bigint not null,
     attribute_values text not null
 );
@@ -131,7 +131,7 @@ create table entity_type (
     kind text not null,
     id bigint not null,
     project bigint not null,
-    name text not null,
+    name text collate "C" not null,
     description text not null,
     dtype text not null,
     elemental_id text not null,
@@ -145,7 +145,7 @@ create table attribute_type (
     kind text not null,
     type bigint not null,
     position bigint not null,
-    name text not null,
+    name text collate "C" not null,
     dtype text not null,
     definition text not null
 );
@@ -162,7 +162,7 @@ create table attribute_number (
 -- `value` holds the first characters, `rest` what is beyond them.
 create table attribute_text (
     attribute bigint not null,
-    value text not null,
+    value text collate "C" not null,
     entity bigint not null,
     rest text,
     primary key (attribute, value, entity)
@@ -179,7 +179,7 @@ create table media (
     id bigint primary key,
     project bigint,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     md5 text not null,
     gid text,
     uid text,
@@ -297,7 +297,7 @@ create table leaf (
     id bigint primary key,
     project bigint not null,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     path text not null,
     path_folded text not null,
     depth bigint not null,
@@ -317,7 +317,7 @@ create table file (
     id bigint primary key,
     project bigint not null,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     description text not null,
     path text,
     attributes text not null,
