@@ -543,7 +543,7 @@ pub(super) async fn download_info(
     });
     let mut links = Vec::new();
     for key in checking.await? {
-        let url = super::presign(cx, actor, origin, &key, expires_secs, false).await;
+        let url = links::presign(cx, origin, actor.id, &key, expires_secs, false).await;
         links.push(DownloadInfo { key, url });
     }
     Ok(links)
