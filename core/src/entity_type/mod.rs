@@ -3,6 +3,7 @@
 //!
 //! The five kinds share one table; the fields that only one kind has are in its `detail` document.
 
+mod attributes;
 pub mod routes;
 pub mod service;
 mod store;

@@ -273,3 +273,26 @@ pub(super) fn check_description(description: &str) -> Result<()> {
     }
     Ok(())
 }
+
+/// What a list of types is narrowed by.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct TypeFilter {
+    pub elemental_id: Option<String>,
+    /// Types that apply to every one of these media.
+    #[serde(default)]
+    pub media_id: Vec<i64>,
+    #[serde(rename = "type")]
+    pub type_id: Option<i64>,
+}
+
+/// The noun of a type in the journal and the sequence of its ids.
+pub(super) fn noun(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Media => "media_type",
+        Kind::Localization => "localization_type",
+        Kind::State => "state_type",
+        Kind::Leaf => "leaf_type",
+        Kind::File => "file_type",
+        Kind::Section => "project",
+    }
+}

@@ -194,7 +194,7 @@ async fn folder(tx: &mut Tx, stamp: &Stamp, project: i64, new: &NewMedia) -> Res
     let found = match (&new.section, new.section_id) {
         (_, Some(id)) => {
             let found = section::service::find(tx, id).await?;
-            let found = found.filter(|section| section.project == project && section.is_folder());
+            let found = found.filter(|section| section.project == project && section.dtype == section::Dtype::Folder);
             Some(found.ok_or_else(|| Error::invalid(format!("Folder with ID {id} does not exist")))?)
         }
         (Some(name), None) if !name.is_empty() => {
