@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
 use crate::config::Settings;
@@ -33,6 +35,8 @@ pub struct Context {
     pub link_secret: String,
     /// Counts failed sign-ins.
     pub lockout: Lockout,
+    /// Wakes the indexer when a media has a new source.
+    pub indexing: Notify,
 }
 
 impl Context {
@@ -63,6 +67,7 @@ impl Context {
             session_key: SessionKey::new(&secret, settings.account.session_hours),
             link_secret: secret,
             lockout,
+            indexing: Notify::new(),
             settings,
         }))
     }

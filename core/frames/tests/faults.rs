@@ -49,10 +49,14 @@ async fn begin<F: Future>(request: &mut std::pin::Pin<&mut F>) {
 async fn a_killed_worker_is_replaced_and_its_killer_shut_out() {
     let bench = Bench::new();
     let path = bench.clip("a.mp4", 60, X264);
+    let other = bench.clip("other.mp4", 10, X264);
     let index_file = bench.path("a.index");
-    let workers = &bench.workers;
+    let workers = one_worker(Duration::from_secs(20));
     workers.index(&path, &index_file).await.unwrap();
-    // Twice in a row; in between, another source has the worker started anew.
+    kill_in_mid_request(&workers, &path, &index_file).await;
+    let picture = workers.picture(PictureRequest::jpg(&path, &index_file, 8)).await.unwrap();
+    assert_eq!(number_in(&picture.bytes), Some(8));
+    // That success forgives the first time. Now twice in a row; in between, another source has the worker started anew.
     kill_in_mid_request(&workers, &path, &index_file).await;
     workers.index(&other, &bench.path("other.index")).await.unwrap();
     kill_in_mid_request(&workers, &path, &index_file).await;

@@ -245,6 +245,15 @@ fn percent_decode(text: &str) -> Option<String> {
         .map(|text| text.into_owned())
 }
 
+/// Reads a query string as the parameters that the compact notation declares.
+///
+/// Errors: `Invalid`, naming the parameter that does not parse.
+pub fn parse_query<T: serde::de::DeserializeOwned>(parameters: &str, query: &str) -> Result<T> {
+    let fields = shape::parse_fields(parameters);
+    let values = read_query(&fields, &query_texts(query))?;
+    Ok(serde_json::from_value(Value::Object(values))?)
+}
+
 fn read_query(fields: &[Field], texts: &QueryTexts) -> Result<Map<String, Value>> {
     let mut query = Map::new();
     for field in fields {

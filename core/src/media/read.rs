@@ -137,7 +137,7 @@ async fn link(
     let path = record.get(key).and_then(Json::as_str).map(str::to_owned);
     if let Some(path) = path.filter(|path| !path.starts_with("http")) {
         let url =
-            storage::links::presign(cx, &how.origin, actor.id, &path, how.seconds, how.no_cache).await?;
+            storage::links::presign(cx, actor, &how.origin, &path, how.seconds, how.no_cache).await;
         record.insert(key.into(), json!(url));
     }
     Ok(())
