@@ -320,9 +320,13 @@ async fn read_body(
     if value.is_null() && !operation.body_required {
         return Ok(Value::Null);
     }
+    let given = operation.body_as_given.then(|| value.clone());
     shape.check(&mut value).map_err(|rules| {
         Error::invalid_because("Request body validation error", rules.join("\n"))
     })?;
+    if let (Some(Value::Object(given)), Value::Object(members)) = (given, &mut value) {
+        members.retain(|name, _| given.contains_key(name));
+    }
     Ok(value)
 }
 

@@ -296,3 +296,12 @@ pub async fn affiliated_accounts(tx: &mut Tx, organization: i64) -> Result<Vec<i
         .map(|one| one.user)
         .collect())
 }
+
+/// The level that a new project gives to the organization's members, as `account` (one of them)
+/// sees it; `No Access` when there is none.
+pub async fn default_permission(tx: &mut Tx, organization: i64, account: i64) -> Result<String> {
+    let found = store::find(tx, organization, account).await?;
+    Ok(found
+        .ok_or_else(|| Error::no_match("Organization"))?
+        .default_membership_permission)
+}
