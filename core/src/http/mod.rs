@@ -213,7 +213,7 @@ async fn perform(
 }
 
 /// `scheme://host` as the caller sees the station.
-fn origin(headers: &HeaderMap, cx: &Context) -> String {
+pub(crate) fn origin(headers: &HeaderMap, cx: &Context) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let scheme = text("x-forwarded-proto").unwrap_or("http");
     match text("x-forwarded-host").or_else(|| text("host")) {

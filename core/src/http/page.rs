@@ -12,7 +12,10 @@ pub(super) fn is_page_path(path: &str) -> bool {
 }
 
 /// Answers a path that is not the REST API.
-pub(super) async fn answer(_cx: &Context, request: Request, _request_id: &str) -> Response {
+pub(super) async fn answer(cx: &Context, request: Request, _request_id: &str) -> Response {
+    if request.uri().path().starts_with("/objects/") {
+        return crate::storage::serve(cx, request).await;
+    }
     not_found(&request)
 }
 

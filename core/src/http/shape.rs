@@ -176,7 +176,7 @@ impl Parser<'_> {
             };
             return Shape::List(Box::new(item), bounds);
         }
-        let word = self.until(&[',', '}', ')', ']', '|', '?', '=', '<', ':', ' ', '(']);
+        let word = self.until(&[',', '}', ')', ']', '|', '?', '=', '<', '>', ':', ' ', '(']);
         match word.as_str() {
             "any" => Shape::Any,
             "object" => Shape::Map(Box::new(Shape::Any)),
@@ -186,7 +186,7 @@ impl Parser<'_> {
             "string" => {
                 let format = self
                     .eat(":")
-                    .then(|| self.until(&[',', '}', ')', ']', '|', '?', '=', '<']));
+                    .then(|| self.until(&[',', '}', ')', ']', '|', '?', '=', '<', '>']));
                 Shape::Text(format, self.angle())
             }
             "enum" => {
