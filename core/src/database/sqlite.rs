@@ -14,7 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, params_from_iter};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Answer, Dialect, Engine, Inner, Job, Row, Tx, Value, migrate};
@@ -318,6 +318,20 @@ fn value(column: ValueRef<'_>) -> Value {
     }
 }
 
+/// Binds `$1`, `$2`, … by their numbers: to SQLite they are names, which it counts as they appear.
+fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
+    for index in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(index).unwrap_or("$");
+        let place: usize = name[1..].parse().unwrap_or(0);
+        let value = place.checked_sub(1).and_then(|place| values.get(place));
+        let value = value.ok_or_else(|| {
+            Error::internal("bind a statement", format!("it has no value for {name}"))
+        })?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
+}
+
 pub(super) fn each(
     connection: &Connection,
     sql: &str,
@@ -326,7 +340,8 @@ pub(super) fn each(
 ) -> Result<()> {
     let mut statement = connection.prepare_cached(sql)?;
     let columns = statement.column_count();
-    let mut rows = statement.query(params_from_iter(values))?;
+    bind(&mut statement, values)?;
+    let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
         let mut found = Vec::with_capacity(columns);
         for column in 0..columns {
@@ -339,7 +354,8 @@ pub(super) fn each(
 
 pub(super) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64> {
     let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.execute(params_from_iter(values))? as u64)
+    bind(&mut statement, values)?;
+    Ok(statement.raw_execute()? as u64)
 }
 
 pub(super) fn insert_many(
