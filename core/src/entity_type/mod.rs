@@ -10,3 +10,6 @@ mod store;
 mod types;
 
 pub use types::EntityType;
+
+#[cfg(test)]
+mod tests;
