@@ -171,7 +171,7 @@ impl Parser<'_> {
             };
             return Shape::List(Box::new(item), bounds);
         }
-        let word = self.until(&[',', '}', ')', ']', '|', '?', '=', '<', ':', ' ', '(']);
+        let word = self.until(&[',', '}', ')', ']', '|', '?', '=', '<', '>', ':', ' ', '(']);
         match word.as_str() {
             "any" => Shape::Any,
             "object" => Shape::Map(Box::new(Shape::Any)),
