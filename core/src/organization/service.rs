@@ -98,6 +98,11 @@ pub async fn create_for(
     Ok(organization)
 }
 
+/// Whether the station has any organization.
+pub async fn any(tx: &mut Tx) -> Result<bool> {
+    store::any(tx).await
+}
+
 async fn check_name(tx: &mut Tx, account: i64, name: &str, but: Option<i64>) -> Result<()> {
     if name.is_empty() || name.chars().count() > 128 {
         return Err(Error::invalid(
