@@ -1,6 +1,6 @@
 //! Rules of many sections at once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::filter::SectionFilter;
 use super::service::path_exists;
@@ -58,10 +58,10 @@ pub async fn substitute(
 }
 
 fn check_paths_differ(sections: &[Section]) -> Result<()> {
-    let mut seen: HashMap<&str, i64> = HashMap::new();
+    let mut seen = HashSet::new();
     for section in sections {
         if let Some(path) = &section.path
-            && seen.insert(path, section.id).is_some()
+            && !seen.insert(path)
         {
             return Err(path_exists());
         }
