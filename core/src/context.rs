@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
 use crate::config::Settings;
@@ -34,6 +36,8 @@ pub struct Context {
     pub link_key: LinkKey,
     /// Counts failed sign-ins.
     pub lockout: Lockout,
+    /// Wakes the indexer when a media has a new source.
+    pub indexing: Notify,
 }
 
 impl Context {
@@ -64,6 +68,7 @@ impl Context {
             session_key: SessionKey::new(&secret, settings.account.session_hours),
             link_key: LinkKey::new(&secret),
             lockout,
+            indexing: Notify::new(),
             settings,
         }))
     }

@@ -97,6 +97,11 @@ impl Selection {
         (sql, self.values.clone())
     }
 
+    /// Whether similarity orders the answer.
+    pub fn is_ranked(&self) -> bool {
+        self.ranked.is_some()
+    }
+
     /// The place of a row in the answer when similarity orders it.
     pub fn rank(&self, id: i64) -> Option<usize> {
         self.ranked

@@ -1,4 +1,5 @@
 //! Clips that carry their frame numbers, and a pool of real workers.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,20 @@ impl Bench {
             .arg("-i")
             .arg(from)
             .args(after.split_whitespace())
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(status.success(), "{name}");
+        path
+    }
+
+    /// Makes a clip from a source that ffmpeg draws itself.
+    pub fn clip_with(&self, name: &str, input: &str, arguments: &str) -> PathBuf {
+        let path = self.path(name);
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-y"])
+            .args(input.split_whitespace())
+            .args(arguments.split_whitespace())
             .arg(&path)
             .status()
             .unwrap();

@@ -20,6 +20,8 @@ create table account (
 );
 create table token (account bigint primary key, key text not null unique, created_at bigint not null);
 create table sign_in_code (code_hash text primary key, account bigint not null, expires_at bigint not null);
+-- Sessions that were signed out, until their cookies would have expired.
+create table ended_session (cookie_hash text primary key, expires_at bigint not null);
 
 create table organization (
     id integer primary key,
