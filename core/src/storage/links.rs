@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::signature::{Credentials, parse_query};
+use crate::account::Actor;
 use crate::context::Context;
 
 /// The one bucket.
@@ -46,11 +47,11 @@ pub(super) fn path_of(key: &str) -> String {
 ///
 /// A second link for the same account and key is the first one, whatever its lifetime, until that
 /// has less than an hour left; links of an hour or less are not kept. `no_cache` neither reads nor
-/// writes what is kept. Whether the account may read the key is for the caller to know.
+/// writes what is kept. Whether the actor may read the key is for the caller to know.
 pub async fn presign(
     cx: &Context,
+    actor: &Actor,
     origin: &str,
-    account: i64,
     key: &str,
     expires_secs: i64,
     no_cache: bool,
@@ -67,7 +68,7 @@ pub async fn presign(
         return fresh();
     }
     let mut given = links.given.lock().expect("no holder panics");
-    let place = (account, key.to_owned());
+    let place = (actor.id, key.to_owned());
     if let Some(known) = given.get(&place)
         && known.until_ms > now
         && known.origin == origin

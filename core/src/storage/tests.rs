@@ -117,8 +117,13 @@ async fn a_link_gives_nothing_but_its_own_object() {
 async fn links_are_kept_for_an_account_whatever_their_lifetime() {
     let station = Station::start().await;
     let key = format!("{ORGANIZATION}/{}/5/a.mp4", station.project);
+    let actor = crate::account::Actor {
+        id: 1,
+        username: String::new(),
+        is_staff: false,
+    };
     let link = async |secs, no_cache| {
-        super::presign(&station.cx, "http://h", 1, &key, secs, no_cache).await
+        super::presign(&station.cx, &actor, "http://h", &key, secs, no_cache).await
     };
     let short = link(3600, false).await;
     let first = link(7200, false).await;
