@@ -100,6 +100,19 @@ impl Dtype {
             .find(|(_, known)| *known == name)
             .map(|(dtype, _)| *dtype)
     }
+
+    /// Whether a definition may change from this type to another: the stored values then stay as
+    /// they are, in the same typed table.
+    pub fn may_become(self, other: Self) -> bool {
+        self == other
+            || matches!(
+                (self, other),
+                (Self::Int, Self::Float)
+                    | (Self::Float, Self::Int)
+                    | (Self::Enum, Self::String)
+                    | (Self::String, Self::Enum)
+            )
+    }
 }
 
 /// One declared attribute of one type.
@@ -135,6 +148,11 @@ impl Definition {
         if name.starts_with('$') {
             return Err(Error::invalid(
                 "Attribute type name can not start with '$' character",
+            ));
+        }
+        if name.contains('\0') {
+            return Err(Error::invalid(
+                "Attribute type name can not contain a NUL character",
             ));
         }
         let dtype = Dtype::from_name(&dtype).ok_or_else(|| {

@@ -124,6 +124,20 @@ pub async fn remove(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// Removes every definition of a type, and their typed values.
+pub async fn remove_of_type(tx: &mut Tx, kind: Kind, type_id: i64) -> Result<()> {
+    for definition in definitions_of_type(tx, kind, type_id).await? {
+        remove(tx, definition.id).await?;
+    }
+    Ok(())
+}
+
+/// Keeps others from changing definitions until the transaction ends: a check of names then holds.
+pub async fn lock(tx: &mut Tx) -> Result<()> {
+    tx.allocate("attribute_type", 0).await?;
+    Ok(())
+}
+
 /// Removes every typed value of an attribute.
 pub async fn remove_values(tx: &mut Tx, id: i64) -> Result<()> {
     for table in ["attribute_number", "attribute_text", "attribute_place"] {
@@ -138,13 +152,13 @@ pub async fn remove_values(tx: &mut Tx, id: i64) -> Result<()> {
 
 /// How a value stands in its typed table.
 #[derive(Debug, PartialEq)]
-enum Typed {
+pub(super) enum Typed {
     Number(f64),
     Text(String),
     Place(f64, f64),
 }
 
-fn typed(dtype: Dtype, value: Option<&Json>) -> Option<Typed> {
+pub(super) fn typed(dtype: Dtype, value: Option<&Json>) -> Option<Typed> {
     let value = value?;
     match (dtype, value) {
         (Dtype::Bool, Json::Bool(flag)) => Some(Typed::Number(f64::from(u8::from(*flag)))),
@@ -235,12 +249,12 @@ pub async fn index(tx: &mut Tx, entities: impl IntoIterator<Item = Indexing<'_>>
 }
 
 fn text_row(attribute: i64, text: &str, entity: i64) -> Vec<Value> {
-    let (value, rest) = split(text);
+    let (value, rest) = split_text(text);
     values![attribute, value, entity, rest].to_vec()
 }
 
-/// The part that the table orders by, and what is beyond it.
-fn split(text: &str) -> (&str, Option<&str>) {
+/// The part of a text that the typed table orders by, and what is beyond it.
+pub fn split_text(text: &str) -> (&str, Option<&str>) {
     match text.char_indices().nth(TEXT_PREFIX) {
         Some((at, _)) => (&text[..at], Some(&text[at..])),
         None => (text, None),
@@ -257,7 +271,7 @@ async fn remove_value(tx: &mut Tx, attribute: i64, value: Typed, entity: i64) ->
         Typed::Text(text) => {
             let sql =
                 "delete from attribute_text where attribute = $1 and value = $2 and entity = $3";
-            tx.execute(sql, &values![attribute, split(&text).0, entity])
+            tx.execute(sql, &values![attribute, split_text(&text).0, entity])
                 .await
         }
         Typed::Place(latitude, longitude) => {

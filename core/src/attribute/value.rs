@@ -25,7 +25,7 @@ pub fn convert(definition: &Definition, value: &Json) -> Result<Json> {
         ))
     };
     match definition.dtype {
-        Dtype::String | Dtype::Blob => Ok(value.clone()),
+        Dtype::String | Dtype::Blob => Ok(storable(value)),
         Dtype::Bool => match value {
             Json::Bool(_) => Ok(value.clone()),
             Json::String(text) if text.eq_ignore_ascii_case("true") => Ok(json!(true)),
@@ -48,7 +48,7 @@ pub fn convert(definition: &Definition, value: &Json) -> Result<Json> {
                 .as_array()
                 .is_some_and(|choices| choices.contains(value))
             {
-                return Ok(value.clone());
+                return Ok(storable(value));
             }
             let listed: Vec<String> = choices
                 .as_array()
@@ -72,6 +72,19 @@ pub fn convert(definition: &Definition, value: &Json) -> Result<Json> {
             place(value, name).map(|(longitude, latitude)| json!([longitude, latitude]))
         }
         Dtype::FloatArray => float_array(definition, value),
+    }
+}
+
+/// The value without NUL characters, which PostgreSQL has not: each becomes U+FFFD.
+fn storable(value: &Json) -> Json {
+    match value {
+        Json::String(text) if text.contains('\0') => json!(text.replace('\0', "\u{fffd}")),
+        Json::Array(items) => items.iter().map(storable).collect(),
+        Json::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.replace('\0', "\u{fffd}"), storable(value)))
+            .collect(),
+        other => other.clone(),
     }
 }
 
@@ -223,7 +236,7 @@ pub fn for_create(
         }
     }
     if let Some(uuid) = given.get(USER_SECTIONS) {
-        document.insert(USER_SECTIONS.into(), uuid.clone());
+        document.insert(USER_SECTIONS.into(), storable(uuid));
     }
     Ok(document)
 }
@@ -271,7 +284,7 @@ pub fn for_patch(
     let mut document = current.clone();
     for (name, value) in &patch.attributes {
         let value = if name == USER_SECTIONS {
-            value.clone()
+            storable(value)
         } else {
             convert(find(name)?, value)?
         };

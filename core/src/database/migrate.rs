@@ -42,7 +42,7 @@ pub(super) async fn postgres(pool: &PgPool) -> Result<()> {
     let mut transaction = pool.begin().await?;
     // One migrator at a time; the lock goes with the transaction.
     transaction
-        .execute("select pg_advisory_xact_lock(8_317_204)")
+        .execute("select pg_advisory_xact_lock(8317204)")
         .await?;
     transaction.execute(TABLE).await?;
     let newest: i64 = sqlx::query_scalar("select coalesce(max(number), 0) from migration")

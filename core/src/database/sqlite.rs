@@ -318,6 +318,24 @@ fn value(column: ValueRef<'_>) -> Value {
     }
 }
 
+/// Binds `$2` to the second value wherever it stands: SQLite takes it for a name and numbers names
+/// in the order of their first appearance.
+fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value]) -> Result<()> {
+    for place in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(place).unwrap_or_default();
+        let value = name
+            .trim_start_matches('$')
+            .parse::<usize>()
+            .ok()
+            .and_then(|number| values.get(number.checked_sub(1)?));
+        let value = value.ok_or_else(|| {
+            Error::internal("bind a value", format!("there is none for {name:?}"))
+        })?;
+        statement.raw_bind_parameter(place, value)?;
+    }
+    Ok(())
+}
+
 pub(super) fn each(
     connection: &Connection,
     sql: &str,
@@ -326,7 +344,8 @@ pub(super) fn each(
 ) -> Result<()> {
     let mut statement = connection.prepare_cached(sql)?;
     let columns = statement.column_count();
-    let mut rows = statement.query(params_from_iter(values))?;
+    bind(&mut statement, values)?;
+    let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
         let mut found = Vec::with_capacity(columns);
         for column in 0..columns {
@@ -339,7 +358,8 @@ pub(super) fn each(
 
 pub(super) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64> {
     let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.execute(params_from_iter(values))? as u64)
+    bind(&mut statement, values)?;
+    Ok(statement.raw_execute()? as u64)
 }
 
 pub(super) fn insert_many(

@@ -215,7 +215,7 @@ async fn perform(
 }
 
 /// `scheme://host` as the caller sees the station.
-fn origin(headers: &HeaderMap, cx: &Context) -> String {
+pub(crate) fn origin(headers: &HeaderMap, cx: &Context) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let scheme = text("x-forwarded-proto").unwrap_or("http");
     match text("x-forwarded-host").or_else(|| text("host")) {
@@ -245,6 +245,15 @@ fn percent_decode(text: &str) -> Option<String> {
         .decode_utf8()
         .ok()
         .map(|text| text.into_owned())
+}
+
+/// Reads a query string as the parameters that the compact notation declares.
+///
+/// Errors: `Invalid`, naming the parameter that does not parse.
+pub fn parse_query<T: serde::de::DeserializeOwned>(parameters: &str, query: &str) -> Result<T> {
+    let fields = shape::parse_fields(parameters);
+    let values = read_query(&fields, &query_texts(query))?;
+    Ok(serde_json::from_value(Value::Object(values))?)
 }
 
 fn read_query(fields: &[Field], texts: &QueryTexts) -> Result<Map<String, Value>> {
@@ -322,9 +331,13 @@ async fn read_body(
     if value.is_null() && !operation.body_required {
         return Ok(Value::Null);
     }
+    let given = operation.body_as_given.then(|| value.clone());
     shape.check(&mut value).map_err(|rules| {
         Error::invalid_because("Request body validation error", rules.join("\n"))
     })?;
+    if let (Some(Value::Object(given)), Value::Object(members)) = (given, &mut value) {
+        members.retain(|name, _| given.contains_key(name));
+    }
     Ok(value)
 }
 

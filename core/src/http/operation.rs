@@ -29,6 +29,7 @@ pub struct Operation {
     pub(super) query: Vec<Field>,
     pub(super) body: Option<Shape>,
     pub(super) body_required: bool,
+    pub(super) body_as_given: bool,
     pub(super) success: u16,
     pub(super) answer: Option<Shape>,
     pub(super) binary: Option<&'static str>,
@@ -51,6 +52,7 @@ impl Operation {
             query: Vec::new(),
             body: None,
             body_required: false,
+            body_as_given: false,
             success: if method == "post" { 201 } else { 200 },
             answer: None,
             binary: None,
@@ -127,6 +129,13 @@ impl Operation {
     /// A request body that may be absent.
     pub fn body_optional(mut self, shape: &str) -> Self {
         self.body = Some(parse(shape));
+        self
+    }
+
+    /// Leaves absent keys of the body absent, whatever defaults its component publishes: for a
+    /// PATCH, which changes only what it names.
+    pub fn as_given(mut self) -> Self {
+        self.body_as_given = true;
         self
     }
 

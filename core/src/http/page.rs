@@ -14,6 +14,9 @@ pub(super) fn is_page_path(path: &str) -> bool {
 
 /// Answers a path that is not the REST API.
 pub(super) async fn answer(cx: &Context, request: Request, request_id: &str) -> Response {
+    if request.uri().path().starts_with("/objects/") {
+        return crate::storage::serve(cx, request).await;
+    }
     let has_code = request
         .uri()
         .query()

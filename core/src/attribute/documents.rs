@@ -1,0 +1,166 @@
+//! Changes to the documents of every instance of a type at once, deleted instances too: one
+//! statement each, whatever the number of rows.
+
+use serde_json::{Map, Value as Json};
+
+use super::definition::{Definition, Kind};
+use super::store::{Indexing, Typed, index, split_text, typed};
+use crate::database::{Dialect, Tx};
+use crate::error::Result;
+use crate::values;
+
+/// The column of an instance that names what declares its attributes.
+fn owner(kind: Kind) -> &'static str {
+    if kind == Kind::Section {
+        "project"
+    } else {
+        "type"
+    }
+}
+
+/// Keeps deleted instances out of the typed tables; sections have no such mark.
+fn kept(kind: Kind) -> &'static str {
+    if kind == Kind::Section {
+        ""
+    } else {
+        " and not deleted"
+    }
+}
+
+/// How a statement names a key: a path for SQLite, the bare text for PostgreSQL.
+fn key(dialect: Dialect, name: &str) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("$.{}", Json::from(name)),
+        Dialect::Postgres => name.to_owned(),
+    }
+}
+
+/// The condition that a document has the key `$2`.
+fn has_key(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "json_type(attributes, $2) is not null",
+        Dialect::Postgres => "jsonb_exists(attributes::jsonb, $2)",
+    }
+}
+
+/// Writes a value of a newly declared attribute into every instance.
+pub async fn set_all(tx: &mut Tx, definition: &Definition, value: &Json) -> Result<()> {
+    let (table, owner) = (definition.kind.table(), owner(definition.kind));
+    let after = match tx.dialect() {
+        Dialect::Sqlite => "json_set(attributes, $2, json($3))",
+        Dialect::Postgres => {
+            "(attributes::jsonb \
+             || jsonb_build_object(cast($2 as text), cast(cast($3 as text) as jsonb)))::text"
+        }
+    };
+    let sql = format!("update {table} set attributes = {after} where {owner} = $1");
+    let key = key(tx.dialect(), &definition.name);
+    tx.execute(&sql, &values![definition.type_id, key, value.to_string()])
+        .await?;
+    match typed(definition.dtype, Some(value)) {
+        Some(value) => insert_all(tx, definition, &value).await,
+        None => Ok(()),
+    }
+}
+
+async fn insert_all(tx: &mut Tx, definition: &Definition, value: &Typed) -> Result<()> {
+    let kind = definition.kind;
+    let from = format!(
+        "id from {} where {} = $1{} order by id",
+        kind.table(),
+        owner(kind),
+        kept(kind)
+    );
+    let (attribute, type_id) = (definition.id, definition.type_id);
+    match value {
+        Typed::Number(number) => {
+            let sql = format!(
+                "insert into attribute_number (attribute, value, entity) \
+                 select cast($2 as bigint), cast($3 as double precision), {from}"
+            );
+            tx.execute(&sql, &values![type_id, attribute, *number])
+                .await?
+        }
+        Typed::Text(text) => {
+            let (value, rest) = split_text(text);
+            let sql = format!(
+                "insert into attribute_text (attribute, value, rest, entity) \
+                 select cast($2 as bigint), cast($3 as text), cast($4 as text), {from}"
+            );
+            tx.execute(&sql, &values![type_id, attribute, value, rest])
+                .await?
+        }
+        Typed::Place(latitude, longitude) => {
+            let sql = format!(
+                "insert into attribute_place (attribute, latitude, longitude, entity) \
+                 select cast($2 as bigint), cast($3 as double precision), \
+                 cast($4 as double precision), {from}"
+            );
+            tx.execute(&sql, &values![type_id, attribute, *latitude, *longitude])
+                .await?
+        }
+    };
+    Ok(())
+}
+
+/// Indexes values that instances already hold under the name of a newly declared attribute: only
+/// names that need no declaration, or that another type declared before, leave such values.
+pub async fn adopt(tx: &mut Tx, definition: &Definition) -> Result<()> {
+    let kind = definition.kind;
+    let sql = format!(
+        "select id, attributes from {} where {} = $1 and {}{}",
+        kind.table(),
+        owner(kind),
+        has_key(tx.dialect()),
+        kept(kind)
+    );
+    let key = key(tx.dialect(), &definition.name);
+    let mut found: Vec<(i64, Map<String, Json>)> = Vec::new();
+    tx.each(&sql, &values![definition.type_id, key], |mut row| {
+        let id = row.take()?;
+        if let Json::Object(document) = row.take()? {
+            found.push((id, document));
+        }
+        Ok(())
+    })
+    .await?;
+    let entities = found.iter().map(|(entity, document)| Indexing {
+        entity: *entity,
+        definitions: std::slice::from_ref(definition),
+        before: None,
+        after: Some(document),
+    });
+    index(tx, entities).await
+}
+
+/// Moves the values of an attribute to another name. The typed values stay: they know its id.
+pub async fn rename_all(tx: &mut Tx, definition: &Definition, name: &str) -> Result<()> {
+    let (table, owner) = (definition.kind.table(), owner(definition.kind));
+    let after = match tx.dialect() {
+        Dialect::Sqlite => "json_remove(json_set(attributes, $3, attributes -> $2), $2)",
+        Dialect::Postgres => {
+            "(attributes::jsonb - cast($2 as text) \
+             || jsonb_build_object(cast($3 as text), attributes::jsonb -> cast($2 as text)))::text"
+        }
+    };
+    let has_key = has_key(tx.dialect());
+    let sql = format!("update {table} set attributes = {after} where {owner} = $1 and {has_key}");
+    let (from, to) = (key(tx.dialect(), &definition.name), key(tx.dialect(), name));
+    tx.execute(&sql, &values![definition.type_id, from, to])
+        .await?;
+    Ok(())
+}
+
+/// Removes the values of an attribute from every document; the typed ones go with its definition.
+pub async fn erase_all(tx: &mut Tx, definition: &Definition) -> Result<()> {
+    let (table, owner) = (definition.kind.table(), owner(definition.kind));
+    let after = match tx.dialect() {
+        Dialect::Sqlite => "json_remove(attributes, $2)",
+        Dialect::Postgres => "(attributes::jsonb - cast($2 as text))::text",
+    };
+    let has_key = has_key(tx.dialect());
+    let sql = format!("update {table} set attributes = {after} where {owner} = $1 and {has_key}");
+    let key = key(tx.dialect(), &definition.name);
+    tx.execute(&sql, &values![definition.type_id, key]).await?;
+    Ok(())
+}
