@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
 use crate::config::Settings;
@@ -10,6 +12,7 @@ use crate::database::{Database, Tx};
 use crate::error::Result;
 use crate::frames::Frames;
 use crate::journal::Clock;
+use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
 use crate::{id, values};
 
@@ -30,9 +33,11 @@ pub struct Context {
     /// Signs session cookies.
     pub session_key: SessionKey,
     /// Signs links to objects.
-    pub link_secret: String,
+    pub link_key: LinkKey,
     /// Counts failed sign-ins.
     pub lockout: Lockout,
+    /// Wakes the indexer when a media has a new source.
+    pub indexing: Notify,
 }
 
 impl Context {
@@ -48,7 +53,7 @@ impl Context {
                 })
             })
             .await?;
-        let objects = crate::storage::objects::open(&settings.objects.url, &data)?;
+        let objects = crate::storage::objects::open(&settings.objects, &data)?;
         let frames = Frames::new(&settings.frames, &data)?;
         let lockout = Lockout::new(
             settings.account.lockout_failures,
@@ -61,8 +66,9 @@ impl Context {
             frames,
             clock: Clock::new(&station),
             session_key: SessionKey::new(&secret, settings.account.session_hours),
-            link_secret: secret,
+            link_key: LinkKey::new(&secret),
             lockout,
+            indexing: Notify::new(),
             settings,
         }))
     }

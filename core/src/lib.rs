@@ -26,5 +26,7 @@ pub mod query;
 pub mod section;
 pub mod station;
 pub mod storage;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod version;

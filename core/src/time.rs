@@ -115,3 +115,15 @@ fn without_zone(text: &str) -> Option<NaiveDateTime> {
         .or_else(|| day(&format!("{text}-01"), "%Y-%m-%d"))
         .or_else(|| day(&format!("{text}-01-01"), "%Y-%m-%d"))
 }
+
+/// A time as HTTP headers show it.
+pub fn http(at_ms: i64) -> String {
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(at_ms.max(0).unsigned_abs());
+    httpdate::fmt_http_date(at)
+}
+
+/// Reads a time from an HTTP header, in UTC milliseconds.
+pub fn parse_http(text: &str) -> Option<i64> {
+    let at = httpdate::parse_http_date(text).ok()?;
+    i64::try_from(at.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
+}

@@ -1,2 +1,116 @@
-//! Transect.
-fn main() {}
+//! The program `transect`: serves a station, and asks one to do things.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+mod arguments;
+mod doctor;
+mod place;
+mod user;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+use transect::error::{Chain, Error};
+use transect::{http, station};
+
+use arguments::{Arguments, Task};
+use place::Place;
+
+const FAILED: u8 = 1;
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let serves = matches!(arguments.task, Task::Serve(_));
+    if let Err(error) = log(arguments.log.as_deref(), serves) {
+        eprintln!("transect: {error:#}");
+        return ExitCode::from(FAILED);
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("transect: cannot start: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = runtime.block_on(async {
+        let work = perform(arguments);
+        if serves {
+            return report(work.await); // It has its own way to end on signals.
+        }
+        tokio::select! {
+            done = work => report(done),
+            _ = tokio::signal::ctrl_c() => {
+                eprintln!("transect: interrupted");
+                INTERRUPTED
+            }
+        }
+    });
+    // A thread that is stuck in the system must not keep the program from ending.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ExitCode::from(code)
+}
+
+async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
+    let place = Place::new(arguments.data, arguments.config)?;
+    match arguments.task {
+        Task::Serve(serve) => {
+            let settings = place.settings(&serve.flags())?;
+            serve.warn();
+            station::serve(&place.data, settings, |url| {
+                let mut out = std::io::stdout();
+                // Who started the station may not be listening.
+                let _ = writeln!(out, "ready {url}").and_then(|()| out.flush());
+            })
+            .await?;
+            Ok(0)
+        }
+        Task::User(task) => user::perform(&place, task).await,
+        Task::Doctor { json } => doctor::perform(&place, json).await,
+        Task::Openapi => {
+            let document = http::openapi::document(&http::operations());
+            print(&serde_json::to_string_pretty(&document)?)
+        }
+    }
+}
+
+/// Prints what was asked for; a reader that has gone away is no failure of ours to tell.
+fn print(text: &str) -> anyhow::Result<u8> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(0),
+    }
+}
+
+fn report(done: anyhow::Result<u8>) -> u8 {
+    let error = match done {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    match error.downcast_ref::<Error>() {
+        Some(Error::Invalid { message, details }) if details != "None" => {
+            eprintln!("transect: {message}: {details}");
+        }
+        Some(error) => eprintln!("transect: {}", Chain(error)),
+        None => eprintln!("transect: {error:#}"),
+    }
+    FAILED
+}
+
+/// Logs to stderr; commands are quiet unless something is wrong.
+fn log(level: Option<&str>, serves: bool) -> anyhow::Result<()> {
+    let level = level.unwrap_or(if serves { "info" } else { "warn" });
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        anyhow::anyhow!("--log cannot be {level:?}: {error}; use error, warn, info, debug or trace")
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .init();
+    Ok(())
+}

@@ -16,6 +16,11 @@ use crate::verify::{self, Shown};
 ///
 /// Errors: `Unreadable`, `Io`.
 pub fn ensure(source: &Path, index_file: &Path, progress: &mut dyn FnMut()) -> Result<(), WorkerError> {
+    // Opening a pipe would wait for its other end.
+    let regular = source.metadata().map_err(|error| unreadable(source, &error.to_string()))?.is_file();
+    if !regular {
+        return Err(unreadable(source, "not a regular file"));
+    }
     let stamp = stamp(source).map_err(|error| unreadable(source, &error.to_string()))?;
     // An index of another version, or a damaged one, is made again.
     if FrameIndex::read(index_file).is_ok_and(|index| index.stamp == stamp) {

@@ -103,7 +103,7 @@ pub fn ends(
             // A range that does not begin the file leaves out leading pictures that a normal decode shows.
             let leads = range.start > 0 && packets[at].pts < packets[range.start].pts;
             let truncated = range.end == packets.len() && packets.len() - at <= 16;
-            if headless || truncated {
+            if headless || (truncated && !leads) {
                 damaged.insert(at);
             } else if !leads {
                 return Ok(None);

@@ -27,11 +27,12 @@ pub async fn identify(cx: &Context, headers: &HeaderMap, method: &Method) -> Res
         let user = user.ok_or_else(|| Error::Unauthenticated("Invalid token.".into()))?;
         return Ok(Some(Actor::from(&user)));
     }
-    let Some((account, epoch)) =
-        cookie(headers, COOKIE).and_then(|text| cx.session_key.open(text, cx.now()))
-    else {
+    let session =
+        cookie(headers, COOKIE).and_then(|text| Some((text, cx.session_key.open(text, cx.now())?)));
+    let Some((text, (account, epoch))) = session else {
         return Ok(None);
     };
+    let cookie_hash = code_hash(text);
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if !safe && !csrf_fits(headers) {
         return Err(Error::Forbidden(
@@ -43,7 +44,8 @@ pub async fn identify(cx: &Context, headers: &HeaderMap, method: &Method) -> Res
             Box::pin(async move {
                 let current = store::secrets(tx, account)
                     .await?
-                    .is_some_and(|(_, now)| now == epoch);
+                    .is_some_and(|(_, now)| now == epoch)
+                    && !store::has_ended(tx, &cookie_hash).await?;
                 let user = if current {
                     store::find(tx, account).await?
                 } else {
@@ -143,6 +145,21 @@ pub async fn session(cx: &Context, account: i64) -> Result<String> {
         .await?;
     let (_, epoch) = secrets.ok_or_else(|| Error::no_reference("User"))?;
     Ok(cx.session_key.sign(account, epoch, cx.now()))
+}
+
+/// Ends the session of a request, if it carries one that still works, in every copy of its cookie.
+pub async fn end_session(cx: &Context, headers: &HeaderMap) -> Result<()> {
+    let now = cx.now();
+    let session = cookie(headers, COOKIE)
+        .and_then(|text| Some((code_hash(text), cx.session_key.expires_at(text, now)?)));
+    let Some((hash, expires_at)) = session else {
+        return Ok(());
+    };
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move { store::end_session(tx, &hash, expires_at, now).await })
+        })
+        .await
 }
 
 /// Ends every session of the account.
@@ -261,7 +278,8 @@ pub async fn register(cx: &Context, new: NewUser) -> Result<User> {
     .await
 }
 
-/// Makes an account, and its organization where the settings say so.
+/// Makes an account, and an organization for it where the settings say so, or where it administers
+/// a station that has none.
 ///
 /// Errors: `Invalid` when the name is taken, empty or too long.
 pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
@@ -302,6 +320,10 @@ pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
                 .await?;
                 if own_organization {
                     let name = format!("{}'s Team", user.username);
+                    organization::service::create_for(tx, &stamp, user.id, &name).await?;
+                } else if user.is_staff && !organization::service::any(tx).await? {
+                    // So that the first administrator can make projects at once.
+                    let name: String = user.username.chars().take(128).collect();
                     organization::service::create_for(tx, &stamp, user.id, &name).await?;
                 }
                 Ok(user)

@@ -1,7 +1,8 @@
 //! Browser sessions: a signed cookie, and a CSRF token for unsafe requests.
 //!
 //! The cookie holds account, epoch and expiry under an HMAC with the station's secret, so that
-//! signing in writes nothing (it works on a full disk). Raising the account's epoch ends its sessions.
+//! signing in writes nothing (it works on a full disk). Raising the account's epoch ends its
+//! sessions; signing out remembers the one cookie as ended until it would have expired.
 
 use axum::http::{HeaderMap, header};
 use hmac::{Hmac, KeyInit, Mac};
@@ -41,6 +42,12 @@ impl SessionKey {
         let (account, epoch, expires) = (parts.next()??, parts.next()??, parts.next()??);
         let genuine = hex(seal).is_some_and(|seal| self.mac(claim).verify_slice(&seal).is_ok());
         (genuine && now_ms < expires).then_some((account, epoch))
+    }
+
+    /// Until when a genuine cookie of the moment `now_ms` works, in UTC milliseconds.
+    pub fn expires_at(&self, cookie: &str, now_ms: i64) -> Option<i64> {
+        self.open(cookie, now_ms)?;
+        cookie.split('.').nth(2)?.parse().ok()
     }
 
     fn mac(&self, claim: &str) -> Hmac<Sha256> {
@@ -88,6 +95,7 @@ mod tests {
         let key = SessionKey::new("secret", 1);
         let cookie = key.sign(7, 2, 1_000);
         assert_eq!(key.open(&cookie, 2_000), Some((7, 2)));
+        assert_eq!(key.expires_at(&cookie, 2_000), Some(3_601_000));
         assert_eq!(key.open(&cookie, 3_601_000), None);
         assert_eq!(key.open(&cookie.replacen('7', "8", 1), 2_000), None);
         assert_eq!(SessionKey::new("other", 1).open(&cookie, 2_000), None);

@@ -130,6 +130,36 @@ pub async fn end_sessions(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// Remembers a session as ended until its cookie would have expired; forgets older ones.
+pub async fn end_session(
+    tx: &mut Tx,
+    cookie_hash: &str,
+    expires_at: i64,
+    now_ms: i64,
+) -> Result<()> {
+    tx.execute(
+        "delete from ended_session where expires_at <= $1",
+        &values![now_ms],
+    )
+    .await?;
+    tx.execute(
+        "insert into ended_session (cookie_hash, expires_at) values ($1, $2) on conflict do nothing",
+        &values![cookie_hash, expires_at],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn has_ended(tx: &mut Tx, cookie_hash: &str) -> Result<bool> {
+    Ok(tx
+        .row(
+            "select expires_at from ended_session where cookie_hash = $1",
+            &values![cookie_hash],
+        )
+        .await?
+        .is_some())
+}
+
 pub async fn token(tx: &mut Tx, account: i64) -> Result<Option<String>> {
     tx.scalar(
         "select key from token where account = $1",

@@ -1,3 +1,23 @@
-//! annotation.
+//! Annotations: localizations (shapes on frames) and states (facts, events, tracks).
+//!
+//! Both are *revisions*: an edit adds a row with a new id and the next mark, a deletion adds a
+//! tombstone, and only pruning takes rows away. Stable identity is (version, elemental id).
+//! Rules that both share are written once, over [`Annotation`].
 
+mod create;
+mod delete;
+mod filter;
+mod localization;
+mod patch;
+mod read;
 pub mod routes;
+mod state;
+pub mod service;
+mod store;
+mod track;
+mod types;
+
+pub use filter::{Filter, IdQuery};
+pub use localization::Localization;
+pub use state::State;
+pub use types::{Annotation, Document, Revision};

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::definition::{Definition, Kind};
-use super::store::{Indexing, Typed, index, split, typed};
+use super::store::{Indexing, Typed, index, split_text, typed};
 use crate::database::{Dialect, Tx};
 use crate::error::Result;
 use crate::values;
@@ -82,7 +82,7 @@ async fn insert_all(tx: &mut Tx, definition: &Definition, value: &Typed) -> Resu
                 .await?
         }
         Typed::Text(text) => {
-            let (value, rest) = split(text);
+            let (value, rest) = split_text(text);
             let sql = format!(
                 "insert into attribute_text (attribute, value, rest, entity) \
                  select cast($2 as bigint), cast($3 as text), cast($4 as text), {from}"

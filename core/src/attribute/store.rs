@@ -249,12 +249,12 @@ pub async fn index(tx: &mut Tx, entities: impl IntoIterator<Item = Indexing<'_>>
 }
 
 fn text_row(attribute: i64, text: &str, entity: i64) -> Vec<Value> {
-    let (value, rest) = split(text);
+    let (value, rest) = split_text(text);
     values![attribute, value, entity, rest].to_vec()
 }
 
-/// The part that the table orders by, and what is beyond it.
-pub(super) fn split(text: &str) -> (&str, Option<&str>) {
+/// The part of a text that the typed table orders by, and what is beyond it.
+pub fn split_text(text: &str) -> (&str, Option<&str>) {
     match text.char_indices().nth(TEXT_PREFIX) {
         Some((at, _)) => (&text[..at], Some(&text[at..])),
         None => (text, None),
@@ -271,7 +271,7 @@ async fn remove_value(tx: &mut Tx, attribute: i64, value: Typed, entity: i64) ->
         Typed::Text(text) => {
             let sql =
                 "delete from attribute_text where attribute = $1 and value = $2 and entity = $3";
-            tx.execute(sql, &values![attribute, split(&text).0, entity])
+            tx.execute(sql, &values![attribute, split_text(&text).0, entity])
                 .await
         }
         Typed::Place(latitude, longitude) => {

@@ -1,3 +1,9 @@
-//! bookmark.
+//! Bookmarks and favorites: places and attribute presets that an account keeps for itself.
+//!
+//! Everybody sees only their own.
 
+mod favorites;
 pub mod routes;
+mod service;
+mod store;
+mod types;

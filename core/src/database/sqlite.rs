@@ -318,16 +318,20 @@ fn value(column: ValueRef<'_>) -> Value {
     }
 }
 
-/// Binds `$1`, `$2`, … by their numbers: to SQLite they are names, which it counts as they appear.
-fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
-    for index in 1..=statement.parameter_count() {
-        let name = statement.parameter_name(index).unwrap_or("$");
-        let place: usize = name[1..].parse().unwrap_or(0);
-        let value = place.checked_sub(1).and_then(|place| values.get(place));
+/// Binds `$2` to the second value wherever it stands: SQLite takes it for a name and numbers names
+/// in the order of their first appearance.
+fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value]) -> Result<()> {
+    for place in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(place).unwrap_or_default();
+        let value = name
+            .trim_start_matches('$')
+            .parse::<usize>()
+            .ok()
+            .and_then(|number| values.get(number.checked_sub(1)?));
         let value = value.ok_or_else(|| {
-            Error::internal("bind a statement", format!("it has no value for {name}"))
+            Error::internal("bind a value", format!("there is none for {name:?}"))
         })?;
-        statement.raw_bind_parameter(index, value)?;
+        statement.raw_bind_parameter(place, value)?;
     }
     Ok(())
 }

@@ -1,18 +1,86 @@
-//! The frame service: (media, frame) → picture, packets.
+//! The frame service: (media, frame) → picture, packets, index.
+//!
+//! Frame *n* is the n-th picture of the source in display order, as its frame index says; no frame
+//! rate takes part. Decoding happens in worker processes (`transect-frames`); indexes are files in
+//! the data folder, named after the media, and can be made anew at any time.
 
+mod notice;
 pub mod routes;
+mod service;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use transect_frame_client::{Options, WorkerError, Workers};
 
 use crate::config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// The frame service.
-pub struct Frames {}
+pub use service::{index, picture};
+
+/// The worker program, beside this one.
+const WORKER: &str = "transect-frames";
+
+/// The frame service's workers, and where indexes lie.
+pub struct Frames {
+    workers: Workers,
+    indexes: PathBuf,
+    binary: PathBuf,
+}
 
 impl Frames {
     /// A service whose workers start at first use.
-    pub fn new(_settings: &config::Frames, _data: &Path) -> Result<Self> {
-        Ok(Self {})
+    pub fn new(settings: &config::Frames, data: &Path) -> Result<Self> {
+        let indexes = data.join("frames");
+        std::fs::create_dir_all(&indexes)?;
+        let binary = worker_binary(settings)?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let processes = if settings.processes == 0 { cores.div_ceil(2) } else { settings.processes };
+        let workers = Workers::new(Options {
+            binary: binary.clone(),
+            processes,
+            cache_bytes: settings.cache_bytes,
+            request_timeout: Duration::from_secs(settings.timeout_secs),
+        });
+        Ok(Self { workers, indexes, binary })
+    }
+
+    /// The worker program that is used.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Process ids of the workers that run now.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.workers.process_ids()
+    }
+
+    fn index_file(&self, media: i64) -> PathBuf {
+        self.indexes.join(format!("{media}.index"))
+    }
+}
+
+/// The worker that the settings name, or the one beside this program (or one folder up, as a
+/// program under test has it).
+fn worker_binary(settings: &config::Frames) -> Result<PathBuf> {
+    if !settings.worker.is_empty() {
+        return Ok(PathBuf::from(&settings.worker));
+    }
+    let own = std::env::current_exe()?;
+    let mut folders = own.ancestors().skip(1).take(2);
+    let found = folders.clone().map(|folder| folder.join(WORKER)).find(|path| path.exists());
+    Ok(found.or_else(|| folders.next().map(|folder| folder.join(WORKER))).unwrap_or_else(|| WORKER.into()))
+}
+
+impl From<WorkerError> for Error {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::Unreadable { .. }
+            | WorkerError::OutOfRange { .. }
+            | WorkerError::Invalid { .. }
+            | WorkerError::Quarantined { .. } => Self::invalid(error.to_string()),
+            WorkerError::Crashed { .. } | WorkerError::Timeout => Self::Busy(error.to_string()),
+            WorkerError::Io { .. } => Self::internal("the frame worker could not be used", error),
+        }
     }
 }

@@ -53,6 +53,11 @@ impl Call {
             .1
     }
 
+    /// Whether the path has a part of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.path.iter().any(|(key, _)| key == name)
+    }
+
     /// The query parameters, checked and with their defaults.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(serde_json::from_value(Value::Object(self.query.clone()))?)

@@ -3,11 +3,14 @@
 //! path and method → who is asking → query and body checked → handler → answer.
 
 mod call;
+mod guard;
 pub mod openapi;
 mod operation;
 mod page;
 mod problem;
 pub mod shape;
+mod sign_in;
+mod spa;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -94,19 +97,18 @@ impl Api {
 async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
     let request_id = crate::id::uuid();
     let path = request.uri().path().to_owned();
+    let allowed = guard::check_host(&api.cx.settings.server.listen, request.headers());
     let mut response = match path.as_str() {
+        _ if let Err(error) = &allowed => problem::response(error, &request_id),
         "/schema" | "/schema/" => schema(&api, request.headers()),
         _ if page::is_page_path(&path) => page::answer(&api.cx, request, &request_id).await,
         _ => rest(&api, request, &path, &request_id).await,
     };
+    guard::protect(&mut response);
     let headers = response.headers_mut();
     headers.insert(
         "x-request-id",
         HeaderValue::from_str(&request_id).expect("a UUID is a header value"),
-    );
-    headers.insert(
-        "x-content-type-options",
-        HeaderValue::from_static("nosniff"),
     );
     response
 }
@@ -129,7 +131,7 @@ fn schema(api: &Api, headers: &HeaderMap) -> Response {
 
 async fn rest(api: &Arc<Api>, request: Request, path: &str, request_id: &str) -> Response {
     let Ok(found) = api.paths.at(path) else {
-        return page::not_found(&request);
+        return page::not_found();
     };
     let decoded: Option<Vec<(String, String)>> = found
         .params
@@ -142,7 +144,7 @@ async fn rest(api: &Arc<Api>, request: Request, path: &str, request_id: &str) ->
         })
         .collect();
     let Some(decoded) = decoded else {
-        return page::not_found(&request);
+        return page::not_found();
     };
     let method = request.method().clone();
     let Some(operation) = found
@@ -213,7 +215,7 @@ async fn perform(
 }
 
 /// `scheme://host` as the caller sees the station.
-fn origin(headers: &HeaderMap, cx: &Context) -> String {
+pub(crate) fn origin(headers: &HeaderMap, cx: &Context) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let scheme = text("x-forwarded-proto").unwrap_or("http");
     match text("x-forwarded-host").or_else(|| text("host")) {
@@ -243,6 +245,15 @@ fn percent_decode(text: &str) -> Option<String> {
         .decode_utf8()
         .ok()
         .map(|text| text.into_owned())
+}
+
+/// Reads a query string as the parameters that the compact notation declares.
+///
+/// Errors: `Invalid`, naming the parameter that does not parse.
+pub fn parse_query<T: serde::de::DeserializeOwned>(parameters: &str, query: &str) -> Result<T> {
+    let fields = shape::parse_fields(parameters);
+    let values = read_query(&fields, &query_texts(query))?;
+    Ok(serde_json::from_value(Value::Object(values))?)
 }
 
 fn read_query(fields: &[Field], texts: &QueryTexts) -> Result<Map<String, Value>> {

@@ -1,9 +1,10 @@
 //! What is not the REST API: the page and its files, sign-in and sign-out, stored objects.
 
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
+use super::{problem, sign_in, spa};
 use crate::context::Context;
 
 /// Whether a path is answered here.
@@ -12,14 +13,42 @@ pub(super) fn is_page_path(path: &str) -> bool {
 }
 
 /// Answers a path that is not the REST API.
-pub(super) async fn answer(_cx: &Context, request: Request, _request_id: &str) -> Response {
-    not_found(&request)
+pub(super) async fn answer(cx: &Context, request: Request, request_id: &str) -> Response {
+    if request.uri().path().starts_with("/objects/") {
+        return crate::storage::serve(cx, request).await;
+    }
+    let has_code = request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|pair| pair.starts_with("code=")));
+    let answer = match request.uri().path().trim_end_matches('/') {
+        "/accounts/login" => sign_in::sign_in(cx, request).await,
+        "/accounts/logout" => sign_in::sign_out(cx, request).await,
+        "/check-login" => sign_in::check(cx, request).await,
+        "/sign-in" if has_code => sign_in::by_code(cx, request).await,
+        "/auth-project" => sign_in::may_read_files(cx, request).await,
+        "/auth-admin" => sign_in::is_staff(cx, request).await,
+        _ => Ok(spa::answer(&request)),
+    };
+    answer.unwrap_or_else(|error| problem::response(&error, request_id))
 }
 
 /// The web framework's HTML page for a path that does not exist.
-pub(super) fn not_found(request: &Request) -> Response {
-    let _ = request.headers().get(header::ACCEPT);
-    let page = "<!doctype html><title>Not Found</title><h1>Not Found</h1>\
-                <p>The requested resource was not found on this server.</p>";
-    (StatusCode::NOT_FOUND, Html(page)).into_response()
+pub(super) fn not_found() -> Response {
+    message(
+        StatusCode::NOT_FOUND,
+        "Not Found",
+        "The requested resource was not found on this server.",
+    )
+}
+
+/// A page of one paragraph. `text` is HTML; nothing that a caller sent may be in it.
+pub(super) fn message(status: StatusCode, title: &str, text: &str) -> Response {
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
+         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;\
+         color:#e8eaec;background:#0d0f12}}a{{color:#6cc6bd}}</style><h1>{title}</h1><p>{text}</p></html>"
+    );
+    (status, Html(page)).into_response()
 }

@@ -30,7 +30,12 @@ pub enum Shape {
     /// An object with any keys, whose values have one shape.
     Map(Box<Shape>),
     /// An object with known keys; unknown ones are ignored, or kept when `open`.
-    Object { fields: Vec<Field>, open: bool },
+    Object {
+        /// The known keys.
+        fields: Vec<Field>,
+        /// Whether further keys are kept.
+        open: bool,
+    },
     /// The first that fits.
     OneOf(Vec<Shape>),
     /// A component by name.
@@ -171,7 +176,7 @@ impl Parser<'_> {
             };
             return Shape::List(Box::new(item), bounds);
         }
-        let word = self.until(&[',', '}', ')', ']', '|', '?', '=', '<', ':', ' ', '(']);
+        let word = self.until(&[',', '}', ')', ']', '|', '?', '=', '<', '>', ':', ' ', '(']);
         match word.as_str() {
             "any" => Shape::Any,
             "object" => Shape::Map(Box::new(Shape::Any)),
@@ -181,7 +186,7 @@ impl Parser<'_> {
             "string" => {
                 let format = self
                     .eat(":")
-                    .then(|| self.until(&[',', '}', ')', ']', '|', '?', '=', '<']));
+                    .then(|| self.until(&[',', '}', ')', ']', '|', '?', '=', '<', '>']));
                 Shape::Text(format, self.angle())
             }
             "enum" => {

@@ -1,3 +1,20 @@
-//! media.
+//! Media: videos and images, what they are and where their files are.
+//!
+//! A media's pictures come from one *source*: a file in place, or a stored object. The source is
+//! indexed in the background; until then the media is listed with the state `indexing`, and a file
+//! that cannot be read leaves a media with the state `failed` and a message.
 
+mod change;
+mod create;
+mod filter;
+pub mod import;
+pub mod indexer;
+mod read;
 pub mod routes;
+pub mod service;
+pub mod source;
+mod store;
+mod types;
+
+pub use filter::Filter;
+pub use types::Media;

@@ -1,8 +1,192 @@
 //! Routes of media.
 
-use crate::http::Operation;
+use serde_json::{Value as Json, json};
+
+use super::filter::{Filter, IdQuery, PARAMETERS};
+use super::read::{self, Presigning};
+use super::types::{MediaPatch, NewMedia};
+use super::{change, create};
+use crate::error::{Error, Result};
+use crate::http::{Answer, Call, Operation};
+use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS};
+
+/// Query parameters that shape the rows of a list.
+const SHAPING: &str = "fields: string, presigned: int<1..604800>, no_cache: bool, \
+     presign_only: [enum(thumbnail|thumbnail_gif|streaming|archival|audio|image|attachment)]";
+
+/// The query parameters that select media, in the compact notation.
+pub(super) fn filter_parameters() -> String {
+    [PARAMETERS, ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS].join(", ")
+}
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
-    Vec::new()
+    let list = "/rest/Medias/{project}";
+    let count = "/rest/MediaCount/{project}";
+    let one = "/rest/Media/{id}";
+    let filtered = |operation: Operation| operation.query(&filter_parameters());
+    vec![
+        filtered(Operation::get(list, "GetMediaList", list_media))
+            .about("List media.")
+            .query(SHAPING)
+            .answers("[Media]"),
+        Operation::post(list, "CreateMediaList", create_media)
+            .about("Create one media, or a list of images.")
+            .body("(MediaSpec | [MediaSpec]{0..500})")
+            .answers("(CreateListResponse | CreateResponse)"),
+        filtered(Operation::put(list, "GetMediaListById", list_media))
+            .about("List media; the body holds ids, similarity or a search object.")
+            .query(SHAPING)
+            .body("MediaIdQuery")
+            .answers("[Media]"),
+        filtered(Operation::patch(list, "UpdateMediaList", update_list))
+            .about("Change every matching media.")
+            .query("count: int<0..>")
+            .body("MediaBulkUpdate")
+            .answers("MessageResponse"),
+        filtered(Operation::delete(list, "DeleteMediaList", delete_list))
+            .about("Delete every matching media; files in place are never touched.")
+            .query("count: int<0..>")
+            .body_optional("MediaIdQuery")
+            .answers("MessageResponse"),
+        Operation::get(one, "GetMedia", get)
+            .about("Read one media.")
+            .query("presigned: int<1..604800>, no_cache: bool")
+            .answers("Media"),
+        Operation::patch(one, "UpdateMedia", update)
+            .about("Change a media.")
+            .body("MediaUpdate")
+            .answers("MessageResponse"),
+        Operation::delete(one, "DeleteMedia", remove)
+            .about("Delete a media; a file in place is never touched.")
+            .answers("MessageResponse"),
+        filtered(Operation::get(count, "GetMediaCount", count_media))
+            .about("Count matching media.")
+            .answers("int"),
+        filtered(Operation::put(count, "GetMediaCountById", count_media))
+            .about("Count media; the body holds ids, similarity or a search object.")
+            .body("MediaIdQuery")
+            .answers("int"),
+        filtered(Operation::get("/rest/MediaStats/{project}", "GetMediaStats", stats))
+            .about("Count, bytes and duration of matching media.")
+            .answers("MediaStats"),
+        filtered(Operation::get("/rest/MediaNext/{id}", "GetMediaNext", next))
+            .about("The media after this one in the filtered order of names; -1 at the end.")
+            .answers("MediaNext"),
+        filtered(Operation::get("/rest/MediaPrev/{id}", "GetMediaPrev", previous))
+            .about("The media before this one in the filtered order of names; -1 at the start.")
+            .answers("MediaPrev"),
+    ]
+}
+
+fn id_query(body: &Json) -> Result<IdQuery> {
+    if body.is_null() {
+        return Ok(IdQuery::default());
+    }
+    Ok(serde_json::from_value(body.clone())?)
+}
+
+fn presigning(call: &Call, filter: &Filter) -> Option<Presigning> {
+    filter.presigned.map(|seconds| Presigning {
+        origin: call.origin.clone(),
+        seconds,
+        no_cache: filter.no_cache,
+        only: filter.presign_only.clone(),
+    })
+}
+
+async fn list_media(call: Call) -> Result<Answer> {
+    let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
+    let presigning = presigning(&call, &filter);
+    let fields = filter.fields.clone();
+    let mut rows = read::list(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
+    if let Some(how) = presigning {
+        for media in &mut rows {
+            read::presign(&call.cx, call.actor()?, media, &how).await?;
+        }
+    }
+    match fields {
+        Some(fields) => Answer::list(read::pick(rows, &fields)?),
+        None => Answer::list(rows),
+    }
+}
+
+async fn get(call: Call) -> Result<Answer> {
+    let filter: Filter = call.query()?;
+    let mut media = read::get(&call.cx, call.actor()?, call.id("id")).await?;
+    if let Some(how) = presigning(&call, &filter) {
+        read::presign(&call.cx, call.actor()?, &mut media, &how).await?;
+    }
+    Answer::json(&media)
+}
+
+async fn create_media(mut call: Call) -> Result<Answer> {
+    let project = call.id("project");
+    if !call.json().is_array() {
+        let new: NewMedia = call.body()?;
+        let made = create::create(&call.cx, call.actor()?, project, vec![new]).await?;
+        let (media, dtype) = &made.media[0];
+        return Answer::created(message(media.id, dtype, &media.name, project), media.id, media);
+    }
+    let news: Vec<NewMedia> = call.body()?;
+    if news.is_empty() {
+        return Err(Error::invalid("An empty list makes no media!"));
+    }
+    let made = create::create(&call.cx, call.actor()?, project, news).await?.media;
+    let message = match &made[..] {
+        [(media, dtype)] => message(media.id, dtype, &media.name, project),
+        many => format!("Started import of {} images!", many.len()),
+    };
+    let ids: Vec<i64> = made.iter().map(|(media, _)| media.id).collect();
+    let objects: Vec<_> = made.into_iter().map(|(media, _)| media).collect();
+    Answer::json(&json!({"message": message, "id": ids, "object": serde_json::to_value(objects)?}))
+}
+
+fn message(id: i64, dtype: &str, name: &str, project: i64) -> String {
+    format!("Media object {id} created for {dtype} {name} on project {project}")
+}
+
+async fn update_list(mut call: Call) -> Result<Answer> {
+    let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
+    let patch: MediaPatch = call.body()?;
+    let count = change::update_all(&call.cx, call.actor()?, call.id("project"), filter, ids, patch).await?;
+    Answer::message(format!("Successfully patched {count} medias!"))
+}
+
+async fn delete_list(call: Call) -> Result<Answer> {
+    let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
+    let count = change::remove_all(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
+    Answer::message(format!("Successfully deleted {count} medias!"))
+}
+
+async fn update(mut call: Call) -> Result<Answer> {
+    let patch: MediaPatch = call.body()?;
+    let id = call.id("id");
+    change::update(&call.cx, call.actor()?, id, patch).await?;
+    Answer::message(format!("Media {id} successfully updated!"))
+}
+
+async fn remove(call: Call) -> Result<Answer> {
+    let id = call.id("id");
+    change::remove(&call.cx, call.actor()?, id).await?;
+    Answer::message(format!("Media {id} successfully deleted!"))
+}
+
+async fn count_media(call: Call) -> Result<Answer> {
+    let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
+    Answer::json(&read::count(&call.cx, call.actor()?, call.id("project"), filter, ids).await?)
+}
+
+async fn stats(call: Call) -> Result<Answer> {
+    Answer::json(&read::stats(&call.cx, call.actor()?, call.id("project"), call.query()?).await?)
+}
+
+async fn next(call: Call) -> Result<Answer> {
+    let found = read::neighbour(&call.cx, call.actor()?, call.id("id"), call.query()?, true).await?;
+    Answer::json(&json!({"next": found.unwrap_or(-1)}))
+}
+
+async fn previous(call: Call) -> Result<Answer> {
+    let found = read::neighbour(&call.cx, call.actor()?, call.id("id"), call.query()?, false).await?;
+    Answer::json(&json!({"prev": found.unwrap_or(-1)}))
 }

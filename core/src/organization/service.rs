@@ -98,6 +98,11 @@ pub async fn create_for(
     Ok(organization)
 }
 
+/// Whether the station has any organization.
+pub async fn any(tx: &mut Tx) -> Result<bool> {
+    store::any(tx).await
+}
+
 async fn check_name(tx: &mut Tx, account: i64, name: &str, but: Option<i64>) -> Result<()> {
     if name.is_empty() || name.chars().count() > 128 {
         return Err(Error::invalid(
@@ -295,4 +300,13 @@ pub async fn affiliated_accounts(tx: &mut Tx, organization: i64) -> Result<Vec<i
         .into_iter()
         .map(|one| one.user)
         .collect())
+}
+
+/// The level that a new project gives to the organization's members, as `account` (one of them)
+/// sees it; `No Access` when there is none.
+pub async fn default_permission(tx: &mut Tx, organization: i64, account: i64) -> Result<String> {
+    let found = store::find(tx, organization, account).await?;
+    Ok(found
+        .ok_or_else(|| Error::no_match("Organization"))?
+        .default_membership_permission)
 }

@@ -51,6 +51,13 @@ pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
         .is_some())
 }
 
+pub async fn any(tx: &mut Tx) -> Result<bool> {
+    Ok(tx
+        .row("select id from organization limit 1", &[])
+        .await?
+        .is_some())
+}
+
 pub async fn insert(tx: &mut Tx, organization: &Organization, now_ms: i64) -> Result<()> {
     tx.execute(
         "insert into organization (id, name, thumb, default_membership_permission, created_at) \

@@ -1,9 +1,15 @@
 //! Projects and memberships: what is annotated together, and by whom.
+//!
+//! Every row of a project is reached through [`access`]; a project that is removed takes along
+//! everything it holds except its media, which stay behind without a project.
 
+mod members;
+mod removal;
 pub mod routes;
 pub mod service;
+mod statistics;
 mod store;
 mod types;
 
 pub use service::access;
-pub use types::Level;
+pub use types::{Level, Membership, NewProject, Project};

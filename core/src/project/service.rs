@@ -1,10 +1,21 @@
-//! Rules of projects and memberships.
+//! Rules of projects.
 
-use super::store;
-use super::types::Level;
+use serde_json::Map;
+
+pub use super::members::{default_version, forget_version};
+use super::types::{Level, NewProject, Project, ProjectFilter, ProjectPatch};
+use super::{members, removal, statistics, store};
 use crate::account::Actor;
+use crate::attribute::{self, Kind};
+use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
+use crate::journal::{self, Change};
+use crate::organization::{self, Role};
+use crate::{id, version};
+
+/// The rights of a creator, as the original echoes them: five full bytes.
+const CREATOR_MASK: i64 = 0xff_ffff_ffff;
 
 /// Checks that the actor is a member with at least this level.
 ///
@@ -20,4 +31,231 @@ pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> R
 /// How many projects an organization has.
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
     store::count_of_organization(tx, organization).await
+}
+
+/// The organization of a project. Errors: `NotFound`.
+pub async fn organization_of(tx: &mut Tx, project: i64) -> Result<i64> {
+    store::organization_of(tx, project)
+        .await?
+        .ok_or_else(|| Error::no_match("Project"))
+}
+
+/// Projects that the actor is a member of, by id.
+pub(super) async fn list(
+    cx: &Context,
+    actor: &Actor,
+    mut filter: ProjectFilter,
+) -> Result<Vec<Project>> {
+    filter.elemental_id = filter
+        .elemental_id
+        .map(|uuid| id::parse_uuid(&uuid))
+        .transpose()?;
+    let account = actor.id;
+    cx.database
+        .read(move |tx| {
+            Box::pin(async move {
+                let mut projects = store::list(tx, account, &filter).await?;
+                for project in &mut projects {
+                    complete(tx, project).await?;
+                }
+                Ok(projects)
+            })
+        })
+        .await
+}
+
+pub(super) async fn get(cx: &Context, actor: &Actor, id: i64) -> Result<Project> {
+    let actor = actor.clone();
+    cx.database
+        .read(move |tx| Box::pin(async move { visible(tx, &actor, id, Level::View).await }))
+        .await
+}
+
+async fn visible(tx: &mut Tx, actor: &Actor, id: i64, least: Level) -> Result<Project> {
+    access(tx, actor, id, least).await?;
+    let found = store::find(tx, id, actor.id).await?;
+    let mut project = found.ok_or_else(|| Error::no_match("Project"))?;
+    complete(tx, &mut project).await?;
+    Ok(project)
+}
+
+/// Fills in what is computed: sums over media, member names, attributes of sections.
+async fn complete(tx: &mut Tx, project: &mut Project) -> Result<()> {
+    let sums = statistics::of(tx, project.id).await?;
+    project.num_files = sums.num_files;
+    project.size = sums.size_bytes;
+    project.duration = sums.duration_secs as i64;
+    project.usernames = store::memberships(tx, project.id)
+        .await?
+        .into_iter()
+        .map(|member| member.username)
+        .collect();
+    project.attribute_types = attribute::definitions_of_type(tx, Kind::Section, project.id)
+        .await?
+        .into_iter()
+        .map(|definition| definition.wire)
+        .collect();
+    Ok(())
+}
+
+/// Makes a project with its Baseline version and first members.
+///
+/// The actor gets Full Control; other members of the organization get its default level, if it has
+/// one. Errors: `Forbidden` unless the actor is Admin of the organization; `Invalid` when one of
+/// the actor's projects has the name.
+pub async fn create(cx: &Context, actor: &Actor, new: NewProject) -> Result<Project> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                organization::access(tx, &actor, new.organization, Role::Admin).await?;
+                check_name(tx, actor.id, &new.name, None).await?;
+                let buckets = [new.bucket, new.upload_bucket, new.backup_bucket];
+                check_buckets(tx, new.organization, buckets.into_iter().flatten()).await?;
+                let elemental_id = match &new.elemental_id {
+                    Some(uuid) => id::parse_uuid(uuid)?,
+                    None => id::uuid(),
+                };
+                let project = Project {
+                    id: tx.allocate("project", 1).await?,
+                    name: new.name,
+                    summary: new.summary,
+                    organization: new.organization,
+                    enable_downloads: new.enable_downloads,
+                    bucket: new.bucket,
+                    upload_bucket: new.upload_bucket,
+                    backup_bucket: new.backup_bucket,
+                    elemental_id,
+                    effective_permission: 0,
+                    thumb: None,
+                    created: stamp.at_ms,
+                    num_files: 0,
+                    size: 0,
+                    duration: 0,
+                    usernames: Vec::new(),
+                    permission: "Creator".into(),
+                    attribute_types: Vec::new(),
+                    extended_info: Map::new(),
+                    created_by: actor.id,
+                };
+                store::insert(tx, &project).await?;
+                let changes = Change::created(project.id, &project)?;
+                journal::record(tx, &stamp, Some(project.id), "project", changes).await?;
+                version::service::create_baseline(tx, &stamp, project.id).await?;
+                members::enroll(tx, &stamp, &actor, &project).await?;
+                Ok(Project {
+                    effective_permission: CREATOR_MASK,
+                    ..visible(tx, &actor, project.id, Level::Full).await?
+                })
+            })
+        })
+        .await
+}
+
+async fn check_name(tx: &mut Tx, account: i64, name: &str, but: Option<i64>) -> Result<()> {
+    if name.is_empty() || name.chars().count() > 128 {
+        return Err(Error::invalid("a project's name has 1 to 128 characters"));
+    }
+    let folded = name.to_lowercase();
+    let taken = store::names(tx, account)
+        .await?
+        .iter()
+        .any(|(other, theirs)| Some(*other) != but && theirs.to_lowercase() == folded);
+    if taken {
+        Err(Error::invalid(format!(
+            "Project with name {name} already exists!"
+        )))
+    } else {
+        Ok(())
+    }
+}
+
+/// Buckets must be the organization's own.
+async fn check_buckets(
+    tx: &mut Tx,
+    organization: i64,
+    buckets: impl Iterator<Item = i64>,
+) -> Result<()> {
+    for bucket in buckets {
+        match store::organization_of_bucket(tx, bucket).await? {
+            Some(owner) if owner == organization => {}
+            Some(_) => return Err(Error::forbidden()),
+            None => return Err(Error::no_reference("Bucket")),
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn update(
+    cx: &Context,
+    actor: &Actor,
+    id: i64,
+    patch: ProjectPatch,
+) -> Result<Project> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let before = visible(tx, &actor, id, Level::Full).await?;
+                if patch.is_empty() {
+                    return Err(Error::invalid("No valid fields to update a project with!"));
+                }
+                check_buckets(tx, before.organization, patch.buckets()).await?;
+                let mut project = before.clone();
+                if let Some(name) = patch.name {
+                    check_name(tx, actor.id, &name, Some(id)).await?;
+                    project.name = name;
+                }
+                if let Some(key) = patch.thumb {
+                    check_thumb(&key, &project, &actor)?;
+                    project.thumb = Some(key);
+                }
+                if let Some(uuid) = patch.elemental_id {
+                    project.elemental_id = id::parse_uuid(&uuid)?;
+                }
+                project.summary = patch.summary.unwrap_or(project.summary);
+                project.enable_downloads =
+                    patch.enable_downloads.unwrap_or(project.enable_downloads);
+                project.bucket = patch.bucket.or(project.bucket);
+                project.upload_bucket = patch.upload_bucket.or(project.upload_bucket);
+                project.backup_bucket = patch.backup_bucket.or(project.backup_bucket);
+                store::update(tx, &project).await?;
+                let changes = Change::updated(id, &before, &project)?;
+                journal::record(tx, &stamp, Some(id), "project", changes).await?;
+                Ok(project)
+            })
+        })
+        .await
+}
+
+/// A picture comes from an upload that this user made for this project.
+fn check_thumb(key: &str, project: &Project, actor: &Actor) -> Result<()> {
+    let owner = [project.organization, project.id, actor.id].map(|id| id.to_string());
+    let parts: Vec<&str> = key.split('/').collect();
+    match parts.as_slice() {
+        ["_uploads", _, organization, project, user, _, ..]
+            if [*organization, *project, *user] == [&*owner[0], &*owner[1], &*owner[2]] =>
+        {
+            Ok(())
+        }
+        _ => Err(Error::forbidden()),
+    }
+}
+
+/// Removes a project; only its creator may. Media stay behind without a project.
+pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let before = visible(tx, &actor, id, Level::Full).await?;
+                if before.created_by != actor.id {
+                    return Err(Error::forbidden());
+                }
+                removal::remove(tx, id).await?;
+                let changes = Change::deleted(id, &before)?;
+                journal::record(tx, &stamp, Some(id), "project", changes).await
+            })
+        })
+        .await
 }

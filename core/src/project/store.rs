@@ -1,21 +1,100 @@
 //! Rows of projects and memberships.
 
-use super::types::Level;
-use crate::database::Tx;
+use serde_json::{Map, Value as Json};
+
+use super::types::{Level, Membership, Project, ProjectFilter};
+use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::values;
 
-pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
-    Ok(tx
-        .row("select id from project where id = $1", &values![id])
-        .await?
-        .is_some())
+const COLUMNS: &str = "p.id, p.name, p.summary, p.organization, p.enable_downloads, p.bucket, \
+     p.upload_bucket, p.backup_bucket, p.elemental_id, p.thumb, p.extended_info, p.created_by, \
+     p.created_at, m.permission";
+
+/// A row joined with the caller's membership; what is computed of it is still empty.
+fn project(mut row: Row, account: i64) -> Result<Project> {
+    let mut project = Project {
+        id: row.take()?,
+        name: row.take()?,
+        summary: row.take()?,
+        organization: row.take()?,
+        enable_downloads: row.take()?,
+        bucket: row.take()?,
+        upload_bucket: row.take()?,
+        backup_bucket: row.take()?,
+        elemental_id: row.take()?,
+        thumb: row.take()?,
+        extended_info: match row.take::<Json>()? {
+            Json::Object(info) => info,
+            _ => Map::new(),
+        },
+        created_by: row.take()?,
+        created: row.take()?,
+        permission: row.take()?,
+        effective_permission: 0,
+        num_files: 0,
+        size: 0,
+        duration: 0,
+        usernames: Vec::new(),
+        attribute_types: Vec::new(),
+    };
+    if project.created_by == account {
+        project.permission = "Creator".into();
+    }
+    Ok(project)
 }
 
-pub async fn level(tx: &mut Tx, project: i64, account: i64) -> Result<Option<Level>> {
-    let sql = "select permission from membership where account = $1 and project = $2";
-    let name: Option<String> = tx.scalar(sql, &values![account, project]).await?;
-    Ok(name.map(|name| Level::from_name(&name)))
+/// Projects that the account may see, by id.
+pub async fn list(tx: &mut Tx, account: i64, filter: &ProjectFilter) -> Result<Vec<Project>> {
+    let sql = format!(
+        "select {COLUMNS} from membership m join project p on p.id = m.project \
+         where m.account = $1 and m.permission <> 'No Access' \
+         and (cast($2 as bigint) is null or p.organization = $2) \
+         and (cast($3 as text) is null or p.elemental_id = $3) order by p.id"
+    );
+    tx.rows(
+        &sql,
+        &values![account, filter.organization, filter.elemental_id.clone()],
+    )
+    .await?
+    .into_iter()
+    .map(|row| project(row, account))
+    .collect()
+}
+
+/// The project as a member sees it.
+pub async fn find(tx: &mut Tx, id: i64, account: i64) -> Result<Option<Project>> {
+    let sql = format!(
+        "select {COLUMNS} from membership m join project p on p.id = m.project \
+         where m.account = $1 and p.id = $2"
+    );
+    tx.row(&sql, &values![account, id])
+        .await?
+        .map(|row| project(row, account))
+        .transpose()
+}
+
+/// (id, name) of every project that the account is a member of.
+pub async fn names(tx: &mut Tx, account: i64) -> Result<Vec<(i64, String)>> {
+    let sql = "select p.id, p.name from membership m join project p on p.id = m.project \
+               where m.account = $1 order by p.id";
+    tx.rows(sql, &values![account])
+        .await?
+        .into_iter()
+        .map(|mut row| Ok((row.take()?, row.take()?)))
+        .collect()
+}
+
+pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
+    Ok(organization_of(tx, id).await?.is_some())
+}
+
+pub async fn organization_of(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
+    tx.scalar(
+        "select organization from project where id = $1",
+        &values![id],
+    )
+    .await
 }
 
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
@@ -24,4 +103,154 @@ pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64
         .scalar(sql, &values![organization])
         .await?
         .unwrap_or_default())
+}
+
+/// The organization that owns a bucket.
+pub async fn organization_of_bucket(tx: &mut Tx, bucket: i64) -> Result<Option<i64>> {
+    tx.scalar(
+        "select organization from bucket where id = $1",
+        &values![bucket],
+    )
+    .await
+}
+
+pub async fn insert(tx: &mut Tx, project: &Project) -> Result<()> {
+    tx.execute(
+        "insert into project (id, name, summary, organization, enable_downloads, bucket, upload_bucket, \
+         backup_bucket, elemental_id, thumb, extended_info, created_by, created_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        &values![
+            project.id,
+            &project.name,
+            &project.summary,
+            project.organization,
+            project.enable_downloads,
+            project.bucket,
+            project.upload_bucket,
+            project.backup_bucket,
+            &project.elemental_id,
+            project.thumb.clone(),
+            &Json::Object(project.extended_info.clone()),
+            project.created_by,
+            project.created
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn update(tx: &mut Tx, project: &Project) -> Result<()> {
+    tx.execute(
+        "update project set name = $2, summary = $3, enable_downloads = $4, bucket = $5, upload_bucket = $6, \
+         backup_bucket = $7, elemental_id = $8, thumb = $9 where id = $1",
+        &values![
+            project.id,
+            &project.name,
+            &project.summary,
+            project.enable_downloads,
+            project.bucket,
+            project.upload_bucket,
+            project.backup_bucket,
+            &project.elemental_id,
+            project.thumb.clone()
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+const MEMBERSHIP: &str = "select m.id, m.project, m.account, u.username, u.first_name, u.last_name, u.email, \
+     m.permission, m.default_version from membership m join account u on u.id = m.account";
+
+fn membership(mut row: Row) -> Result<Membership> {
+    Ok(Membership {
+        id: row.take()?,
+        project: row.take()?,
+        user: row.take()?,
+        username: row.take()?,
+        first_name: row.take()?,
+        last_name: row.take()?,
+        email: row.take()?,
+        permission: Level::from_name(&row.take::<String>()?),
+        default_version: row.take()?,
+        effective_permission: 0,
+    })
+}
+
+/// Members of a project, by last name and user name in code-point order.
+pub async fn memberships(tx: &mut Tx, project: i64) -> Result<Vec<Membership>> {
+    let sql = format!("{MEMBERSHIP} where m.project = $1");
+    let rows = tx.rows(&sql, &values![project]).await?.into_iter();
+    let mut members: Vec<Membership> = rows.map(membership).collect::<Result<_>>()?;
+    members.sort_by(|one, other| {
+        (&one.last_name, &one.username).cmp(&(&other.last_name, &other.username))
+    });
+    Ok(members)
+}
+
+pub async fn find_membership(tx: &mut Tx, id: i64) -> Result<Option<Membership>> {
+    let sql = format!("{MEMBERSHIP} where m.id = $1");
+    tx.row(&sql, &values![id])
+        .await?
+        .map(membership)
+        .transpose()
+}
+
+pub async fn membership_of(tx: &mut Tx, project: i64, account: i64) -> Result<Option<Membership>> {
+    let sql = format!("{MEMBERSHIP} where m.project = $1 and m.account = $2");
+    tx.row(&sql, &values![project, account])
+        .await?
+        .map(membership)
+        .transpose()
+}
+
+pub async fn memberships_with_default(tx: &mut Tx, version: i64) -> Result<Vec<Membership>> {
+    let sql = format!("{MEMBERSHIP} where m.default_version = $1 order by m.id");
+    tx.rows(&sql, &values![version])
+        .await?
+        .into_iter()
+        .map(membership)
+        .collect()
+}
+
+pub async fn level(tx: &mut Tx, project: i64, account: i64) -> Result<Option<Level>> {
+    let sql = "select permission from membership where account = $1 and project = $2";
+    let name: Option<String> = tx.scalar(sql, &values![account, project]).await?;
+    Ok(name.map(|name| Level::from_name(&name)))
+}
+
+pub async fn insert_membership(
+    tx: &mut Tx,
+    id: i64,
+    project: i64,
+    account: i64,
+    permission: Level,
+    default_version: Option<i64>,
+) -> Result<()> {
+    tx.execute(
+        "insert into membership (id, project, account, permission, default_version) \
+         values ($1, $2, $3, $4, $5)",
+        &values![id, project, account, permission.name(), default_version],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn update_membership(tx: &mut Tx, membership: &Membership) -> Result<()> {
+    tx.execute(
+        "update membership set permission = $2, default_version = $3 where id = $1",
+        &values![
+            membership.id,
+            membership.permission.name(),
+            membership.default_version
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn remove_membership(tx: &mut Tx, id: i64) -> Result<()> {
+    tx.execute("delete from membership where id = $1", &values![id])
+        .await?;
+    Ok(())
 }

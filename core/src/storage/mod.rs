@@ -1,4 +1,27 @@
-//! storage.
+//! Stored objects: keys, uploads, downloads, and links that carry their own permission.
+//!
+//! An object is a key that stands for a blob of the object store, or for a file in place (then it
+//! is read-only). Several keys may share a blob; it goes when the last of them does. Bytes travel
+//! between the HTTP side (`serve`) and the engine only: no service ever holds them.
+//!
+//! There is one bucket, `transect`. Links look as S3's do and live at most a week.
 
+mod key;
+mod links;
 pub mod objects;
 pub mod routes;
+mod serve;
+pub mod service;
+pub(crate) mod signature;
+mod store;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use key::Owner;
+pub use links::{LinkKey, key_of_link, presign};
+pub use serve::serve;
+pub use service::{
+    collect, copy_link, expire, find, open, owner, path, put_bytes, put_in_place, remove, size,
+};
+pub use types::{Object, Place};

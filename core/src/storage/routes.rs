@@ -1,8 +1,66 @@
-//! Routes of storage.
+//! Routes of uploads and downloads. The bytes themselves go through [`super::serve`].
 
-use crate::http::Operation;
+use serde::Deserialize;
+
+use super::service;
+use crate::error::Result;
+use crate::http::{Answer, Call, Operation};
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
-    Vec::new()
+    vec![
+        Operation::get("/rest/UploadInfo/{project}", "GetUploadInfo", upload_info)
+            .about("Get links for an upload: temporary, of a media, or of a file.")
+            .query(
+                "expiration: int<1..604800>=86400, num_parts: int<1..10000>=1, media_id: int, \
+                 file_id: int, filename: string, bucket_id: int",
+            )
+            .answers("UploadInfo"),
+        Operation::post(
+            "/rest/UploadCompletion/{project}",
+            "CompleteUpload",
+            complete,
+        )
+        .about("Finish an upload in parts.")
+        .body("UploadCompletionSpec")
+        .answers("MessageResponse"),
+        Operation::post(
+            "/rest/DownloadInfo/{project}",
+            "GetDownloadInfo",
+            download_info,
+        )
+        .about("Get links that read objects.")
+        .query("expiration: int<1..604800>=86400")
+        .body("DownloadInfoSpec")
+        .answers("[DownloadInfo]"),
+    ]
+}
+
+async fn upload_info(call: Call) -> Result<Answer> {
+    let project = call.id("project");
+    let query = call.query()?;
+    let info = service::upload_info(&call.cx, call.actor()?, &call.origin, project, query).await?;
+    Answer::json(&info)
+}
+
+async fn complete(mut call: Call) -> Result<Answer> {
+    let completion = call.body()?;
+    let project = call.id("project");
+    let key = service::complete(&call.cx, call.actor()?, project, completion).await?;
+    Answer::message(format!("Upload completion for {key} successful!"))
+}
+
+#[derive(Deserialize)]
+struct Expiration {
+    expiration: i64,
+}
+
+async fn download_info(mut call: Call) -> Result<Answer> {
+    let request = call.body()?;
+    let Expiration { expiration } = call.query()?;
+    let project = call.id("project");
+    let actor = call.actor()?;
+    let links =
+        service::download_info(&call.cx, actor, &call.origin, project, expiration, request).await?;
+    Answer::list(links)
 }

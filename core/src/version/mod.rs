@@ -1,3 +1,12 @@
-//! version.
+//! Versions: the layers that annotations belong to.
+//!
+//! A version may name bases, the layers it lies over; what that means for what is shown is the
+//! annotations' affair. Every project starts with the version "Baseline", number 0.
 
 pub mod routes;
+pub mod service;
+mod store;
+mod types;
+
+pub use service::{default_for, of_project};
+pub use types::Version;

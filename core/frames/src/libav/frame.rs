@@ -39,12 +39,12 @@ impl PixelFormat {
     }
 
     pub fn has_alpha(self) -> bool {
-        self.has(ffi::AV_PIX_FMT_FLAG_ALPHA.into())
+        self.has(ffi::AV_PIX_FMT_FLAG_ALPHA as u64)
     }
 
     /// True for RGB and palettes, which have no matrix and no range to mind.
     pub fn is_rgb(self) -> bool {
-        self.has((ffi::AV_PIX_FMT_FLAG_RGB | ffi::AV_PIX_FMT_FLAG_PAL).into())
+        self.has((ffi::AV_PIX_FMT_FLAG_RGB | ffi::AV_PIX_FMT_FLAG_PAL) as u64)
     }
 
     /// Bits of the first component.

@@ -1,6 +1,8 @@
 //! A media file and its video stream.
 #![expect(unsafe_code, reason = "calls into libavformat")]
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr;
 
@@ -18,6 +20,8 @@ const FORMATS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,m
 pub struct Input {
     context: *mut ffi::AVFormatContext,
     stream: usize,
+    /// Keeps the descriptor open for as long as libav may open it anew.
+    _file: File,
 }
 
 impl Input {
@@ -25,14 +29,15 @@ impl Input {
     ///
     /// Errors: not a known format, damaged headers, or no video in it.
     pub fn open(path: &Path) -> Result<Self> {
-        let name = path.to_str().ok_or_else(|| Error { what: "open", reason: "the path is not UTF-8".into() })?;
-        let url = c_string(&format!("file:{name}"))?;
+        let file = File::open(path).map_err(|error| Error { what: "open", reason: error.to_string() })?;
+        // Names can mean something to libav: numbered pictures, for instance. A descriptor only has content.
+        let url = c_string(&format!("file:/dev/fd/{}", file.as_raw_fd()))?;
         let mut options = ptr::null_mut();
         for (key, value) in [("protocol_whitelist", "file"), ("format_whitelist", FORMATS)] {
             let (key, value) = (c_string(key)?, c_string(value)?);
             check("set an option", unsafe { ffi::av_dict_set(&mut options, key.as_ptr(), value.as_ptr(), 0) })?;
         }
-        let mut input = Input { context: ptr::null_mut(), stream: 0 };
+        let mut input = Input { context: ptr::null_mut(), stream: 0, _file: file };
         unsafe {
             let code = ffi::avformat_open_input(&mut input.context, url.as_ptr(), ptr::null(), &mut options);
             ffi::av_dict_free(&mut options);

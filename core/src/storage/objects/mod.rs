@@ -1,21 +1,90 @@
 //! Stored bytes behind one small trait.
+//!
+//! An engine keeps *blobs*: runs of bytes under names that it mints, written once and never
+//! changed. What a key means, and which blob it stands for at the moment, is the database's to say;
+//! so an overwritten key gives its readers the old bytes or the new ones, never a mixture.
 
-use std::path::Path;
+pub(super) mod local;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+
+use crate::config;
 use crate::error::{Error, Result};
 
-/// What an engine of stored bytes does.
-pub trait ObjectStore: Send + Sync {}
+/// Bytes as they come.
+pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
 
-struct Files;
-impl ObjectStore for Files {}
+/// A blob that was just written.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its name.
+    pub blob: String,
+    /// Its length.
+    pub size_bytes: u64,
+    /// MD5 of its bytes, 32 lower-case hexadecimal characters.
+    pub md5: String,
+}
+
+/// A blob that is there.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Its name.
+    pub blob: String,
+    /// Its length.
+    pub size_bytes: u64,
+    /// When it was written, in UTC milliseconds.
+    pub modified_at: i64,
+}
+
+/// What an engine of stored bytes does. None of it holds a whole blob in memory.
+pub trait ObjectStore: Send + Sync {
+    /// Stores a stream; once it returns, the blob is durable. A stream that fails, or a future that
+    /// is dropped, leaves nothing. `expected_bytes` is the announced length, if there is one.
+    ///
+    /// Errors: `StorageFull`; `Invalid` when the stream breaks off.
+    fn put(&self, bytes: ByteStream, expected_bytes: Option<u64>) -> BoxFuture<'_, Result<Stored>>;
+
+    /// Stores the bytes of other blobs, one after another, as a new blob.
+    fn join(&self, blobs: Vec<String>) -> BoxFuture<'_, Result<Head>>;
+
+    /// The bytes of a range within the blob; none when there is no such blob. A stream that was
+    /// begun ends well even when the blob is deleted meanwhile.
+    fn get(&self, blob: &str, range: Range<u64>) -> BoxFuture<'_, Result<Option<ByteStream>>>;
+
+    /// Says how large a blob is; none when there is no such blob.
+    fn head(&self, blob: &str) -> BoxFuture<'_, Result<Option<Head>>>;
+
+    /// The blobs of one of the store's [`SHARDS`], in no particular order.
+    fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<Head>>>;
+
+    /// Deletes a blob; twice is fine.
+    fn delete(&self, blob: &str) -> BoxFuture<'_, Result<()>>;
+
+    /// The file that holds a blob, for programs that read files; none where blobs are no files.
+    fn path(&self, blob: &str) -> Option<PathBuf>;
+}
+
+/// How many parts of about equal size [`ObjectStore::list`] divides a store into.
+pub const SHARDS: i64 = 256;
 
 /// Opens the engine that the URL names.
-pub fn open(url: &str, _data: &Path) -> Result<Arc<dyn ObjectStore>> {
-    if url.starts_with("file:") {
-        Ok(Arc::new(Files))
-    } else {
-        Err(Error::invalid("the objects URL names no known engine"))
+pub fn open(settings: &config::Objects, data: &Path) -> Result<Arc<dyn ObjectStore>> {
+    match settings.url.split_once(':') {
+        Some(("file", path)) => {
+            let folder = data.join(if path.is_empty() { "objects" } else { path });
+            Ok(Arc::new(local::Local::open(
+                folder,
+                settings.reserve_bytes,
+            )?))
+        }
+        _ => Err(Error::invalid(
+            "the objects URL names no known engine; use file: or file:/an/absolute/folder",
+        )),
     }
 }

@@ -20,10 +20,12 @@ create table account (
 );
 create table token (account bigint primary key, key text not null unique, created_at bigint not null);
 create table sign_in_code (code_hash text primary key, account bigint not null, expires_at bigint not null);
+-- Sessions that were signed out, until their cookies would have expired.
+create table ended_session (cookie_hash text primary key, expires_at bigint not null);
 
 create table organization (
     id bigint primary key,
-    name text not null,
+    name text collate "C" not null,
     thumb text,
     default_membership_permission text,
     created_at bigint not null
@@ -39,7 +41,7 @@ create index affiliation_account on affiliation (account);
 create table bucket (
     id bigint primary key,
     organization bigint not null,
-    name text not null,
+    name text collate "C" not null,
     store_type text not null,
     config text not null,
     archive_sc text not null,
@@ -49,7 +51,7 @@ create table bucket (
 
 create table project (
     id bigint primary key,
-    name text not null,
+    name text collate "C" not null,
     summary text not null,
     organization bigint not null,
     enable_downloads boolean not null,
@@ -75,7 +77,7 @@ create table version (
     id bigint primary key,
     project bigint not null,
     number bigint not null,
-    name text not null,
+    name text collate "C" not null,
     description text not null,
     show_empty boolean not null,
     bases text not null,
@@ -86,7 +88,7 @@ create index version_project on version (project);
 create table section (
     id bigint primary key,
     project bigint not null,
-    name text not null,
+    name text collate "C" not null,
     path text,
     dtype text not null,
     tator_user_sections text,
@@ -110,7 +112,7 @@ create table bookmark (
     id bigint primary key,
     project bigint not null,
     account bigint not null,
-    name text not null,
+    name text collate "C" not null,
     uri text not null
 );
 create index bookmark_owner on bookmark (project, account);
@@ -120,7 +122,7 @@ create table favorite (
     account bigint not null,
     entity_type_name text not null,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     page bigint not null,
     attribute_values text not null
 );
@@ -131,7 +133,7 @@ create table entity_type (
     kind text not null,
     id bigint not null,
     project bigint not null,
-    name text not null,
+    name text collate "C" not null,
     description text not null,
     dtype text not null,
     elemental_id text not null,
@@ -145,7 +147,7 @@ create table attribute_type (
     kind text not null,
     type bigint not null,
     position bigint not null,
-    name text not null,
+    name text collate "C" not null,
     dtype text not null,
     definition text not null
 );
@@ -162,7 +164,7 @@ create table attribute_number (
 -- `value` holds the first characters, `rest` what is beyond them.
 create table attribute_text (
     attribute bigint not null,
-    value text not null,
+    value text collate "C" not null,
     entity bigint not null,
     rest text,
     primary key (attribute, value, entity)
@@ -179,7 +181,7 @@ create table media (
     id bigint primary key,
     project bigint,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     md5 text not null,
     gid text,
     uid text,
@@ -297,7 +299,7 @@ create table leaf (
     id bigint primary key,
     project bigint not null,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     path text not null,
     path_folded text not null,
     depth bigint not null,
@@ -317,7 +319,7 @@ create table file (
     id bigint primary key,
     project bigint not null,
     type bigint not null,
-    name text not null,
+    name text collate "C" not null,
     description text not null,
     path text,
     attributes text not null,
@@ -340,8 +342,10 @@ create table object (
     source text,
     created_at bigint not null
 );
+create index object_upload on object (created_at) where substr(key, 1, 9) = '_uploads/';
 create table object_blob (blob text primary key, uses bigint not null);
-create table multipart_upload (id text primary key, key text not null, created_at bigint not null);
+create index object_blob_unused on object_blob (blob) where uses <= 0;
+create table multipart_upload (id text primary key, key text not null, expires_at bigint not null);
 create table multipart_part (
     upload text not null,
     number bigint not null,

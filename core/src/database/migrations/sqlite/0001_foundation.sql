@@ -20,6 +20,8 @@ create table account (
 );
 create table token (account bigint primary key, key text not null unique, created_at bigint not null);
 create table sign_in_code (code_hash text primary key, account bigint not null, expires_at bigint not null);
+-- Sessions that were signed out, until their cookies would have expired.
+create table ended_session (cookie_hash text primary key, expires_at bigint not null);
 
 create table organization (
     id integer primary key,
@@ -340,8 +342,10 @@ create table object (
     source text,
     created_at bigint not null
 );
+create index object_upload on object (created_at) where substr(key, 1, 9) = '_uploads/';
 create table object_blob (blob text primary key, uses bigint not null);
-create table multipart_upload (id text primary key, key text not null, created_at bigint not null);
+create index object_blob_unused on object_blob (blob) where uses <= 0;
+create table multipart_upload (id text primary key, key text not null, expires_at bigint not null);
 create table multipart_part (
     upload text not null,
     number bigint not null,

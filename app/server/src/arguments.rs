@@ -1,0 +1,165 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Transect: annotate video and images where they are.
+///
+/// Every command works whether or not a station runs on the data folder: if one does, it does the
+/// work; if not, the command opens the folder itself.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "transect", version, max_term_width = 100)]
+pub struct Arguments {
+    /// The data folder: database, stored files and settings of one station [default: the user's data
+    /// folder, such as ~/.local/share/transect].
+    #[arg(long, global = true, value_name = "DIR", env = "TRANSECT_DATA")]
+    pub data: Option<PathBuf>,
+
+    /// The settings file [default: transect.toml in the data folder, if it is there].
+    ///
+    /// Environment variables named TRANSECT_SECTION_KEY (such as TRANSECT_DATABASE_URL) override it,
+    /// flags override those. A running station keeps the settings that it was started with.
+    #[arg(long, global = true, value_name = "FILE", env = "TRANSECT_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// What goes to the log on stderr: error, warn, info, debug or trace, or a filter such as
+    /// transect=debug [default: info for serve, warn for other commands].
+    #[arg(long, global = true, value_name = "LEVEL", env = "TRANSECT_LOG")]
+    pub log: Option<String>,
+
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Run the station in the foreground.
+    ///
+    /// Prints one line, `ready http://ADDRESS`, on stdout once it answers; the log goes to stderr.
+    /// The first start makes the data folder, for its owner only. SIGTERM or SIGINT lets running
+    /// requests finish (server.drain_secs), closes the database and exits 0. Only one process at a
+    /// time opens a data folder: a second one exits 1 and says who holds it.
+    Serve(Serve),
+    /// Make and look after accounts.
+    #[command(subcommand)]
+    User(UserTask),
+    /// Print the description of the API (OpenAPI 3, JSON), as GET /schema serves it.
+    Openapi,
+    /// Check what a station needs, and say what is wrong and what to do.
+    ///
+    /// Looks at settings, data folder, lock, free disk space, database (SQLite: every page, which takes a
+    /// while for large ones), frame worker and its FFmpeg libraries. Makes nothing where nothing is; an
+    /// existing database is opened as by any other command, which brings its schema up to date.
+    /// Exits 1 if something does not work; warnings alone exit 0.
+    Doctor {
+        /// Print one JSON object a line: check, level (ok, warning, failed), message.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where people and scripts reach the station; port 0 means any free port [default: the setting
+    /// server.listen, which is 127.0.0.1:8080 unless it was changed].
+    ///
+    /// On a loopback address the station answers to the names of this machine only.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+
+    /// Where S3 clients would reach the station. This version has no S3 service: the address is not
+    /// used, and the log says so. It is accepted so that scripts for later versions run.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    s3_listen: Option<String>,
+}
+
+impl Serve {
+    /// The settings that the flags override.
+    pub fn flags(&self) -> Vec<(&'static str, String)> {
+        self.listen
+            .iter()
+            .map(|listen| ("server.listen", listen.clone()))
+            .collect()
+    }
+
+    /// Says which flags have no effect.
+    pub fn warn(&self) {
+        if let Some(address) = &self.s3_listen {
+            tracing::warn!(
+                address,
+                "--s3-listen is not used: this version has no S3 service"
+            );
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserTask {
+    /// Make an account. Makes the data folder too, if it is not there yet.
+    ///
+    /// The first administrator of a station without organizations gets one of the same name, so that
+    /// projects can be made at once.
+    Create {
+        /// The name to sign in with: 1 to 150 characters; case does not matter when signing in.
+        name: String,
+        /// The account administers the station.
+        #[arg(long)]
+        admin: bool,
+        /// E-mail address.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        email: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        /// Print the account as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the API token of an account, alone on stdout.
+    Token {
+        /// The account's name.
+        name: String,
+    },
+    /// List the accounts: id, name, whether they administer the station, e-mail address.
+    List {
+        /// Print one JSON object a line, as the API shows an account.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a new password. Signs the account out of every browser; its API token stays.
+    Password {
+        /// The account's name.
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Print a link that signs the account in once, within an hour.
+    ///
+    /// The link leads to the running station. If none runs, it leads to the address in the settings,
+    /// and works once a station listens there.
+    SignInLink {
+        /// The account's name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct PasswordSource {
+    /// Read the password from the first line of standard input. Required: a password on the command
+    /// line could be read by other users of this machine.
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,168 @@
+//! Requests in, answers out.
+
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use transect_frame_client::WorkerError;
+use transect_frame_client::message::{self, Lane, Outcome, Reply, Request, Task};
+
+use crate::cache::Cache;
+use crate::picture::Encoded;
+use crate::source::Source;
+use crate::{compose, indexer, packets};
+
+/// Sources kept open with their decoders; the one used longest ago goes first.
+const OPEN_SOURCES: usize = 8;
+/// A scan says this often that it is alive.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+
+type Answer = Result<(Outcome, Vec<u8>), WorkerError>;
+
+/// What the lanes share.
+#[derive(Default)]
+struct Shared {
+    output: Mutex<()>,
+    withdrawn: Mutex<HashSet<u64>>,
+}
+
+/// Serves requests until the input ends; then the process should end too, whatever the lanes are doing. That is how a worker
+/// goes when the program that started it does, however that happens.
+///
+/// Errors: those of the input.
+pub fn serve(mut input: impl Read, cache_bytes: u64) -> io::Result<()> {
+    let shared = Arc::new(Shared::default());
+    let index_lane = lane(&shared, || index);
+    let picture_lane = lane(&shared, move || {
+        let mut desk = Desk { cache: Cache::new(cache_bytes), sources: Vec::new(), opened: 0 };
+        move |task: Task, _: &mut dyn FnMut()| desk.answer(task)
+    });
+    while let Some((request, _)) = message::read::<Request>(&mut input)? {
+        if matches!(request.task, Task::Cancel) {
+            lock(&shared.withdrawn).insert(request.id);
+            continue;
+        }
+        let lane = match request.task.lane() {
+            Lane::Index => &index_lane,
+            Lane::Picture => &picture_lane,
+        };
+        if lane.send(request).is_err() {
+            return Err(io::Error::other("a lane has ended"));
+        }
+    }
+    Ok(())
+}
+
+/// Starts a thread that answers requests in order, with what `open` makes on that thread.
+fn lane<A>(shared: &Arc<Shared>, open: impl FnOnce() -> A + Send + 'static) -> Sender<Request>
+where
+    A: FnMut(Task, &mut dyn FnMut()) -> Answer,
+{
+    let (sender, requests): (Sender<Request>, Receiver<Request>) = channel();
+    let shared = shared.clone();
+    thread::spawn(move || {
+        let mut answer = open();
+        for Request { id, task } in requests {
+            let (outcome, body) = if lock(&shared.withdrawn).remove(&id) {
+                (Outcome::Withdrawn, Vec::new())
+            } else {
+                let mut alive_at = Instant::now();
+                let mut progress = || {
+                    if alive_at.elapsed() >= SIGN_OF_LIFE {
+                        alive_at = Instant::now();
+                        reply(&shared, id, Outcome::Progress, &[]);
+                    }
+                };
+                // A panic must cost this request only.
+                let answered = catch_unwind(AssertUnwindSafe(|| answer(task, &mut progress)));
+                let answered = answered.unwrap_or_else(|_| {
+                    Err(WorkerError::unreadable("the frame worker met a fault of its own"))
+                });
+                answered.unwrap_or_else(|error| (Outcome::Failed(error), Vec::new()))
+            };
+            lock(&shared.withdrawn).remove(&id);
+            reply(&shared, id, outcome, &body);
+        }
+    });
+    sender
+}
+
+fn reply(shared: &Shared, id: u64, outcome: Outcome, body: &[u8]) {
+    let message = message::encode(&Reply { id, outcome }, body).or_else(|error| {
+        let error = WorkerError::io("cannot send the answer", &error);
+        message::encode(&Reply { id, outcome: Outcome::Failed(error) }, &[])
+    });
+    let Ok(message) = message else { return };
+    let _guard = lock(&shared.output);
+    let mut output = io::stdout().lock();
+    // Nobody is left to tell; the end of the input ends the process.
+    let _ = output.write_all(&message).and_then(|()| output.flush());
+}
+
+fn index(task: Task, progress: &mut dyn FnMut()) -> Answer {
+    match task {
+        Task::Index { source, index_file } => {
+            indexer::ensure(&source, &index_file, progress)?;
+            Ok((Outcome::Indexed, Vec::new()))
+        }
+        _ => Err(WorkerError::Invalid { message: "not an index task".into() }),
+    }
+}
+
+/// Open sources and their pictures.
+struct Desk {
+    cache: Cache,
+    sources: Vec<Source>,
+    opened: u64,
+}
+
+impl Desk {
+    fn answer(&mut self, task: Task) -> Answer {
+        match task {
+            Task::Picture(request) => {
+                self.open(&request.source, &request.index_file)?;
+                let source = &mut self.sources[0];
+                compose::single(source, &mut self.cache, &request).map(picture)
+            }
+            Task::Compose(request) => {
+                self.open(&request.source, &request.index_file)?;
+                let source = &mut self.sources[0];
+                compose::compose(source, &mut self.cache, &request).map(picture)
+            }
+            Task::Packets { source, index_file, first, last } => {
+                self.open(&source, &index_file)?;
+                let (table, body) = packets::packets(&mut self.sources[0], first, last)?;
+                Ok((Outcome::Packets(table), body))
+            }
+            Task::Index { .. } | Task::Cancel => Err(WorkerError::Invalid { message: "not a picture task".into() }),
+        }
+    }
+
+    /// Puts the source first, opened if need be.
+    fn open(&mut self, path: &Path, index_file: &Path) -> Result<(), WorkerError> {
+        let known = self.sources.iter().position(|source| source.is(path, index_file));
+        let source = match known {
+            Some(at) => self.sources.remove(at),
+            None => {
+                self.opened += 1;
+                Source::open(self.opened, path, index_file)?
+            }
+        };
+        self.sources.insert(0, source);
+        self.sources.truncate(OPEN_SOURCES);
+        Ok(())
+    }
+}
+
+fn picture(encoded: Encoded) -> (Outcome, Vec<u8>) {
+    (Outcome::Picture { width: encoded.width, height: encoded.height }, encoded.bytes)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,102 @@
+//! A decoder that stays open, and where in the stream it is.
+
+use transect_frame_client::{Flags, FrameIndex};
+
+use crate::libav::{Decoder, Frame, Guard, Packet, Parameters};
+use crate::reader::Reader;
+
+/// How to get to a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Travel {
+    /// Decode only what the picture needs, and stop.
+    Jump,
+    /// Decode every picture on the way and stay ready for the next one.
+    Walk,
+}
+
+/// A decoder and its place in the stream.
+pub struct Session {
+    decoder: Decoder,
+    packet: Packet,
+    /// The packet to feed next, while everything since the last start was fed; none if the decoder has to start anew.
+    next: Option<usize>,
+    /// Where the decoder started.
+    start: usize,
+}
+
+impl Session {
+    /// Errors: the decoder does not open.
+    pub fn open(parameters: &Parameters) -> Result<Self, String> {
+        // Every start is a random access point that precedes the wanted picture in both orders.
+        let decoder = Decoder::open(parameters, Guard::Show).map_err(|error| error.to_string())?;
+        let packet = Packet::new().map_err(|error| error.to_string())?;
+        Ok(Session { decoder, packet, next: None, start: 0 })
+    }
+
+    /// Decodes until frame `wanted` comes out, and hands it and every other exact picture that comes out to `keep` with its
+    /// ordinal. `start` is the random access point of the frame.
+    ///
+    /// Returns whether it came out. Errors: the file cannot be read.
+    pub fn decode(
+        &mut self,
+        index: &FrameIndex,
+        reader: &mut Reader,
+        wanted: usize,
+        start: usize,
+        travel: Travel,
+        keep: &mut dyn FnMut(usize, Frame),
+    ) -> Result<bool, String> {
+        let target = index.frames[wanted].packet as usize;
+        let goes_on = self.next.is_some_and(|next| next > start && self.start <= start && travel == Travel::Walk);
+        if !goes_on {
+            self.decoder.reset();
+            self.next = Some(start);
+            self.start = start;
+        }
+        let mut found = false;
+        let mut next = self.next.take().unwrap_or(start);
+        // Walking, the decoder holds pictures back for as long as the stream asks for.
+        let last = match travel {
+            Travel::Jump => target,
+            Travel::Walk => (target + usize::from(index.decoder.reorder) + 2).min(index.packets.len() - 1),
+        };
+        // Without time stamps in the file, the packets say nothing about who refers to whom.
+        let skips = travel == Travel::Jump && !index.frames[wanted].flags.contains(Flags::SYNTHETIC);
+        while next <= last && !(found && travel == Travel::Walk) {
+            self.decoder.skip_unreferenced(skips && next != target);
+            reader.read(next, &mut self.packet)?;
+            // A packet that does not decode shows nothing; the wanted picture is missed below.
+            let _ = self.decoder.send(&self.packet);
+            next += 1;
+            found |= self.collect(index, wanted, keep);
+        }
+        if travel == Travel::Walk && found {
+            self.next = Some(next);
+            return Ok(true);
+        }
+        let _ = self.decoder.finish();
+        found |= self.collect(index, wanted, keep);
+        Ok(found)
+    }
+
+    /// Takes out all pictures. Those that display before the start may lack references and are thrown away.
+    fn collect(&mut self, index: &FrameIndex, wanted: usize, keep: &mut dyn FnMut(usize, Frame)) -> bool {
+        let mut found = false;
+        loop {
+            match self.decoder.receive() {
+                Ok(Some(picture)) => {
+                    let packet = picture.label().and_then(|label| index.packets.get(label));
+                    let Some((packet, frame)) = packet.and_then(|packet| Some((packet, packet.frame? as usize))) else {
+                        continue;
+                    };
+                    if packet.pts >= index.packets[self.start].pts || self.start == 0 {
+                        found |= frame == wanted;
+                        keep(frame, picture);
+                    }
+                }
+                Ok(None) => return found,
+                Err(_) => {}
+            }
+        }
+    }
+}

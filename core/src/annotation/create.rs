@@ -1,0 +1,251 @@
+//! Making annotations.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value as Json};
+
+use super::localization::{Geometry, Localization, NewLocalization};
+use super::state::{NewState, State};
+use super::store;
+use super::types::{Annotation, Document, Revision};
+use crate::account::{self, Actor};
+use crate::attribute::{self, Indexing};
+use crate::context::Context;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::journal::{self, Action, Changes, Stamp};
+use crate::project::{self, Level};
+use crate::query::Schema;
+use crate::{entity_type, id, media, version};
+
+/// What a new annotation says of its revision.
+struct Draft {
+    type_id: i64,
+    version: Option<i64>,
+    elemental_id: Option<String>,
+    parent: Option<i64>,
+    mark: Option<i64>,
+    attributes: Map<String, Json>,
+    user_elemental_id: Option<String>,
+}
+
+/// Makes the annotation once its revision is known.
+type Build<T> = Box<dyn FnOnce(Revision) -> T + Send>;
+
+/// Makes localizations; returns their ids in the order given. All or nothing.
+pub(super) async fn localizations(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    news: Vec<NewLocalization>,
+) -> Result<Vec<i64>> {
+    let media: HashSet<i64> = news.iter().map(|new| new.media_id).collect();
+    let mut drafts: Vec<(Draft, Build<Localization>)> = Vec::with_capacity(news.len());
+    for new in news {
+        let mut geometry = Geometry::default();
+        new.geometry.apply(&mut geometry)?;
+        let draft = Draft {
+            type_id: new.r#type,
+            version: new.version,
+            elemental_id: new.elemental_id,
+            parent: new.parent.map(|parent| parent as i64),
+            mark: new.mark,
+            attributes: new.attributes,
+            user_elemental_id: new.user_elemental_id,
+        };
+        let (media, frame) = (new.media_id, new.frame);
+        let build = move |revision| Localization { revision, media, frame, geometry, thumbnail_image: None };
+        drafts.push((draft, Box::new(build)));
+    }
+    create(cx, actor, project, media, HashSet::new(), drafts).await
+}
+
+/// Makes states; returns their ids in the order given. All or nothing.
+pub(super) async fn states(cx: &Context, actor: &Actor, project: i64, news: Vec<NewState>) -> Result<Vec<i64>> {
+    let media: HashSet<i64> = news.iter().flat_map(|new| new.media_ids.clone()).collect();
+    let members: HashSet<i64> = news.iter().flat_map(|new| new.localization_ids.clone()).collect();
+    let mut drafts: Vec<(Draft, Build<State>)> = Vec::with_capacity(news.len());
+    for new in news {
+        let draft = Draft {
+            type_id: new.r#type,
+            version: new.version,
+            elemental_id: new.elemental_id,
+            parent: new.parent.map(|parent| parent as i64),
+            mark: new.mark,
+            attributes: new.attributes,
+            user_elemental_id: new.user_elemental_id,
+        };
+        let (frame, media, localizations) = (new.frame, unique(new.media_ids), unique(new.localization_ids));
+        let build = move |revision| State { revision, frame, media, localizations, segments: None };
+        drafts.push((draft, Box::new(build)));
+    }
+    create(cx, actor, project, media, members, drafts).await
+}
+
+/// The ids without repetitions, in their order.
+pub(super) fn unique(ids: Vec<i64>) -> Vec<i64> {
+    let mut seen = HashSet::new();
+    ids.into_iter().filter(|id| seen.insert(*id)).collect()
+}
+
+async fn create<T: Annotation>(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    media: HashSet<i64>,
+    members: HashSet<i64>,
+    drafts: Vec<(Draft, Build<T>)>,
+) -> Result<Vec<i64>> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let override_author = drafts.iter().any(|(draft, _)| draft.user_elemental_id.is_some());
+                let level = if override_author { Level::Full } else { Level::Edit };
+                project::access(tx, &actor, project, level).await?;
+                let types = drafts.iter().map(|(draft, _)| draft.type_id);
+                let types = entity_type::service::of_project(tx, T::KIND, types, project).await?;
+                media::service::check_of_project(tx, &media, project).await?;
+                super::track::check_members(tx, &members, project).await?;
+                let given = drafts.iter().filter_map(|(draft, _)| draft.version).collect::<HashSet<_>>();
+                let given: Vec<i64> = given.into_iter().collect();
+                version::service::of_project(tx, &given, project).await?;
+                let default_version = match drafts.iter().all(|(draft, _)| draft.version.is_some()) {
+                    true => 0,
+                    false => version::service::default_for(tx, project, actor.id).await?,
+                };
+                let schema = Schema::load(tx, project).await?;
+                let made = revise(tx, &stamp, &actor, project, default_version, &schema, drafts).await?;
+                for one in &made {
+                    check_frame(one, types[&one.revision().type_id].association())?;
+                }
+                write(tx, &stamp, project, &schema, made).await
+            })
+        })
+        .await
+}
+
+fn check_frame<T: Annotation>(one: &T, association: &str) -> Result<()> {
+    if association == "Frame" && one.frame().is_none() {
+        return Err(Error::invalid("Missing required field in request body \"frame\"."));
+    }
+    Ok(())
+}
+
+/// Gives every draft its id, identity, mark and converted attributes.
+async fn revise<T: Annotation>(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    actor: &Actor,
+    project: i64,
+    default_version: i64,
+    schema: &Schema,
+    drafts: Vec<(Draft, Build<T>)>,
+) -> Result<Vec<T>> {
+    let first = tx.allocate(T::KIND.table(), drafts.len()).await?;
+    let mut authors: HashMap<String, i64> = HashMap::new();
+    let mut marks: HashMap<(i64, String), i64> = HashMap::new();
+    let mut made = Vec::with_capacity(drafts.len());
+    for (id, (draft, build)) in (first..).zip(drafts) {
+        let version = draft.version.unwrap_or(default_version);
+        let known = known_identity::<T>(tx, &draft).await?;
+        let mark = match &known {
+            // A fresh identity has no revisions yet.
+            None => 0,
+            Some(uuid) => {
+                let key = (version, uuid.clone());
+                let next = match marks.get(&key) {
+                    Some(next) => *next,
+                    None => store::next_mark(tx, T::KIND, version, uuid).await?,
+                };
+                let mark = draft.mark.unwrap_or(next).max(next);
+                marks.insert(key, mark + 1);
+                mark
+            }
+        };
+        let author = match draft.user_elemental_id {
+            None => actor.id,
+            Some(uuid) => match authors.get(&uuid) {
+                Some(author) => *author,
+                None => {
+                    let author = account::service::author(tx, &uuid).await?;
+                    authors.insert(uuid, author);
+                    author
+                }
+            },
+        };
+        let definitions = schema.of_type(T::KIND, draft.type_id);
+        let attributes = attribute::for_create(definitions, &draft.attributes, stamp.at_ms)?;
+        let mut one = build(Revision {
+            id,
+            project,
+            type_id: draft.type_id,
+            version,
+            elemental_id: known.unwrap_or_else(id::uuid),
+            mark,
+            latest: true,
+            variant_deleted: false,
+            deleted: false,
+            parent: draft.parent,
+            attributes: Document::of(&attributes)?,
+            created_at: stamp.at_ms,
+            created_by: Some(author),
+            modified_at: stamp.at_ms,
+            modified_by: Some(actor.id),
+        });
+        one.settle(tx, None).await?;
+        made.push(one);
+    }
+    for (version, uuid) in marks.keys() {
+        let sql = format!("update {} set latest = false where elemental_id = $1 and version = $2", T::KIND.table());
+        tx.execute(&sql, &crate::values![uuid, *version]).await?;
+    }
+    Ok(made)
+}
+
+/// The identity that a draft continues: the one it names, or its parent's.
+async fn known_identity<T: Annotation>(tx: &mut Tx, draft: &Draft) -> Result<Option<String>> {
+    if let Some(uuid) = &draft.elemental_id {
+        return id::parse_uuid(uuid).map(Some);
+    }
+    let Some(parent) = draft.parent else {
+        return Ok(None);
+    };
+    let parent = store::find::<T>(tx, parent).await?.ok_or_else(|| Error::no_reference(T::NAME))?;
+    Ok(Some(parent.revision().elemental_id.clone()))
+}
+
+async fn write<T: Annotation>(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    schema: &Schema,
+    mut made: Vec<T>,
+) -> Result<Vec<i64>> {
+    only_last_is_latest(&mut made);
+    store::insert(tx, &made).await?;
+    let documents =
+        made.iter().map(|one| one.revision().attributes.members()).collect::<Result<Vec<_>>>()?;
+    let entities = made.iter().zip(&documents).map(|(one, document)| Indexing {
+        entity: one.revision().id,
+        definitions: schema.of_type(T::KIND, one.revision().type_id),
+        before: None,
+        after: Some(document),
+    });
+    attribute::index(tx, entities.collect::<Vec<_>>()).await?;
+    let changes = Changes::new(
+        Action::Create,
+        made.iter().map(|one| (one.revision().id, None::<()>, Some(one.wire()))),
+    )?;
+    journal::record(tx, stamp, Some(project), T::KIND.table(), changes).await?;
+    Ok(made.iter().map(|one| one.revision().id).collect())
+}
+
+/// Of several revisions of one identity made together, the last is the latest.
+fn only_last_is_latest<T: Annotation>(made: &mut [T]) {
+    let mut seen: HashSet<(i64, String)> = HashSet::new();
+    for one in made.iter_mut().rev() {
+        let revision = one.revision_mut();
+        revision.latest = seen.insert((revision.version, revision.elemental_id.clone()));
+    }
+}

@@ -1,0 +1,160 @@
+//! Deleting annotations: a tombstone, or pruning.
+
+use serde::Deserialize;
+
+use super::filter::{Filter, IdQuery, check_count, select};
+use super::localization::Localization;
+use super::patch::add_revision;
+use super::read::{Place, find};
+use super::state::State;
+use super::types::Annotation;
+use super::{store, track};
+use crate::account::Actor;
+use crate::attribute::{self, Indexing, Kind};
+use crate::context::Context;
+use crate::database::Tx;
+use crate::entity_type;
+use crate::error::{Error, Result};
+use crate::journal::{self, Action, Changes, Stamp};
+use crate::project::{self, Level};
+use crate::query::Schema;
+
+/// How to delete.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Manner {
+    /// Takes exactly the named revisions away.
+    pub prune: i64,
+    /// Refuses a revision that is not the latest.
+    pub pedantic: i64,
+}
+
+/// Deletes one annotation. Returns the row that was deleted and the tombstone's id, if one was made.
+pub(super) async fn remove<T: Annotation>(
+    cx: &Context,
+    actor: &Actor,
+    place: Place,
+    manner: Manner,
+) -> Result<(T, Option<i64>)> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let named: T = find(tx, &actor, &place, Level::Edit).await?;
+                let revision = named.revision();
+                if manner.pedantic != 0 && !revision.latest {
+                    return Err(Error::invalid(format!(
+                        "Pedantic mode is enabled. Can not delete prior object {}, must only delete latest mark on version.",
+                        revision.id
+                    )));
+                }
+                let row = match manner.prune {
+                    0 => store::find_mark::<T>(tx, revision.version, &revision.elemental_id, None).await?,
+                    _ => None,
+                };
+                let row = row.unwrap_or(named);
+                let tombstone = delete(tx, &stamp, &row, manner.prune != 0).await?;
+                Ok((row, tombstone))
+            })
+        })
+        .await
+}
+
+/// Deletes every selected annotation; returns how many.
+pub(super) async fn remove_all<T: Annotation>(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    filter: Filter,
+    ids: IdQuery,
+    manner: Manner,
+) -> Result<usize> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                project::access(tx, &actor, project, Level::Edit).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select::<T>(tx, &schema, project, &filter, &ids).await?;
+                let rows: Vec<T> = store::list(tx, &selection).await?;
+                check_count(filter.count, rows.len(), "delete")?;
+                if manner.pedantic != 0 && rows.iter().any(|row| !row.revision().latest) {
+                    return Err(Error::invalid(
+                        "Pedantic mode is enabled. Can not delete prior marks, must only delete latest marks.",
+                    ));
+                }
+                for row in &rows {
+                    delete(tx, &stamp, row, manner.prune != 0).await?;
+                }
+                Ok(rows.len())
+            })
+        })
+        .await
+}
+
+/// Deletes a row and, for a state whose type says so, the members that no other state has.
+async fn delete<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T, prune: bool) -> Result<Option<i64>> {
+    if T::KIND == Kind::State {
+        let of = entity_type::service::get(tx, Kind::State, row.revision().type_id).await?;
+        if of.delete_child_localizations() {
+            for orphan in track::orphans(tx, row.revision().id, row.links().1).await? {
+                if let Some(orphan) = store::find::<Localization>(tx, orphan).await? {
+                    delete_one(tx, stamp, &orphan, prune).await?;
+                }
+            }
+        }
+    }
+    delete_one(tx, stamp, row, prune).await
+}
+
+async fn delete_one<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T, prune: bool) -> Result<Option<i64>> {
+    if prune {
+        take_away(tx, stamp, row).await?;
+        return Ok(None);
+    }
+    let mut tombstone = row.clone();
+    let revision = tombstone.revision_mut();
+    revision.variant_deleted = true;
+    revision.modified_at = stamp.at_ms;
+    revision.modified_by = stamp.account;
+    revision.mark = store::next_mark(tx, T::KIND, revision.version, &revision.elemental_id).await?;
+    add_revision(tx, stamp, &mut tombstone).await?;
+    track::follow(tx, T::KIND, row.revision().id, None).await?;
+    Ok(Some(tombstone.revision().id))
+}
+
+/// Prunes a row: the highest revision that remains becomes the latest.
+pub(super) async fn take_away<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T) -> Result<()> {
+    let revision = row.revision();
+    store::prune(tx, T::KIND, revision.id, stamp.at_ms).await?;
+    store::settle_latest(tx, T::KIND, revision.version, &revision.elemental_id).await?;
+    let definitions = attribute::definitions_of_type(tx, T::KIND, revision.type_id).await?;
+    let before = revision.attributes.members()?;
+    let gone = Indexing {
+        entity: revision.id,
+        definitions: &definitions,
+        before: Some(&before),
+        after: None,
+    };
+    attribute::index(tx, [gone]).await?;
+    if T::KIND == Kind::Localization {
+        track::follow(tx, T::KIND, revision.id, None).await?;
+    }
+    let changes = Changes::new(Action::Delete, [(revision.id, Some(row.wire()), None::<()>)])?;
+    journal::record(tx, stamp, Some(revision.project), T::KIND.table(), changes).await
+}
+
+/// Prunes the localizations of deleted media, and the states all of whose media are deleted.
+pub async fn with_media(tx: &mut Tx, stamp: &Stamp, media: &[i64]) -> Result<()> {
+    for id in store::of_deleted_media(tx, Kind::Localization, media).await? {
+        if let Some(row) = store::find::<Localization>(tx, id).await? {
+            take_away(tx, stamp, &row).await?;
+        }
+    }
+    for id in store::of_deleted_media(tx, Kind::State, media).await? {
+        if let Some(row) = store::find::<State>(tx, id).await? {
+            take_away(tx, stamp, &row).await?;
+        }
+    }
+    Ok(())
+}

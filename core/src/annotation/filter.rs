@@ -1,0 +1,203 @@
+//! Which annotations a request means.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::types::Annotation;
+use crate::attribute::Kind;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::query::{AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection};
+use crate::{id, media};
+
+/// Query parameters that both kinds share.
+pub const PARAMETERS: &str = "media_id: [int], related_id: [int], section: int, multi_section: [int<1..>], \
+     type: int, version: [int], after: int, elemental_id: string, merge: int<0..1>=1, \
+     show_deleted: int<0..1>=0, show_all_marks: int<0..1>=0";
+
+/// The query parameters of a list, count, bulk change or deletion.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the wire's names; the specification describes them")]
+pub struct Filter {
+    pub media_id: Vec<i64>,
+    pub related_id: Vec<i64>,
+    pub section: Option<i64>,
+    pub multi_section: Vec<i64>,
+    pub r#type: Option<i64>,
+    pub version: Vec<i64>,
+    pub after: Option<i64>,
+    pub elemental_id: Option<String>,
+    pub merge: i64,
+    pub show_deleted: i64,
+    pub show_all_marks: i64,
+    pub frame: Option<i64>,
+    pub encoded_search: Option<String>,
+    pub sort_by: Vec<String>,
+    pub fields: Option<String>,
+    pub count: Option<i64>,
+    #[serde(flatten)]
+    pub attributes: AttributeFilters,
+    #[serde(flatten)]
+    pub related: RelatedFilters,
+    #[serde(flatten)]
+    pub page: Page,
+}
+
+/// The part of a body that selects annotations, applied together with the query.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the wire's names; the specification describes them")]
+pub struct IdQuery {
+    pub ids: Vec<i64>,
+    pub media_ids: Vec<i64>,
+    pub media_query: Option<String>,
+    pub elemental_ids: Vec<String>,
+    pub state_ids: Vec<i64>,
+    pub frame_state_ids: Vec<i64>,
+    pub localization_ids: Vec<i64>,
+    pub float_array: Vec<FloatArrayQuery>,
+    pub object_search: Option<Json>,
+}
+
+/// The annotations of a project that a request selects.
+///
+/// Errors: `Invalid` for a filter that makes no sense, `NotFound` for an unknown section.
+pub async fn select<T: Annotation>(
+    tx: &mut Tx,
+    schema: &Schema,
+    project: i64,
+    filter: &Filter,
+    ids: &IdQuery,
+) -> Result<Selection> {
+    let mut selection = Selection::new(T::KIND, tx.dialect());
+    selection.equals("t.project", project);
+    selection.require("not t.deleted");
+    if filter.show_all_marks == 0 {
+        selection.require("t.latest");
+    }
+    if filter.show_deleted == 0 {
+        selection.require("not t.variant_deleted");
+    }
+    by_media(tx, &mut selection, project, filter, ids).await?;
+    if let Some(type_id) = filter.r#type {
+        selection.equals("t.type", type_id);
+    }
+    if !filter.version.is_empty() {
+        selection.among("t.version", &filter.version);
+    }
+    if filter.version.len() > 1 && filter.merge != 0 {
+        hide_replaced(&mut selection, &filter.version);
+    }
+    if let Some(after) = filter.after {
+        let place = selection.bind(after);
+        selection.require(format!("t.id > {place}"));
+    }
+    if let Some(frame) = filter.frame {
+        selection.equals("t.frame", frame);
+    }
+    if let Some(uuid) = &filter.elemental_id {
+        selection.equals("t.elemental_id", id::parse_uuid(uuid)?);
+    }
+    by_identity(&mut selection, filter, ids)?;
+    let sections: Vec<i64> = filter.section.iter().chain(&filter.multi_section).copied().collect();
+    selection.in_sections(tx, schema, &sections).await?;
+    selection.filter_attributes(schema, filter.r#type, &filter.attributes)?;
+    selection.filter_related(tx, schema, &filter.related).await?;
+    if let Some(encoded) = &filter.encoded_search {
+        selection.search(tx, schema, &crate::query::decode(encoded)?).await?;
+    }
+    if let Some(search) = &ids.object_search {
+        selection.search(tx, schema, &Node::parse(search)?).await?;
+    }
+    selection.sort(schema, filter.r#type, &filter.sort_by)?;
+    selection.paginate(&filter.page);
+    selection.rank_by(tx, filter.r#type, &ids.float_array).await?;
+    Ok(selection)
+}
+
+async fn by_media(
+    tx: &mut Tx,
+    selection: &mut Selection,
+    project: i64,
+    filter: &Filter,
+    ids: &IdQuery,
+) -> Result<()> {
+    let mut lists = vec![filter.media_id.clone(), ids.media_ids.clone()];
+    // Ids given in the query and in the body are united.
+    lists = vec![lists.concat()];
+    if let Some(text) = &ids.media_query {
+        lists.push(media::service::matching(tx, project, text).await?);
+        if lists[1].is_empty() {
+            selection.require("false");
+        }
+    }
+    for media in lists.iter().filter(|media| !media.is_empty()) {
+        match selection.kind {
+            Kind::Localization => selection.among("t.media", media),
+            _ => selection.require(format!(
+                "t.id in (select state from state_media where media in ({}))",
+                list(media)
+            )),
+        }
+    }
+    Ok(())
+}
+
+fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Result<()> {
+    if !ids.ids.is_empty() {
+        selection.among("t.id", &ids.ids);
+    }
+    if !ids.elemental_ids.is_empty() {
+        let mut places = Vec::new();
+        for uuid in &ids.elemental_ids {
+            places.push(selection.bind(id::parse_uuid(uuid)?));
+        }
+        selection.require(format!("t.elemental_id in ({})", places.join(", ")));
+    }
+    let localization = selection.kind == Kind::Localization;
+    let (own, other) = if localization { ("localization", "state") } else { ("state", "localization") };
+    let related = if localization { &ids.state_ids } else { &ids.localization_ids };
+    for related in [&filter.related_id, related] {
+        if !related.is_empty() {
+            selection.require(format!(
+                "t.id in (select {own} from state_localization where {other} in ({}))",
+                list(related)
+            ));
+        }
+    }
+    if localization && !ids.frame_state_ids.is_empty() {
+        selection.require(format!(
+            "exists (select 1 from state s join state_media sm on sm.state = s.id \
+             where s.id in ({}) and sm.media = t.media and s.frame = t.frame)",
+            list(&ids.frame_state_ids)
+        ));
+    }
+    Ok(())
+}
+
+/// With several layers merged, an annotation is hidden that one of another layer replaces; a
+/// tombstone replaces too.
+fn hide_replaced(selection: &mut Selection, versions: &[i64]) {
+    let table = selection.kind.table();
+    selection.require(format!(
+        "not exists (select 1 from {table} child join {table} replaced on replaced.id = child.parent \
+         where replaced.elemental_id = t.elemental_id and replaced.version = t.version and child.id <> t.id \
+         and child.latest and not child.deleted and child.version in ({}))",
+        list(versions)
+    ));
+}
+
+fn list(ids: &[i64]) -> String {
+    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Checks the safety count of a bulk change. Errors: `Invalid` in the wire's words.
+pub fn check_count(expected: Option<i64>, found: usize, verb: &str) -> Result<()> {
+    match expected {
+        Some(expected) if expected != found as i64 => Err(Error::invalid(format!(
+            "Safety check failed - expected {expected} but would {verb} {found}"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,170 @@
+//! Tracks: states that list localizations.
+
+use std::collections::HashSet;
+
+use super::delete::take_away;
+use super::localization::Localization;
+use super::read::{Place, find};
+use super::state::State;
+use super::types::Annotation;
+use super::store;
+use crate::account::Actor;
+use crate::attribute::Kind;
+use crate::context::Context;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::journal::{self, Change, Stamp};
+use crate::project::Level;
+use crate::values;
+
+/// Ids that one statement lists.
+const CHUNK: usize = 5000;
+
+fn list(ids: &[i64]) -> String {
+    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The frames of some localizations.
+pub(super) async fn frames(tx: &mut Tx, localizations: &[i64]) -> Result<Vec<i64>> {
+    let mut frames = Vec::new();
+    for chunk in localizations.chunks(CHUNK) {
+        let sql = format!("select frame from localization where id in ({})", list(chunk));
+        for mut row in tx.rows(&sql, &[]).await? {
+            frames.push(row.take()?);
+        }
+    }
+    Ok(frames)
+}
+
+/// Checks that localizations exist in the project. Errors: `Invalid`, naming the first that does not.
+pub(super) async fn check_members(tx: &mut Tx, members: &HashSet<i64>, project: i64) -> Result<()> {
+    let ids: Vec<i64> = members.iter().copied().collect();
+    for chunk in ids.chunks(CHUNK) {
+        let sql = format!(
+            "select id from localization where not deleted and project = $1 and id in ({})",
+            list(chunk)
+        );
+        let mut known = HashSet::new();
+        for mut row in tx.rows(&sql, &values![project]).await? {
+            known.insert(row.take::<i64>()?);
+        }
+        if let Some(missing) = chunk.iter().find(|id| !known.contains(id)) {
+            return Err(Error::invalid(format!("Localization {missing} is not part of project {project}!")));
+        }
+    }
+    Ok(())
+}
+
+/// Keeps tracks whole when a localization gets a new revision, or goes away: the latest states that
+/// list the old id list the new one, or none.
+pub(super) async fn follow(tx: &mut Tx, kind: Kind, old: i64, new: Option<i64>) -> Result<()> {
+    if kind != Kind::Localization {
+        return Ok(());
+    }
+    let sql = "select s.id from state_localization sl join state s on s.id = sl.state \
+               where sl.localization = $1 and s.latest and not s.deleted and not s.variant_deleted";
+    for mut found in tx.rows(sql, &values![old]).await? {
+        let id: i64 = found.take()?;
+        let Some(before) = store::find::<State>(tx, id).await? else {
+            continue;
+        };
+        let mut state = before.clone();
+        state.localizations = before
+            .localizations
+            .iter()
+            .filter_map(|member| if *member == old { new } else { Some(*member) })
+            .collect();
+        state.settle(tx, Some(&before)).await?;
+        store::update(tx, &before, &state).await?;
+    }
+    Ok(())
+}
+
+/// Which of the localizations belong to no other remaining state.
+pub(super) async fn orphans(tx: &mut Tx, state: i64, localizations: &[i64]) -> Result<Vec<i64>> {
+    let mut shared = HashSet::new();
+    for chunk in localizations.chunks(CHUNK) {
+        let sql = format!(
+            "select sl.localization from state_localization sl join state s on s.id = sl.state \
+             where s.id <> $1 and s.latest and not s.deleted and not s.variant_deleted \
+             and sl.localization in ({})",
+            list(chunk)
+        );
+        for mut row in tx.rows(&sql, &values![state]).await? {
+            shared.insert(row.take::<i64>()?);
+        }
+    }
+    Ok(localizations.iter().copied().filter(|id| !shared.contains(id)).collect())
+}
+
+/// Adds another state's members to a state and takes the other away.
+pub(super) async fn merge(cx: &Context, actor: &Actor, id: i64, other: i64) -> Result<()> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let before: State = find(tx, &actor, &Place::Id(id), Level::Edit).await?;
+                let absorbed: State = find(tx, &actor, &Place::Id(other), Level::Edit).await?;
+                if id == other {
+                    return Err(Error::invalid(format!("state {id} can not be merged into itself")));
+                }
+                let mut after = before.clone();
+                let new = absorbed.localizations.iter().filter(|member| !before.localizations.contains(member));
+                after.localizations.extend(new);
+                rewrite(tx, &stamp, &before, after).await?;
+                take_away(tx, &stamp, &absorbed).await
+            })
+        })
+        .await
+}
+
+/// Which end of a track to cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum End {
+    /// Members before the frame go.
+    Start,
+    /// Members after the frame go.
+    End,
+}
+
+/// Cuts a track at a frame; members that no other state has are taken away. Returns how many.
+pub(super) async fn trim(cx: &Context, actor: &Actor, id: i64, frame: i64, end: End) -> Result<usize> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let before: State = find(tx, &actor, &Place::Id(id), Level::Edit).await?;
+                let mut cut = Vec::new();
+                for member in &before.localizations {
+                    let row = store::find::<Localization>(tx, *member).await?;
+                    let beyond = |at: i64| if end == End::Start { at < frame } else { at > frame };
+                    if let Some(row) = row.filter(|row| beyond(row.frame)) {
+                        cut.push(row);
+                    }
+                }
+                let ids: Vec<i64> = cut.iter().map(|row| row.revision.id).collect();
+                let orphans = orphans(tx, id, &ids).await?;
+                let mut after = before.clone();
+                after.localizations.retain(|member| !ids.contains(member));
+                rewrite(tx, &stamp, &before, after).await?;
+                for row in cut.iter().filter(|row| orphans.contains(&row.revision.id)) {
+                    take_away(tx, &stamp, row).await?;
+                }
+                Ok(orphans.len())
+            })
+        })
+        .await
+}
+
+/// Overwrites a state whose members changed.
+async fn rewrite(tx: &mut Tx, stamp: &Stamp, before: &State, mut after: State) -> Result<()> {
+    after.settle(tx, Some(before)).await?;
+    after.revision.modified_at = stamp.at_ms;
+    after.revision.modified_by = stamp.account;
+    store::update(tx, before, &after).await?;
+    let id = after.revision.id;
+    let (old, new) = (serde_json::to_value(before.wire())?, serde_json::to_value(after.wire())?);
+    let changes = Change::updated(id, &old, &new)?;
+    journal::record(tx, stamp, Some(after.revision.project), "state", changes).await
+}

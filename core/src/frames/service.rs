@@ -1,0 +1,187 @@
+//! Pictures, packets and indexes of media.
+
+use std::path::Path;
+
+use serde::Serialize;
+use transect_frame_client::{
+    ComposeRequest, Flags, Format, FrameIndex, Kind, Packets, Picture, PictureRequest, Roi, Size,
+};
+
+use crate::account::Actor;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::media::source::{self, Source, State};
+use crate::media::{self};
+use crate::project::Level;
+
+/// A frame index as the wire shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct WireIndex {
+    pub media: i64,
+    pub kind: &'static str,
+    pub state: &'static str,
+    pub message: String,
+    pub num_frames: usize,
+    pub frame_rate: [i64; 2],
+    pub time_base: [i64; 2],
+    pub start_pts: i64,
+    pub duration: f64,
+    pub width: u32,
+    pub height: u32,
+    pub rotation: u16,
+    pub codec: String,
+    pub codec_string: Option<String>,
+    pub fingerprint: Option<String>,
+    pub pts: Vec<i64>,
+    pub key_frames: Vec<usize>,
+}
+
+/// The source of a media that the actor may see, and whether pictures can be had of it.
+async fn source_of(cx: &Context, actor: &Actor, id: i64) -> Result<Option<Source>> {
+    let actor = actor.clone();
+    cx.database
+        .read(move |tx| {
+            Box::pin(async move {
+                media::service::visible(tx, &actor, id, Level::View).await?;
+                source::find(tx, id).await
+            })
+        })
+        .await
+}
+
+/// The source of a media, ready to be decoded.
+///
+/// Errors: `NotFound` for a media without a source, `Invalid` for a file that cannot be read,
+/// `Busy` while its index is being made.
+async fn ready(cx: &Context, actor: &Actor, id: i64) -> Result<Source> {
+    let source = source_of(cx, actor, id).await?.ok_or_else(|| {
+        Error::NotFound(format!("media {id} has no file that pictures could come from"))
+    })?;
+    match source.state {
+        State::Ready => Ok(source),
+        State::Indexing => Err(Error::Busy(format!("media {id} is being indexed; try again in a moment"))),
+        State::Failed => Err(Error::invalid_because(format!("media {id} cannot be read"), source.message)),
+    }
+}
+
+/// The index of a media's source, from its file or made anew.
+pub async fn index(cx: &Context, source: &Source) -> Result<FrameIndex> {
+    let path = source::file(cx, source).await?;
+    Ok(cx.frames.workers.index(&path, &cx.frames.index_file(source.media)).await?)
+}
+
+/// A picture of a source's frame, for thumbnails and conversions.
+pub async fn picture(cx: &Context, source: &Source, frame: u64, size: Size, format: Format) -> Result<Picture> {
+    let path = source::file(cx, source).await?;
+    let request = PictureRequest {
+        size,
+        format,
+        ..PictureRequest::jpg(path, cx.frames.index_file(source.media), frame)
+    };
+    Ok(cx.frames.workers.picture(request).await?)
+}
+
+pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<WireIndex> {
+    let source = source_of(cx, actor, id).await?;
+    let empty = |state: State, message: String| WireIndex {
+        media: id,
+        kind: "video",
+        state: state.name(),
+        message,
+        num_frames: 0,
+        frame_rate: [0, 1],
+        time_base: [0, 1],
+        start_pts: 0,
+        duration: 0.0,
+        width: 0,
+        height: 0,
+        rotation: 0,
+        codec: String::new(),
+        codec_string: None,
+        fingerprint: None,
+        pts: Vec::new(),
+        key_frames: Vec::new(),
+    };
+    let source = match source {
+        None => return Ok(empty(State::Failed, format!("media {id} has no file of its own"))),
+        Some(source) if source.state != State::Ready => return Ok(empty(source.state, source.message)),
+        Some(source) => source,
+    };
+    let index = match index(cx, &source).await {
+        Ok(index) => index,
+        Err(Error::NotFound(message) | Error::Invalid { message, .. }) => {
+            return Ok(empty(State::Failed, message));
+        }
+        Err(error) => return Err(error),
+    };
+    let (width, height) = index.display_size();
+    let key_frames = (0..index.frame_count())
+        .filter(|frame| index.frames[*frame].flags.contains(Flags::KEY))
+        .collect();
+    Ok(WireIndex {
+        kind: if index.kind == Kind::Image { "image" } else { "video" },
+        num_frames: index.frame_count(),
+        frame_rate: index.frame_rate.map_or([0, 1], |rate| [rate.num, rate.den]),
+        time_base: [index.time_base.num, index.time_base.den],
+        start_pts: index.start_pts,
+        duration: index.duration_secs,
+        width,
+        height,
+        rotation: index.rotation_degrees,
+        codec: index.codec.clone(),
+        codec_string: index.codec_string.clone(),
+        fingerprint: Some(index.fingerprint.clone()),
+        pts: index.frames.iter().map(|frame| frame.pts).collect(),
+        key_frames,
+        ..empty(State::Ready, String::new())
+    })
+}
+
+/// What a picture of one frame should be like.
+pub(super) struct Wanted {
+    pub frame: u64,
+    pub size: Size,
+    pub roi: Option<Roi>,
+    pub format: Format,
+    pub quality: u8,
+}
+
+/// A picture, and a tag that stands for exactly these bytes' meaning.
+pub(super) async fn frame(cx: &Context, actor: &Actor, id: i64, wanted: Wanted) -> Result<(Picture, String)> {
+    let source = ready(cx, actor, id).await?;
+    let request = PictureRequest {
+        source: source::file(cx, &source).await?,
+        index_file: cx.frames.index_file(id),
+        frame: wanted.frame,
+        roi: wanted.roi,
+        size: wanted.size,
+        format: wanted.format,
+        quality: wanted.quality,
+    };
+    let tag = source.fingerprint.unwrap_or_default();
+    Ok((cx.frames.workers.picture(request).await?, tag))
+}
+
+/// Several frames in one picture or animation.
+pub(super) async fn compose(
+    cx: &Context,
+    actor: &Actor,
+    id: i64,
+    build: impl FnOnce(&Path, &Path) -> ComposeRequest,
+) -> Result<Picture> {
+    let source = ready(cx, actor, id).await?;
+    let path = source::file(cx, &source).await?;
+    Ok(cx.frames.workers.compose(build(&path, &cx.frames.index_file(id))).await?)
+}
+
+pub(super) async fn packets(cx: &Context, actor: &Actor, id: i64, first: u64, last: u64) -> Result<Packets> {
+    let source = ready(cx, actor, id).await?;
+    let path = source::file(cx, &source).await?;
+    Ok(cx.frames.workers.packets(&path, &cx.frames.index_file(id), first, last).await?)
+}
+
+/// When a media's pictures last changed, in UTC milliseconds, for conditional requests.
+pub(super) async fn modified_at(cx: &Context, actor: &Actor, id: i64) -> Result<i64> {
+    let source = source_of(cx, actor, id).await?;
+    Ok(source.map_or(0, |source| source.modified_at))
+}

@@ -1,0 +1,312 @@
+//! Changing and deleting media.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::filter::{Filter, IdQuery, select};
+use super::read::visible;
+use super::store;
+use super::types::{Media, MediaPatch};
+use crate::account::{self, Actor};
+use crate::annotation::{self, Document};
+use crate::attribute::{self, Indexing, Kind};
+use crate::context::Context;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::journal::{self, Action, Changes, Stamp};
+use crate::project::{self, Level};
+use crate::query::Schema;
+use crate::{entity_type, id, section, time};
+
+/// The attribute in which a media carries the UUID of its folder.
+const USER_SECTIONS: &str = "tator_user_sections";
+
+pub(super) async fn update(cx: &Context, actor: &Actor, id: i64, patch: MediaPatch) -> Result<Media> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let level = if patch.user_elemental_id.is_some() { Level::Full } else { Level::Edit };
+                let (media, project) = visible(tx, &actor, id, level).await?;
+                change(tx, &stamp, project, media, &patch).await
+            })
+        })
+        .await
+}
+
+/// Changes every selected media; returns how many.
+pub(super) async fn update_all(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    filter: Filter,
+    ids: IdQuery,
+    patch: MediaPatch,
+) -> Result<usize> {
+    let nothing = patch.attributes.is_empty()
+        && patch.archive_state.is_none()
+        && patch.user_elemental_id.is_none()
+        && patch.primary_section.is_none();
+    if nothing {
+        return Err(Error::invalid(
+            "Must specify at least one of attributes, archive_state, user_elemental_id, primary_section!",
+        ));
+    }
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let level = if patch.user_elemental_id.is_some() { Level::Full } else { Level::Edit };
+                project::access(tx, &actor, project, level).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select(tx, &schema, project, &filter, &ids).await?;
+                let rows = store::list(tx, &selection, None).await?;
+                check_count(filter.count, rows.len(), "update")?;
+                if rows.iter().any(|row| row.type_id != rows[0].type_id) {
+                    return Err(Error::invalid(
+                        "When doing a bulk patch the type id of all objects must be the same.",
+                    ));
+                }
+                let count = rows.len();
+                for row in rows {
+                    change(tx, &stamp, project, row, &patch).await?;
+                }
+                Ok(count)
+            })
+        })
+        .await
+}
+
+fn check_count(expected: Option<i64>, found: usize, verb: &str) -> Result<()> {
+    match expected {
+        Some(expected) if expected != found as i64 => Err(Error::invalid(format!(
+            "Safety check failed - expected {expected} but would {verb} {found}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn change(tx: &mut Tx, stamp: &Stamp, project: i64, before: Media, patch: &MediaPatch) -> Result<Media> {
+    let mut media = before.clone();
+    plain_fields(&mut media, patch)?;
+    if let Some(uuid) = &patch.user_elemental_id {
+        media.created_by = Some(account::service::author(tx, uuid).await?);
+    }
+    composite(tx, project, &mut media, patch).await?;
+    if let Some(requested) = &patch.archive_state {
+        archive(&mut media, requested, stamp.at_ms);
+    }
+    let definitions = attribute::definitions_of_type(tx, Kind::Media, media.type_id).await?;
+    let old = before.attributes.members()?;
+    let mut new = old.clone();
+    if !patch.attributes.is_empty() {
+        let of = entity_type::service::get(tx, Kind::Media, media.type_id).await?;
+        new = attribute::for_patch(&definitions, &of.name, &old, &patch.attributes)?;
+    }
+    follow_section(tx, project, &mut media, &mut new, patch).await?;
+    media.attributes = Document::of(&new)?;
+    media.modified_datetime = stamp.at_ms;
+    media.modified_by = stamp.account;
+    store::update(tx, &media).await?;
+    let entity =
+        Indexing { entity: media.id, definitions: &definitions, before: Some(&old), after: Some(&new) };
+    attribute::index(tx, [entity]).await?;
+    let changes = Changes::new(Action::Update, [(media.id, Some(&before), Some(&media))])?;
+    journal::record(tx, stamp, Some(project), "media", changes).await?;
+    Ok(media)
+}
+
+fn plain_fields(media: &mut Media, patch: &MediaPatch) -> Result<()> {
+    if let Some(name) = &patch.name {
+        if name.is_empty() || name.chars().count() > 256 {
+            return Err(Error::invalid("a media's name has 1 to 256 characters"));
+        }
+        media.name.clone_from(name);
+    }
+    if let Some(uuid) = &patch.elemental_id {
+        media.elemental_id = id::parse_uuid(uuid)?;
+    }
+    let instant = |text: &Option<String>, old: Option<i64>| match text {
+        None => Ok(old),
+        Some(text) => time::parse(text)
+            .map(Some)
+            .ok_or_else(|| Error::invalid(format!("{text:?} is no date and time"))),
+    };
+    media.last_edit_start = instant(&patch.last_edit_start, media.last_edit_start)?;
+    media.last_edit_end = instant(&patch.last_edit_end, media.last_edit_end)?;
+    media.num_frames = patch.num_frames.or(media.num_frames);
+    media.fps = patch.fps.or(media.fps);
+    media.codec = patch.codec.clone().or(media.codec.take());
+    media.width = patch.width.or(media.width);
+    media.height = patch.height.or(media.height);
+    media.summary_level = patch.summary_level.or(media.summary_level);
+    if let Some(files) = &patch.media_files {
+        media.media_files = Some(files.clone());
+    }
+    Ok(())
+}
+
+/// Media that consist of other media, or of live streams.
+async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPatch) -> Result<()> {
+    if patch.multi.is_none() && patch.concat.is_none() && patch.live.is_none() {
+        return Ok(());
+    }
+    let mut files = media.media_files.clone().unwrap_or_default();
+    let own = ["archival", "streaming", "audio", "image", "live", "concat", "ids"];
+    let allowed: &[&str] = match patch {
+        MediaPatch { multi: Some(_), .. } => &["ids"],
+        MediaPatch { concat: Some(_), .. } => &["concat"],
+        _ => &["live"],
+    };
+    if let Some(clash) = own.iter().find(|key| !allowed.contains(key) && files.contains_key(**key)) {
+        return Err(Error::invalid(format!("media {} already has {clash} files of its own", media.id)));
+    }
+    if let Some(multi) = &patch.multi {
+        let ids = integers(multi.get("ids"));
+        check_children(tx, project, &ids).await?;
+        for key in ["ids", "layout", "quality", "frameOffset"] {
+            if let Some(value) = multi.get(key).filter(|value| truthy(value)) {
+                files.insert(key.into(), value.clone());
+            }
+        }
+    }
+    if let Some(concat) = &patch.concat {
+        let ids: Vec<i64> = concat.iter().filter_map(|part| part["id"].as_i64()).collect();
+        check_children(tx, project, &ids).await?;
+        files.insert("concat".into(), json!(concat));
+    }
+    if let Some(live) = &patch.live {
+        files.insert("live".into(), live.get("streams").cloned().unwrap_or_else(|| json!([])));
+        files.insert("layout".into(), live.get("layout").cloned().unwrap_or_else(|| json!([])));
+    }
+    media.media_files = Some(files);
+    Ok(())
+}
+
+fn integers(value: Option<&Json>) -> Vec<i64> {
+    value.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_i64).collect()
+}
+
+fn truthy(value: &Json) -> bool {
+    match value {
+        Json::Null => false,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::Array(items) => !items.is_empty(),
+        _ => true,
+    }
+}
+
+async fn check_children(tx: &mut Tx, project: i64, ids: &[i64]) -> Result<()> {
+    let known = store::of_project(tx, ids, project).await?;
+    match ids.iter().find(|id| !known.contains(id)) {
+        Some(missing) => Err(Error::invalid(format!("media {missing} is not part of project {project}"))),
+        None => Ok(()),
+    }
+}
+
+/// The archive state machine; a station has one tier, so that a request is done when it is made.
+fn archive(media: &mut Media, requested: &str, now_ms: i64) {
+    let next = match (requested, media.archive_state.as_str()) {
+        ("to_archive", "live") => "to_archive",
+        ("to_live", "archived") => "to_live",
+        ("to_live", "to_archive") => "live",
+        _ => return,
+    };
+    media.archive_state = next.into();
+    media.archive_status_date = Some(now_ms);
+}
+
+/// Keeps `primary_section` and the attribute `tator_user_sections` the same fact.
+async fn follow_section(
+    tx: &mut Tx,
+    project: i64,
+    media: &mut Media,
+    attributes: &mut Map<String, Json>,
+    patch: &MediaPatch,
+) -> Result<()> {
+    if let Some(wanted) = patch.primary_section {
+        if wanted == -1 {
+            media.primary_section = None;
+            attributes.insert(USER_SECTIONS.into(), json!(""));
+            return Ok(());
+        }
+        let found = section::service::find(tx, wanted).await?.filter(|found| found.project == project);
+        let found = found.ok_or_else(|| Error::no_reference("Section"))?;
+        media.primary_section = Some(found.id);
+        attributes.insert(USER_SECTIONS.into(), json!(found.tator_user_sections.unwrap_or_default()));
+    } else if let Some(uuid) = patch.attributes.attributes.get(USER_SECTIONS) {
+        let uuid = uuid.as_str().unwrap_or_default();
+        let found = match uuid {
+            "" => None,
+            uuid => section::service::find_by_user_sections(tx, project, uuid).await?,
+        };
+        media.primary_section = found.map(|found| found.id);
+    }
+    Ok(())
+}
+
+pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let (media, project) = visible(tx, &actor, id, Level::Edit).await?;
+                take_away(tx, &stamp, project, &[media]).await
+            })
+        })
+        .await
+}
+
+/// Deletes every selected media; returns how many.
+pub(super) async fn remove_all(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    filter: Filter,
+    ids: IdQuery,
+) -> Result<usize> {
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                project::access(tx, &actor, project, Level::Edit).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select(tx, &schema, project, &filter, &ids).await?;
+                let rows = store::list(tx, &selection, None).await?;
+                check_count(filter.count, rows.len(), "delete")?;
+                take_away(tx, &stamp, project, &rows).await?;
+                Ok(rows.len())
+            })
+        })
+        .await
+}
+
+/// Soft-deletes media with their annotations. Files in place are never touched.
+async fn take_away(tx: &mut Tx, stamp: &Stamp, project: i64, rows: &[Media]) -> Result<()> {
+    for media in rows {
+        store::set_deleted(tx, media.id, stamp.at_ms, stamp.account).await?;
+        let definitions = attribute::definitions_of_type(tx, Kind::Media, media.type_id).await?;
+        let before = media.attributes.members()?;
+        let gone =
+            Indexing { entity: media.id, definitions: &definitions, before: Some(&before), after: None };
+        attribute::index(tx, [gone]).await?;
+    }
+    let ids: Vec<i64> = rows.iter().map(|media| media.id).collect();
+    if !ids.is_empty() {
+        annotation::service::with_media(tx, stamp, &ids).await?;
+    }
+    let changes =
+        Changes::new(Action::Delete, rows.iter().map(|media| (media.id, Some(media), None::<()>)))?;
+    journal::record(tx, stamp, Some(project), "media", changes).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::truthy;
+    use serde_json::json;
+
+    #[test]
+    fn only_truthy_keys_of_a_multi_definition_are_kept() {
+        assert!(truthy(&json!([1])) && truthy(&json!(720)));
+        assert!(!truthy(&json!([])) && !truthy(&json!(0)) && !truthy(&json!(null)));
+    }
+}

@@ -1,0 +1,233 @@
+//! Import: references files on this machine in place, or copies them, as media of a project.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::create;
+use super::source::{self, Source, State};
+use super::types::{NewMedia, dtype_of_name};
+use super::{indexer, store};
+use crate::account::{self, Actor};
+use crate::attribute::Kind;
+use crate::context::Context;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::journal::{self, Change};
+use crate::{entity_type, organization, project, storage};
+
+/// Endings beyond those that the registry of media types knows as pictures or videos.
+const MORE_VIDEOS: [&str; 12] =
+    ["mts", "m2ts", "ts", "mxf", "mkv", "webm", "mov", "mp4", "avi", "m4v", "mpg", "h264"];
+
+/// What to import, and where to.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Files, and folders that are searched through.
+    pub paths: Vec<PathBuf>,
+    /// The project's name; it is made if there is none of that name.
+    pub project: String,
+    /// A folder of the project, made if there is none of that name.
+    pub section: Option<String>,
+    /// Copies the bytes into the station's own store instead of referring to the files.
+    pub copy: bool,
+}
+
+/// What became of one file.
+#[derive(Debug, Clone, Serialize)]
+pub struct Imported {
+    /// The file.
+    pub path: String,
+    /// The media, if one was made or was there.
+    pub media: Option<i64>,
+    /// `ready`, `failed`, or `skipped` for a file that is a media of the project already.
+    pub state: String,
+    /// Why it failed or was skipped; empty otherwise.
+    pub message: String,
+    /// Pictures in the file.
+    pub num_frames: Option<i64>,
+}
+
+/// Imports files one after another and tells `report` of each as it is done.
+///
+/// Errors: `NotFound` for a path that does not exist, `Invalid` when there is no account or no
+/// media file at all. A file that cannot be read is a media with the state `failed`, not an error.
+pub async fn import(
+    cx: &Context,
+    what: Import,
+    report: &mut (dyn FnMut(Imported, usize, usize) + Send),
+) -> Result<()> {
+    let paths = what.paths.clone();
+    let files = tokio::task::spawn_blocking(move || find_files(&paths))
+        .await
+        .map_err(|error| Error::internal("look for media files", error))??;
+    if files.is_empty() {
+        return Err(Error::invalid("there is no video or image file among the given paths"));
+    }
+    let actor = owner(cx).await?;
+    let project = ensure_project(cx, &actor, &what.project).await?;
+    let total = files.len();
+    for (at, file) in files.into_iter().enumerate() {
+        let done = one(cx, &actor, project, &what, &file).await?;
+        report(done, at + 1, total);
+    }
+    Ok(())
+}
+
+/// The account that imports on behalf of the command line: the first administrator.
+async fn owner(cx: &Context) -> Result<Actor> {
+    let accounts = account::service::list(cx).await?;
+    let first = accounts.iter().find(|user| user.is_staff).or(accounts.first());
+    first.map(Actor::from).ok_or_else(|| {
+        Error::invalid(
+            "there is no account yet; make one first: transect user create NAME --admin --password-stdin",
+        )
+    })
+}
+
+/// Every media file among the paths, folders searched through, in the order of names.
+fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let absolute = std::path::absolute(path)?;
+        let facts = std::fs::metadata(&absolute)
+            .map_err(|error| Error::NotFound(format!("cannot read: {error}: {}", absolute.display())))?;
+        if facts.is_dir() {
+            walk(&absolute, &mut files)?;
+        } else {
+            // A file that was named is tried, whatever its ending.
+            files.push(absolute);
+        }
+    }
+    Ok(files)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let mut entries = std::fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if kind.is_dir() && !hidden {
+            walk(&path, files)?;
+        } else if !hidden && dtype(&path).is_some() && path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn dtype(path: &Path) -> Option<&'static str> {
+    let ending = path.extension()?.to_string_lossy().to_lowercase();
+    if MORE_VIDEOS.contains(&ending.as_str()) {
+        return Some("video");
+    }
+    dtype_of_name(&path.file_name()?.to_string_lossy())
+}
+
+async fn ensure_project(cx: &Context, actor: &Actor, name: &str) -> Result<i64> {
+    let (account, wanted) = (actor.id, name.to_owned());
+    let found = cx
+        .database
+        .read(move |tx| {
+            Box::pin(async move { project::service::find_by_name(tx, account, &wanted).await })
+        })
+        .await?;
+    let id = match found {
+        Some(id) => id,
+        None => {
+            let organization = organization::service::first_of(cx, actor).await?;
+            project::service::create_named(cx, actor, organization, name).await?
+        }
+    };
+    entity_type::service::ensure_defaults(cx, actor, id).await?;
+    Ok(id)
+}
+
+async fn one(cx: &Context, actor: &Actor, project: i64, what: &Import, file: &Path) -> Result<Imported> {
+    let path = file.to_string_lossy().into_owned();
+    let facts = tokio::fs::metadata(file).await?;
+    let known = path.clone();
+    let known =
+        cx.database.read(move |tx| Box::pin(async move { source::find_path(tx, project, &known).await }));
+    if let Some(media) = known.await? {
+        return Ok(Imported {
+            path,
+            media: Some(media),
+            state: "skipped".into(),
+            message: "it is a media of this project already".into(),
+            num_frames: None,
+        });
+    }
+    let source = add(cx, actor, project, what, file, &facts).await?;
+    let media = source.media;
+    let (state, message) = indexer::index(cx, source).await?;
+    let row = cx.database.read(move |tx| Box::pin(store::find(tx, media))).await?;
+    let num_frames = row.and_then(|media| media.num_frames);
+    Ok(Imported { path, media: Some(media), state: state.name().into(), message, num_frames })
+}
+
+/// Makes the media and its source, which waits to be indexed.
+async fn add(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    what: &Import,
+    file: &Path,
+    facts: &std::fs::Metadata,
+) -> Result<Source> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let copied = if what.copy { Some(storage::service::put_file(cx, file).await?) } else { None };
+    let size_bytes = i64::try_from(facts.len()).unwrap_or(i64::MAX);
+    let modified_at = facts
+        .modified()
+        .ok()
+        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or_default());
+    let new = NewMedia {
+        r#type: 0,
+        name: name.clone(),
+        section: what.section.clone(),
+        ..NewMedia::default()
+    };
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    let dtype = dtype(file).unwrap_or("video");
+    let path = (!what.copy).then(|| file.to_string_lossy().into_owned());
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                let new = NewMedia { r#type: type_of(tx, project, dtype).await?, ..new };
+                let (media, _) = create::one(tx, &stamp, &actor, project, new, None).await?;
+                let object_key = match copied {
+                    Some(stored) => {
+                        let key = storage::service::owner(tx, project).await?.rendition(media.id, Some(&name));
+                        storage::service::adopt(tx, &key, stored, stamp.at_ms).await?;
+                        Some(key)
+                    }
+                    None => None,
+                };
+                let source = Source {
+                    media: media.id,
+                    path,
+                    object_key,
+                    size_bytes,
+                    modified_at,
+                    state: State::Indexing,
+                    message: String::new(),
+                    fingerprint: None,
+                };
+                source::put(tx, &source).await?;
+                journal::record(tx, &stamp, Some(project), "media", Change::created(media.id, &media)?).await?;
+                Ok(source)
+            })
+        })
+        .await
+}
+
+async fn type_of(tx: &mut Tx, project: i64, dtype: &str) -> Result<i64> {
+    let types = entity_type::service::list_of_project(tx, Kind::Media, project).await?;
+    let fitting = types.into_iter().filter(|of| of.dtype == dtype).min_by_key(|of| of.id);
+    fitting
+        .map(|of| of.id)
+        .ok_or_else(|| Error::invalid(format!("project {project} has no media type for {dtype}s")))
+}

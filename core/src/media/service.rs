@@ -1,0 +1,37 @@
+//! What other nouns may ask of media.
+
+use std::collections::HashSet;
+
+use super::filter::{Filter, IdQuery, select};
+use super::store;
+use super::types::Media;
+use crate::account::Actor;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::project::Level;
+use crate::query::Schema;
+
+/// A media that the actor may use this much, with its project. Errors: `NotFound`, `Forbidden`.
+pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<(Media, i64)> {
+    super::read::visible(tx, actor, id, level).await
+}
+
+/// Checks that media exist in the project. Errors: `Invalid`, naming the first that does not.
+pub async fn check_of_project(tx: &mut Tx, ids: &HashSet<i64>, project: i64) -> Result<()> {
+    let ids: Vec<i64> = ids.iter().copied().collect();
+    let known: HashSet<i64> = store::of_project(tx, &ids, project).await?.into_iter().collect();
+    match ids.iter().find(|id| !known.contains(id)) {
+        Some(missing) => Err(Error::invalid(format!("Media {missing} is not part of project {project}!"))),
+        None => Ok(()),
+    }
+}
+
+/// The media that a `media_query` such as `?type=3&attribute=Depth::5` selects.
+///
+/// Errors: `Invalid` for a parameter that does not parse.
+pub async fn matching(tx: &mut Tx, project: i64, text: &str) -> Result<Vec<i64>> {
+    let parameters = super::routes::filter_parameters();
+    let filter: Filter = crate::http::parse_query(&parameters, text.trim_start_matches('?'))?;
+    let schema = Schema::load(tx, project).await?;
+    select(tx, &schema, project, &filter, &IdQuery::default()).await?.ids(tx).await
+}

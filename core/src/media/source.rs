@@ -1,0 +1,128 @@
+//! Sources: where the pictures of a media come from, and how far their index is.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::database::{Row, Tx};
+use crate::error::{Error, Result};
+use crate::storage;
+use crate::values;
+
+/// How far the index of a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits for a worker, or one is at it.
+    Indexing,
+    /// Every frame is known.
+    Ready,
+    /// The file cannot be read; the message says why.
+    Failed,
+}
+
+impl State {
+    /// The text in the database and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Indexing => "indexing",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn from_name(name: &str) -> Self {
+        [Self::Indexing, Self::Ready].into_iter().find(|state| state.name() == name).unwrap_or(Self::Failed)
+    }
+}
+
+/// The source of one media: a file in place, or a stored object.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The media.
+    pub media: i64,
+    /// The absolute path of a file in place.
+    pub path: Option<String>,
+    /// The key of a stored object.
+    pub object_key: Option<String>,
+    /// Its length.
+    pub size_bytes: i64,
+    /// When it was last changed, in UTC milliseconds.
+    pub modified_at: i64,
+    /// How far its index is.
+    pub state: State,
+    /// Why it failed, or empty.
+    pub message: String,
+    /// What identifies the bytes and their frames.
+    pub fingerprint: Option<String>,
+}
+
+const COLUMNS: &str = "media, path, object_key, size_bytes, modified_at, state, message, fingerprint";
+
+fn source(mut row: Row) -> Result<Source> {
+    Ok(Source {
+        media: row.take()?,
+        path: row.take()?,
+        object_key: row.take()?,
+        size_bytes: row.take()?,
+        modified_at: row.take()?,
+        state: State::from_name(&row.take::<String>()?),
+        message: row.take()?,
+        fingerprint: row.take()?,
+    })
+}
+
+/// The source of a media, if it has one.
+pub async fn find(tx: &mut Tx, media: i64) -> Result<Option<Source>> {
+    let sql = format!("select {COLUMNS} from media_source where media = $1");
+    tx.row(&sql, &values![media]).await?.map(source).transpose()
+}
+
+/// The media of a project whose source is this file in place.
+pub async fn find_path(tx: &mut Tx, project: i64, path: &str) -> Result<Option<i64>> {
+    let sql = "select s.media from media_source s join media m on m.id = s.media \
+               where s.path = $1 and m.project = $2 and not m.deleted";
+    tx.scalar(sql, &values![path, project]).await
+}
+
+/// Sources that wait to be indexed, oldest first.
+pub async fn waiting(tx: &mut Tx, most: usize) -> Result<Vec<Source>> {
+    let sql = format!(
+        "select {COLUMNS} from media_source where state = 'indexing' order by media limit {most}"
+    );
+    tx.rows(&sql, &[]).await?.into_iter().map(source).collect()
+}
+
+/// Inserts or replaces the source of a media.
+pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
+    tx.execute(
+        "insert into media_source (media, path, object_key, size_bytes, modified_at, state, message, fingerprint) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (media) do update set path = $2, object_key = $3, \
+         size_bytes = $4, modified_at = $5, state = $6, message = $7, fingerprint = $8",
+        &values![
+            source.media,
+            source.path.clone(),
+            source.object_key.clone(),
+            source.size_bytes,
+            source.modified_at,
+            source.state.name(),
+            &source.message,
+            source.fingerprint.clone()
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The file that holds the source's bytes.
+///
+/// Errors: `NotFound` when the file in place is gone, or the object's bytes are.
+pub async fn file(cx: &Context, source: &Source) -> Result<PathBuf> {
+    if let Some(path) = &source.path {
+        return Ok(PathBuf::from(path));
+    }
+    let key = source.object_key.as_deref().unwrap_or_default();
+    let path = storage::service::path(cx, key).await?;
+    path.ok_or_else(|| Error::NotFound(format!("the stored bytes of media {} are missing: {key}", source.media)))
+}

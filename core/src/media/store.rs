@@ -1,0 +1,213 @@
+//! Rows of media.
+
+use serde_json::Value as Json;
+
+use super::types::{Media, Stats};
+use crate::database::{Row, Tx, Value};
+use crate::error::Result;
+use crate::query::Selection;
+use crate::values;
+
+const COLUMNS: [&str; 25] = [
+    "id",
+    "name",
+    "media_files",
+    "last_edit_start",
+    "last_edit_end",
+    "attributes",
+    "elemental_id",
+    "primary_section",
+    "project",
+    "type",
+    "created_at",
+    "created_by",
+    "modified_at",
+    "modified_by",
+    "md5",
+    "num_frames",
+    "fps",
+    "codec",
+    "width",
+    "height",
+    "summary_level",
+    "gid",
+    "uid",
+    "archive_state",
+    "archive_status_date",
+];
+
+fn select_list() -> String {
+    COLUMNS.iter().map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ")
+}
+
+fn media(row: &mut Row) -> Result<Media> {
+    let id = row.take()?;
+    Ok(Media {
+        id,
+        name: row.take()?,
+        media_files: match row.take::<Json>()? {
+            Json::Object(files) => Some(files),
+            _ => None,
+        },
+        last_edit_start: row.take()?,
+        last_edit_end: row.take()?,
+        attributes: row.take()?,
+        elemental_id: row.take()?,
+        primary_section: row.take()?,
+        project: row.take()?,
+        type_id: row.take()?,
+        created_datetime: row.take()?,
+        created_by: row.take()?,
+        modified_datetime: row.take()?,
+        modified_by: row.take()?,
+        md5: row.take()?,
+        num_frames: row.take()?,
+        fps: row.take()?,
+        codec: row.take()?,
+        width: row.take()?,
+        height: row.take()?,
+        summary_level: row.take()?,
+        gid: row.take()?,
+        uid: row.take()?,
+        archive_state: row.take()?,
+        archive_status_date: row.take()?,
+        effective_permission: None,
+        incident: None,
+    })
+}
+
+fn row_values(media: &Media) -> Vec<Value> {
+    let files = media.media_files.clone().map(Json::Object).unwrap_or(Json::Null);
+    values![
+        media.id,
+        &media.name,
+        &files,
+        media.last_edit_start,
+        media.last_edit_end,
+        media.attributes.text(),
+        &media.elemental_id,
+        media.primary_section,
+        media.project,
+        media.type_id,
+        media.created_datetime,
+        media.created_by,
+        media.modified_datetime,
+        media.modified_by,
+        &media.md5,
+        media.num_frames,
+        media.fps,
+        media.codec.clone(),
+        media.width,
+        media.height,
+        media.summary_level,
+        media.gid.clone(),
+        media.uid.clone(),
+        &media.archive_state,
+        media.archive_status_date
+    ]
+    .to_vec()
+}
+
+/// The selected rows, in order; `incident` is an SQL expression that counts hits.
+pub async fn list(
+    tx: &mut Tx,
+    selection: &Selection,
+    incident: Option<(String, Vec<Value>)>,
+) -> Result<Vec<Media>> {
+    let (sql, values) = selection.select(&select_list());
+    let mut found = Vec::new();
+    for mut row in tx.rows(&sql, &values).await? {
+        found.push(media(&mut row)?);
+    }
+    if selection.is_ranked() {
+        found.sort_by_key(|media| selection.rank(media.id));
+    }
+    if let Some((expression, values)) = incident {
+        for media in &mut found {
+            let place = values.len() + 1;
+            let sql = format!("select {expression} from media t where t.id = ${place}");
+            let values = [values.clone(), values![media.id].to_vec()].concat();
+            media.incident = tx.scalar(&sql, &values).await?;
+        }
+    }
+    Ok(found)
+}
+
+/// A media that is not deleted.
+pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Media>> {
+    let sql = format!("select {} from media t where t.id = $1 and not t.deleted", select_list());
+    tx.row(&sql, &values![id]).await?.map(|mut row| media(&mut row)).transpose()
+}
+
+pub async fn insert(tx: &mut Tx, rows: &[Media]) -> Result<()> {
+    let columns = [COLUMNS.as_slice(), &["deleted"]].concat();
+    let values = rows.iter().map(|media| [row_values(media), values![false].to_vec()].concat()).collect();
+    tx.insert_many("media", &columns, values).await
+}
+
+pub async fn update(tx: &mut Tx, row: &Media) -> Result<()> {
+    let sets: Vec<String> =
+        COLUMNS.iter().enumerate().skip(1).map(|(at, column)| format!("{column} = ${}", at + 1)).collect();
+    let sql = format!("update media set {} where id = $1", sets.join(", "));
+    tx.execute(&sql, &row_values(row)).await?;
+    Ok(())
+}
+
+pub async fn set_deleted(tx: &mut Tx, id: i64, at_ms: i64, account: Option<i64>) -> Result<()> {
+    let sql = "update media set deleted = true, modified_at = $2, modified_by = $3 where id = $1";
+    tx.execute(sql, &values![id, at_ms, account]).await?;
+    tx.execute("delete from section_media where media = $1", &values![id]).await?;
+    Ok(())
+}
+
+/// Which of some ids are media of the project.
+pub async fn of_project(tx: &mut Tx, ids: &[i64], project: i64) -> Result<Vec<i64>> {
+    let mut known = Vec::new();
+    for chunk in ids.chunks(5000) {
+        let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
+        let sql =
+            format!("select id from media where project = $1 and not deleted and id in ({})", list.join(","));
+        for mut row in tx.rows(&sql, &values![project]).await? {
+            known.push(row.take()?);
+        }
+    }
+    Ok(known)
+}
+
+/// The neighbour of a media in the order of name and id among the selected rows.
+pub async fn neighbour(tx: &mut Tx, mut selection: Selection, of: &Media, next: bool) -> Result<Option<i64>> {
+    let (name, id) = (selection.bind(&of.name), selection.bind(of.id));
+    let (sign, order) = if next { (">", "asc") } else { ("<", "desc") };
+    selection.require(format!("(t.name {sign} {name} or (t.name = {name} and t.id {sign} {id}))"));
+    selection.order_by(format!("t.name {order}, t.id {order}"));
+    let (sql, values) = selection.select("t.id");
+    tx.scalar(&format!("{sql} limit 1"), &values).await
+}
+
+/// Counts, bytes and seconds of the selected media.
+pub async fn stats(tx: &mut Tx, selection: &Selection) -> Result<Stats> {
+    let mut stats = Stats { count: 0, download_size: 0, total_size: 0, duration: 0.0 };
+    let (sql, values) = selection.select("t.media_files, t.num_frames, t.fps");
+    tx.each(&sql, &values, |mut row| {
+        let (files, frames, fps): (Json, Option<i64>, Option<f64>) = (row.take()?, row.take()?, row.take()?);
+        stats.count += 1;
+        let size = |role: &str| -> i64 {
+            let records = files[role].as_array().map_or(&[][..], Vec::as_slice);
+            records.iter().filter_map(|record| record["size"].as_i64()).sum()
+        };
+        stats.total_size += ["archival", "streaming", "audio", "image", "thumbnail", "thumbnail_gif", "attachment"]
+            .into_iter()
+            .map(size)
+            .sum::<i64>();
+        stats.download_size += match (size("archival"), size("image")) {
+            (0, 0) => size("streaming"),
+            (archival, image) => archival + image,
+        };
+        if let (Some(frames), Some(fps)) = (frames, fps.filter(|fps| *fps > 0.0)) {
+            stats.duration += frames as f64 / fps;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(stats)
+}

@@ -1,0 +1,119 @@
+//! What a media is.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::annotation::Document;
+use crate::attribute::AttributePatch;
+use crate::time;
+
+/// A media as the wire shows it.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the wire's names; the component Media describes them")]
+pub struct Media {
+    pub name: String,
+    pub media_files: Option<Map<String, Json>>,
+    #[serde(serialize_with = "time::serialize_opt")]
+    pub last_edit_start: Option<i64>,
+    #[serde(serialize_with = "time::serialize_opt")]
+    pub last_edit_end: Option<i64>,
+    pub attributes: Document,
+    pub elemental_id: String,
+    pub primary_section: Option<i64>,
+    pub id: i64,
+    pub project: Option<i64>,
+    #[serde(rename = "type")]
+    pub type_id: i64,
+    #[serde(serialize_with = "time::serialize")]
+    pub created_datetime: i64,
+    pub created_by: Option<i64>,
+    #[serde(serialize_with = "time::serialize")]
+    pub modified_datetime: i64,
+    pub modified_by: Option<i64>,
+    pub md5: String,
+    pub num_frames: Option<i64>,
+    pub fps: Option<f64>,
+    pub codec: Option<String>,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+    pub summary_level: Option<i64>,
+    pub gid: Option<String>,
+    pub uid: Option<String>,
+    pub archive_state: String,
+    #[serde(serialize_with = "time::serialize_opt")]
+    pub archive_status_date: Option<i64>,
+    pub effective_permission: Option<i64>,
+    /// Hits of a related search, when one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<i64>,
+}
+
+/// A media to be made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NewMedia {
+    pub r#type: i64,
+    pub name: String,
+    pub md5: String,
+    pub gid: Option<String>,
+    pub uid: Option<String>,
+    pub url: Option<String>,
+    pub thumbnail_url: Option<String>,
+    pub thumbnail_gif_url: Option<String>,
+    pub section: Option<String>,
+    pub section_id: Option<i64>,
+    pub num_frames: Option<i64>,
+    pub fps: Option<f64>,
+    pub codec: Option<String>,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+    pub summary_level: Option<i64>,
+    pub attributes: Option<Map<String, Json>>,
+    pub elemental_id: Option<String>,
+    pub user_elemental_id: Option<String>,
+    pub reference_only: i64,
+}
+
+/// What a PATCH may change; absent keys stay.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MediaPatch {
+    pub name: Option<String>,
+    pub media_files: Option<Map<String, Json>>,
+    pub last_edit_start: Option<String>,
+    pub last_edit_end: Option<String>,
+    pub elemental_id: Option<String>,
+    pub primary_section: Option<i64>,
+    pub num_frames: Option<i64>,
+    pub fps: Option<f64>,
+    pub codec: Option<String>,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+    pub summary_level: Option<i64>,
+    pub multi: Option<Map<String, Json>>,
+    pub live: Option<Map<String, Json>>,
+    pub concat: Option<Vec<Json>>,
+    pub archive_state: Option<String>,
+    pub user_elemental_id: Option<String>,
+    #[serde(flatten)]
+    pub attributes: AttributePatch,
+}
+
+/// Numbers of the selected media.
+#[derive(Debug, Serialize)]
+pub(super) struct Stats {
+    pub count: i64,
+    pub download_size: i64,
+    pub total_size: i64,
+    pub duration: f64,
+}
+
+/// The name that a file's last component has, and its type of media by its ending.
+pub(super) fn dtype_of_name(name: &str) -> Option<&'static str> {
+    let mime = mime_guess::from_path(name).first()?;
+    match mime.type_().as_str() {
+        "image" => Some("image"),
+        "video" => Some("video"),
+        _ => None,
+    }
+}

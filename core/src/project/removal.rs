@@ -1,0 +1,52 @@
+//! What goes with a project: rows of every noun, in one place, so that nothing is forgotten.
+
+use crate::database::Tx;
+use crate::error::Result;
+use crate::values;
+
+/// Declared attributes of everything in the project.
+const ATTRIBUTES: &str = "select a.id from attribute_type a where (a.kind = 'Section' and a.type = $1) \
+     or exists (select 1 from entity_type t where t.kind = a.kind and t.id = a.type and t.project = $1)";
+
+/// Removes a project and all that belongs to it; its media stay, without project and section.
+pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
+    for table in ["attribute_number", "attribute_text", "attribute_place"] {
+        let sql = format!("delete from {table} where attribute in ({ATTRIBUTES})");
+        tx.execute(&sql, &values![project]).await?;
+    }
+    let sql = format!("delete from attribute_type where id in ({ATTRIBUTES})");
+    tx.execute(&sql, &values![project]).await?;
+    for (table, noun) in [
+        ("state_media", "state"),
+        ("state_localization", "state"),
+        ("section_media", "section"),
+    ] {
+        let sql = format!(
+            "delete from {table} where {noun} in (select id from {noun} where project = $1)"
+        );
+        tx.execute(&sql, &values![project]).await?;
+    }
+    tx.execute(
+        "update media set project = null, primary_section = null where project = $1",
+        &values![project],
+    )
+    .await?;
+    for table in [
+        "state",
+        "localization",
+        "leaf",
+        "file",
+        "section",
+        "bookmark",
+        "favorite",
+        "entity_type",
+        "version",
+        "membership",
+    ] {
+        let sql = format!("delete from {table} where project = $1");
+        tx.execute(&sql, &values![project]).await?;
+    }
+    tx.execute("delete from project where id = $1", &values![project])
+        .await?;
+    Ok(())
+}

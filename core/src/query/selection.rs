@@ -1,0 +1,166 @@
+//! Conditions, order and page of one query.
+
+use crate::attribute::Kind;
+use crate::database::{Dialect, Tx, Value};
+use crate::error::Result;
+
+use super::page::Page;
+
+/// Which rows of a kind's table, in which order. The table's alias is `t`.
+pub struct Selection {
+    /// The kind whose table is asked.
+    pub kind: Kind,
+    pub(super) dialect: Dialect,
+    pub(super) values: Vec<Value>,
+    conditions: Vec<String>,
+    order: String,
+    page: Page,
+    aliases: usize,
+    /// Ids in the order of similarity, when that decides.
+    pub(super) ranked: Option<Vec<i64>>,
+}
+
+impl Selection {
+    /// Every row, ordered by id.
+    pub fn new(kind: Kind, dialect: Dialect) -> Self {
+        Self {
+            kind,
+            dialect,
+            values: Vec::new(),
+            conditions: Vec::new(),
+            order: "t.id".into(),
+            page: Page::default(),
+            aliases: 0,
+            ranked: None,
+        }
+    }
+
+    /// Adds a condition that must hold as well.
+    pub fn require(&mut self, condition: impl Into<String>) {
+        self.conditions.push(condition.into());
+    }
+
+    /// Adds a value and returns its place, such as `$3`.
+    pub fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
+    /// Requires `column = value`.
+    pub fn equals(&mut self, column: &str, value: impl Into<Value>) {
+        let place = self.bind(value);
+        self.require(format!("{column} = {place}"));
+    }
+
+    /// Requires the column to be one of some integers.
+    pub fn among(&mut self, column: &str, ids: &[i64]) {
+        self.require(among(column, ids));
+    }
+
+    /// Replaces the order.
+    pub fn order_by(&mut self, order: impl Into<String>) {
+        self.order = order.into();
+    }
+
+    /// Sets the page.
+    pub fn paginate(&mut self, page: &Page) {
+        self.page = page.clone();
+    }
+
+    /// A fresh alias for a subquery's table.
+    pub(super) fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("t{}", self.aliases)
+    }
+
+    /// The conditions as one expression.
+    pub fn condition(&self) -> String {
+        if self.conditions.is_empty() {
+            return "true".into();
+        }
+        self.conditions.join(" and ")
+    }
+
+    /// The whole query for some columns of the table, and its values.
+    pub fn select(&self, columns: &str) -> (String, Vec<Value>) {
+        let mut sql = format!(
+            "select {columns} from {} t where {}",
+            self.kind.table(),
+            self.condition()
+        );
+        if let Some(ranked) = &self.ranked {
+            let page = self.page.slice(ranked);
+            sql.push_str(&format!(" and {}", among("t.id", page)));
+            return (sql, self.values.clone());
+        }
+        sql.push_str(&format!(" order by {}{}", self.order, self.page.sql()));
+        (sql, self.values.clone())
+    }
+
+    /// Whether similarity orders the answer.
+    pub fn is_ranked(&self) -> bool {
+        self.ranked.is_some()
+    }
+
+    /// The place of a row in the answer when similarity orders it.
+    pub fn rank(&self, id: i64) -> Option<usize> {
+        self.ranked
+            .as_ref()?
+            .iter()
+            .position(|ranked| *ranked == id)
+    }
+
+    /// How many rows are selected.
+    pub async fn count(&self, tx: &mut Tx) -> Result<i64> {
+        if let Some(ranked) = &self.ranked {
+            return Ok(self.page.slice(ranked).len() as i64);
+        }
+        let (sql, values) = if self.page.is_whole() {
+            (
+                format!(
+                    "select count(*) from {} t where {}",
+                    self.kind.table(),
+                    self.condition()
+                ),
+                self.values.clone(),
+            )
+        } else {
+            let (sql, values) = self.select("t.id");
+            (format!("select count(*) from ({sql}) page"), values)
+        };
+        Ok(tx.scalar(&sql, &values).await?.unwrap_or_default())
+    }
+
+    /// The ids of the selected rows, in order.
+    pub async fn ids(&self, tx: &mut Tx) -> Result<Vec<i64>> {
+        if let Some(ranked) = &self.ranked {
+            return Ok(self.page.slice(ranked).to_vec());
+        }
+        let (sql, values) = self.select("t.id");
+        tx.rows(&sql, &values)
+            .await?
+            .into_iter()
+            .map(|mut row| row.take())
+            .collect()
+    }
+}
+
+/// `column in (…)`; false for no ids.
+pub(super) fn among(column: &str, ids: &[i64]) -> String {
+    if ids.is_empty() {
+        return "false".into();
+    }
+    let list: Vec<String> = ids.iter().map(i64::to_string).collect();
+    format!("{column} in ({})", list.join(","))
+}
+
+/// The condition for a row of the kind that lists show at all: latest, neither deleted nor a tombstone.
+pub(super) fn visible(kind: Kind, alias: &str) -> String {
+    match kind {
+        Kind::Localization | Kind::State => {
+            format!("{alias}.latest and not {alias}.variant_deleted and not {alias}.deleted")
+        }
+        Kind::Section => "true".into(),
+        Kind::Media | Kind::Leaf | Kind::File => format!("not {alias}.deleted"),
+    }
+}

@@ -1,0 +1,145 @@
+//! Commands: what the command line asks of a station, whoever performs it.
+//!
+//! A command is one variant of [`Command`] and one arm of [`run`]. It travels as JSON when a
+//! running station performs it, so it holds plain values, and paths in it are absolute.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use super::{doctor, serve};
+use crate::account::NewUser;
+use crate::account::service as accounts;
+use crate::context::Context;
+use crate::error::{Error, Result};
+
+/// What can be asked of a station.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Makes an account. Answers with the user as the API shows it.
+    UserCreate {
+        /// Its name.
+        name: String,
+        /// Its e-mail address, or an empty text.
+        email: String,
+        /// Its password.
+        password: String,
+        /// Whether it administers the station.
+        admin: bool,
+    },
+    /// Answers with the API token of an account, as text.
+    UserToken {
+        /// Its name.
+        name: String,
+    },
+    /// Answers with every account, in the order of ids.
+    UserList,
+    /// Replaces a password and ends the account's sessions. Answers null.
+    UserPassword {
+        /// Its name.
+        name: String,
+        /// The new password.
+        password: String,
+    },
+    /// Answers with a link that signs the account in once, within an hour, as text.
+    UserSignInLink {
+        /// Its name.
+        name: String,
+    },
+    /// Checks the database from end to end. Answers with [`doctor::Finding`]s.
+    CheckDatabase,
+}
+
+impl Command {
+    /// Its name, as it is told to whoever finds the data folder in use.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::UserCreate { .. } => "user create",
+            Self::UserToken { .. } => "user token",
+            Self::UserList => "user list",
+            Self::UserPassword { .. } => "user password",
+            Self::UserSignInLink { .. } => "user sign-in-link",
+            Self::CheckDatabase => "doctor",
+        }
+    }
+
+    /// Whether it makes sense on a data folder that does not exist yet.
+    pub(super) fn may_begin_a_folder(&self) -> bool {
+        matches!(self, Self::UserCreate { .. })
+    }
+}
+
+/// Where a command puts the lines that it tells while it works.
+#[derive(Debug, Clone)]
+pub struct Progress(mpsc::Sender<Value>);
+
+impl Progress {
+    /// A channel whose sender waits when nobody reads.
+    pub(super) fn channel() -> (Self, mpsc::Receiver<Value>) {
+        let (sender, receiver) = mpsc::channel(16);
+        (Self(sender), receiver)
+    }
+
+    /// Tells one line. Errors: `Busy` when the caller has gone away, so that the command ends.
+    pub async fn line(&self, line: &impl Serialize) -> Result<()> {
+        self.0
+            .send(serde_json::to_value(line)?)
+            .await
+            .map_err(|_| Error::Busy("the caller of the command has gone away".into()))
+    }
+}
+
+/// Performs a command on an open station.
+pub(super) async fn run(cx: &Context, command: Command, _progress: Progress) -> Result<Value> {
+    match command {
+        Command::UserCreate {
+            name,
+            email,
+            password,
+            admin,
+        } => {
+            let new = NewUser {
+                username: name,
+                first_name: String::new(),
+                last_name: String::new(),
+                email,
+                password,
+                elemental_id: None,
+                profile: Map::new(),
+                registration_token: None,
+                is_staff: admin,
+            };
+            Ok(serde_json::to_value(accounts::create(cx, new).await?)?)
+        }
+        Command::UserToken { name } => {
+            let user = accounts::by_name(cx, &name).await?;
+            Ok(json!(accounts::token(cx, user.id, false).await?))
+        }
+        Command::UserList => Ok(serde_json::to_value(accounts::list(cx).await?)?),
+        Command::UserPassword { name, password } => {
+            accounts::set_password(cx, &name, password).await?;
+            Ok(Value::Null)
+        }
+        Command::UserSignInLink { name } => {
+            let url = url(&cx.settings.server.listen)?;
+            let code = accounts::sign_in_code(cx, &name).await?;
+            Ok(json!(format!("{url}/sign-in?code={code}")))
+        }
+        Command::CheckDatabase => Ok(serde_json::to_value(doctor::check_database(cx).await)?),
+    }
+}
+
+/// The URL of the station. Errors: `Invalid` when its port is not known before it runs.
+fn url(listen: &str) -> Result<String> {
+    match listen.parse::<SocketAddr>() {
+        Ok(address) if address.port() == 0 => Err(Error::invalid(
+            "no station runs on the data folder, and its settings let it take any free port (server.listen): start it, \
+             then ask for the link",
+        )),
+        Ok(address) => Ok(serve::url_of(address)),
+        Err(_) => Ok(format!("http://{listen}")),
+    }
+}

@@ -1,0 +1,323 @@
+//! The doctor: looks at everything a station needs, and says what is wrong and what to do.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command as Program};
+
+use super::command::Command;
+use super::lock::{Lock, Taken};
+use super::{folder, perform};
+use crate::config::Settings;
+use crate::context::Context;
+use crate::database::Dialect;
+use crate::error::{Chain, Error, Result};
+
+/// How long the worker may take to start.
+const STARTING: Duration = Duration::from_secs(10);
+
+/// How good or bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Works, but someone should look.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `worker` or `ffmpeg`.
+    pub check: String,
+    /// How it is.
+    pub level: Level,
+    /// What was found and, unless it is fine, what to do.
+    pub message: String,
+}
+
+impl Finding {
+    fn new(check: &str, level: Level, message: impl Into<String>) -> Self {
+        Self {
+            check: check.into(),
+            level,
+            message: message.into(),
+        }
+    }
+
+    fn ok(check: &str, message: impl Into<String>) -> Self {
+        Self::new(check, Level::Ok, message)
+    }
+
+    fn failed(check: &str, error: &Error) -> Self {
+        Self::new(check, Level::Failed, Chain(error).to_string())
+    }
+}
+
+/// Looks at a data folder and at what its station needs. Makes nothing where nothing is.
+///
+/// `file` is the settings file that was read, if any. A running station checks its own database.
+pub async fn examine(data: &Path, file: Option<&Path>, settings: Result<Settings>) -> Vec<Finding> {
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => return vec![Finding::failed("settings", &error)],
+    };
+    let read = match file {
+        Some(file) => format!("read from {}", file.display()),
+        None => "the defaults: no settings file is there".into(),
+    };
+    let mut findings = vec![Finding::ok("settings", read)];
+    if data.is_dir() {
+        findings.push(folder_finding(data));
+        findings.push(lock_finding(data));
+        findings.push(disk_finding(data, settings.objects.reserve_bytes));
+        findings.extend(database_findings(data, &settings).await);
+    } else {
+        let message = format!(
+            "not there yet; `transect serve` makes it: {}",
+            data.display()
+        );
+        findings.push(Finding::ok("folder", message));
+    }
+    findings.extend(worker_findings(&worker_path(&settings.frames.worker)).await);
+    findings
+}
+
+fn folder_finding(data: &Path) -> Finding {
+    let place = data.display();
+    if rustix::fs::access(data, rustix::fs::Access::WRITE_OK).is_err() {
+        let message = format!("this user may not write in it; run as its owner: {place}");
+        return Finding::new("folder", Level::Failed, message);
+    }
+    match folder::open_to_others(data) {
+        Some(mode) => {
+            let message = format!(
+                "other users may enter it (mode {mode:o}); close it with: chmod 700 {place}"
+            );
+            Finding::new("folder", Level::Warning, message)
+        }
+        None => Finding::ok("folder", format!("private to its owner: {place}")),
+    }
+}
+
+fn lock_finding(data: &Path) -> Finding {
+    match Lock::take(data, "doctor") {
+        Ok(Taken::Ours(_)) => Finding::ok("lock", "free: no station runs on the folder"),
+        Ok(Taken::Held(holder)) => Finding::ok("lock", format!("held by {holder}")),
+        Err(error) => Finding::failed("lock", &error),
+    }
+}
+
+fn disk_finding(data: &Path, reserve: u64) -> Finding {
+    let free = match rustix::fs::statvfs(data) {
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+        Err(error) => {
+            let message = format!("cannot ask for free space: {error}: {}", data.display());
+            return Finding::new("disk", Level::Failed, message);
+        }
+    };
+    let mib = free >> 20;
+    if free < reserve {
+        let message = format!(
+            "{mib} MiB are free, less than the reserve of {} MiB (objects.reserve_bytes): writes are refused; free some space",
+            reserve >> 20
+        );
+        return Finding::new("disk", Level::Failed, message);
+    }
+    let level = if free / 16 < reserve {
+        Level::Warning
+    } else {
+        Level::Ok
+    };
+    Finding::new("disk", level, format!("{mib} MiB are free"))
+}
+
+async fn database_findings(data: &Path, settings: &Settings) -> Vec<Finding> {
+    let path = settings.database.url.strip_prefix("sqlite:").map(|path| {
+        data.join(if path.is_empty() {
+            "transect.sqlite"
+        } else {
+            path
+        })
+    });
+    if let Some(path) = path.filter(|path| !path.exists()) {
+        let message = format!(
+            "not there yet; `transect serve` makes it: {}",
+            path.display()
+        );
+        return vec![Finding::ok("database", message)];
+    }
+    let answer = perform(data, settings.clone(), Command::CheckDatabase, |_| {}).await;
+    match answer.and_then(|findings| Ok(serde_json::from_value(findings)?)) {
+        Ok(findings) => findings,
+        Err(error) => vec![Finding::failed("database", &error)],
+    }
+}
+
+/// Asks the database who it is, and SQLite also whether its file is whole.
+pub(super) async fn check_database(cx: &Context) -> Vec<Finding> {
+    let dialect = cx.database.dialect();
+    let version = match dialect {
+        Dialect::Sqlite => "select 'SQLite ' || sqlite_version()",
+        Dialect::Postgres => "select 'PostgreSQL ' || current_setting('server_version')",
+    };
+    let asked = cx.database.read(move |tx| {
+        Box::pin(async move {
+            let version: Option<String> = tx.scalar(version, &[]).await?;
+            let schema: Option<i64> = tx.scalar("select max(number) from migration", &[]).await?;
+            Ok((version.unwrap_or_default(), schema.unwrap_or_default()))
+        })
+    });
+    let answers = match asked.await {
+        Ok((version, schema)) => {
+            Finding::ok("database", format!("{version} answers; schema {schema}"))
+        }
+        Err(error) => return vec![Finding::failed("database", &error)],
+    };
+    if dialect == Dialect::Postgres {
+        return vec![answers]; // Its server looks after its own pages.
+    }
+    let whole = cx.database.read(|tx| {
+        Box::pin(async move {
+            let rows = tx.rows("pragma integrity_check", &[]).await?;
+            rows.into_iter()
+                .map(|mut row| row.take::<String>())
+                .collect::<Result<Vec<_>>>()
+        })
+    });
+    let integrity = match whole.await {
+        Ok(lines) if lines == ["ok"] => {
+            Finding::ok("integrity", "every page was read and is whole")
+        }
+        Ok(lines) => Finding::new(
+            "integrity",
+            Level::Failed,
+            format!(
+                "the database file is damaged; restore a backup: {}",
+                lines.join("; ")
+            ),
+        ),
+        Err(error) => Finding::failed("integrity", &error),
+    };
+    vec![answers, integrity]
+}
+
+/// The worker that the settings name: a path, or the program beside this one.
+fn worker_path(setting: &str) -> PathBuf {
+    if !setting.is_empty() {
+        return setting.into();
+    }
+    let name = Path::new("transect-frames");
+    match std::env::current_exe() {
+        Ok(program) => program.with_file_name(name),
+        Err(_) => name.into(),
+    }
+}
+
+async fn worker_findings(worker: &Path) -> Vec<Finding> {
+    let failed = |message: String| vec![Finding::new("worker", Level::Failed, message)];
+    let place = worker.display();
+    let started = Program::new(worker)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            return failed(format!(
+                "cannot start ({error}): no pictures can be shown; install transect-frames beside this \
+                 program, or name it with the setting frames.worker: {place}"
+            ));
+        }
+    };
+    let libraries = libraries(&mut child).await;
+    drop(child.stdin.take());
+    let mut said = String::new();
+    let mut errors = child.stderr.take().expect("it was asked for");
+    let ended = tokio::time::timeout(STARTING, async {
+        let _ = errors.read_to_string(&mut said).await;
+        child.wait().await
+    });
+    match ended.await {
+        Ok(Ok(status)) if status.success() => {}
+        Ok(Ok(status)) => {
+            return failed(format!(
+                "starts but fails ({status}): {}: {place}",
+                said.trim()
+            ));
+        }
+        Ok(Err(error)) => return failed(format!("cannot be waited for ({error}): {place}")),
+        Err(_) => {
+            return failed(format!(
+                "did not end within {} s: {place}",
+                STARTING.as_secs()
+            ));
+        }
+    }
+    let mut findings = vec![Finding::ok("worker", format!("starts: {place}"))];
+    if !libraries.is_empty() {
+        findings.push(Finding::ok("ffmpeg", libraries.join(", ")));
+    }
+    findings
+}
+
+/// The FFmpeg libraries that a starting worker has mapped; none where the system does not tell.
+async fn libraries(child: &mut Child) -> Vec<String> {
+    let Some(id) = child.id().filter(|_| cfg!(target_os = "linux")) else {
+        return Vec::new();
+    };
+    for _ in 0..100 {
+        let maps = std::fs::read_to_string(format!("/proc/{id}/maps")).unwrap_or_default();
+        let found = mapped(&maps);
+        // The loader maps them all before the program begins; the heap comes after that.
+        if maps.contains("[heap]") && !found.is_empty() {
+            return found;
+        }
+        if child.try_wait().is_ok_and(|status| status.is_some()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Vec::new()
+}
+
+fn mapped(maps: &str) -> Vec<String> {
+    let wanted = ["libavcodec.", "libavformat.", "libavutil.", "libswscale."];
+    let mut found: Vec<String> = maps
+        .lines()
+        .filter_map(|line| line.rsplit_once('/').map(|(_, file)| file.to_owned()))
+        .filter(|file| wanted.iter().any(|name| file.starts_with(name)))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_read_from_the_map_of_a_process() {
+        let maps = "7f0 r-xp 00 08:01 1 /usr/lib/x/libavutil.so.57.28.100\n\
+                    7f1 r-xp 00 08:01 2 /usr/lib/x/libc.so.6\n\
+                    7f2 r--p 00 08:01 1 /usr/lib/x/libavutil.so.57.28.100\n\
+                    7f3 rw-p 00 00:00 0 [heap]\n";
+        assert_eq!(mapped(maps), ["libavutil.so.57.28.100"]);
+    }
+
+    #[tokio::test]
+    async fn a_missing_worker_is_named_with_the_remedy() {
+        let findings = worker_findings(Path::new("/nowhere/transect-frames")).await;
+        assert_eq!(findings[0].level, Level::Failed);
+        assert!(findings[0].message.contains("frames.worker"));
+    }
+}

@@ -1,0 +1,146 @@
+//! Keys of objects: where an upload, a rendition or a file lies, and whose it is.
+//!
+//! `_uploads/{date}/{organization}/{project}/{account}/{uuid}` is temporary;
+//! `{organization}/{project}/{media}/{stem}_{ten letters}{extension}` belongs to a media;
+//! `{organization}/{project}/files/{file}/{name}` belongs to a file.
+
+use crate::{id, time};
+
+/// What every key of a temporary upload begins with.
+pub const UPLOADS: &str = "_uploads/";
+
+/// The longest name that a key ends with, in characters.
+const NAME_LENGTH: usize = 200;
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+
+/// A project together with its organization: whose keys are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The project's organization.
+    pub organization: i64,
+    /// The project.
+    pub project: i64,
+}
+
+impl Owner {
+    /// A new key of a temporary upload.
+    pub fn upload(self, account: i64, now_ms: i64) -> String {
+        let date = &time::wire(now_ms)[..10];
+        format!("{UPLOADS}{date}/{}{account}/{}", self.prefix(), id::uuid())
+    }
+
+    /// A new key of a rendition, named after `filename`.
+    pub fn rendition(self, media: i64, filename: Option<&str>) -> String {
+        let name = filename.map(base_name).filter(|name| !name.is_empty());
+        let name = match &name {
+            Some(name) => {
+                let (stem, extension) = split_extension(name);
+                format!("{stem}_{}{extension}", id::random_text(LETTERS, 10))
+            }
+            None => id::uuid(),
+        };
+        format!("{}{media}/{name}", self.prefix())
+    }
+
+    /// The key of a file's bytes, named after `filename`.
+    pub fn file(self, file: i64, filename: Option<&str>) -> String {
+        let name = filename.map(base_name).filter(|name| !name.is_empty());
+        format!(
+            "{}files/{file}/{}",
+            self.prefix(),
+            name.unwrap_or_else(id::uuid)
+        )
+    }
+
+    /// Whether a key is one of this project, a temporary upload included.
+    pub fn holds(self, key: &str) -> bool {
+        let rest = match key.strip_prefix(UPLOADS) {
+            Some(dated) => dated.split_once('/').map_or("", |(_, rest)| rest),
+            None => key,
+        };
+        rest.strip_prefix(&self.prefix())
+            .is_some_and(|rest| !rest.is_empty())
+    }
+
+    /// Whether a key is one of a media of this project.
+    pub fn holds_media(self, media: i64, key: &str) -> bool {
+        key.starts_with(&format!("{}{media}/", self.prefix()))
+    }
+
+    /// Whether a key is one of a file of this project.
+    pub fn holds_file(self, file: i64, key: &str) -> bool {
+        key.starts_with(&format!("{}files/{file}/", self.prefix()))
+    }
+
+    fn prefix(self) -> String {
+        format!("{}/{}/", self.organization, self.project)
+    }
+}
+
+/// The last part of a path of either kind, without what a URL or a terminal would choke on.
+fn base_name(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last.chars().filter(|c| !c.is_control()).collect();
+    let clean = clean.trim().trim_matches('.');
+    let surplus = clean.chars().count().saturating_sub(NAME_LENGTH);
+    let (stem, extension) = split_extension(clean);
+    let stem: String = stem
+        .chars()
+        .take(stem.chars().count().saturating_sub(surplus))
+        .collect();
+    format!("{stem}{extension}")
+}
+
+/// `("clip", ".mp4")` of `clip.mp4`; an extension is short and has no spaces.
+fn split_extension(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(at) if at > 0 && name.len() - at <= 16 && !name[at..].contains(' ') => {
+            name.split_at(at)
+        }
+        _ => (name, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Owner = Owner {
+        organization: 1,
+        project: 2,
+    };
+
+    #[test]
+    fn keys_say_whose_they_are() {
+        let upload = OWNER.upload(7, 0);
+        assert!(upload.starts_with("_uploads/1970-01-01/1/2/7/"), "{upload}");
+        let rendition = OWNER.rendition(3, Some("C:\\clips\\dive 1.MP4"));
+        let middle = rendition
+            .strip_prefix("1/2/3/dive 1_")
+            .and_then(|rest| rest.strip_suffix(".MP4"));
+        assert!(middle.is_some_and(|text| text.len() == 10), "{rendition}");
+        assert_eq!(OWNER.file(4, Some("../notes.txt")), "1/2/files/4/notes.txt");
+        for key in [&upload, &rendition, "1/2/files/4/notes.txt"] {
+            assert!(OWNER.holds(key), "{key}");
+        }
+        for key in [
+            "1/3/4/x",
+            "1/2",
+            "1/2/",
+            "_uploads/2020-01-01/1/3/7/x",
+            "_uploads/1/2/x",
+            "/1/2/x",
+        ] {
+            assert!(!OWNER.holds(key), "{key}");
+        }
+        assert!(OWNER.holds_media(3, &rendition) && !OWNER.holds_media(30, &rendition));
+        assert!(OWNER.holds_file(4, "1/2/files/4/x") && !OWNER.holds_file(4, "1/2/4/x"));
+    }
+
+    #[test]
+    fn long_names_keep_their_extension() {
+        let name = base_name(&format!("{}.jpeg", "é".repeat(400)));
+        assert_eq!(name.chars().count(), NAME_LENGTH);
+        assert!(name.ends_with(".jpeg"));
+    }
+}

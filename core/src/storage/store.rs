@@ -1,0 +1,236 @@
+//! Rows of objects, blobs and uploads.
+
+use std::path::PathBuf;
+
+use super::key::{Owner, UPLOADS};
+use super::types::{Object, Part, Place};
+use crate::database::{Row, Tx};
+use crate::error::{Error, Result};
+use crate::values;
+
+fn object(mut row: Row) -> Result<Object> {
+    let (key, size): (String, i64) = (row.take()?, row.take()?);
+    let (etag, blob, source) = (
+        row.take()?,
+        row.take::<Option<String>>()?,
+        row.take::<Option<String>>()?,
+    );
+    let place = match (blob, source) {
+        (_, Some(source)) => Place::File(PathBuf::from(source)),
+        (Some(blob), None) => Place::Blob(blob),
+        (None, None) => return Err(Error::internal("read an object", "it has no bytes")),
+    };
+    Ok(Object {
+        key,
+        size_bytes: u64::try_from(size).unwrap_or_default(),
+        etag,
+        modified_at: row.take()?,
+        place,
+    })
+}
+
+pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<Object>> {
+    let sql = "select key, size_bytes, etag, blob, source, created_at from object where key = $1";
+    tx.row(sql, &values![key]).await?.map(object).transpose()
+}
+
+/// Writes an object; the blob that its key stood for so far loses a use.
+pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
+    let before = find(tx, &object.key).await?;
+    let (blob, source) = match &object.place {
+        Place::Blob(blob) => (Some(blob.as_str()), None),
+        Place::File(path) => {
+            let path = path.to_str().ok_or_else(|| {
+                Error::invalid(format!(
+                    "the path is not UTF-8, rename the file: {}",
+                    path.display()
+                ))
+            })?;
+            (None, Some(path))
+        }
+    };
+    if let Some(blob) = blob {
+        let sql = "insert into object_blob (blob, uses) values ($1, 1) \
+                   on conflict (blob) do update set uses = object_blob.uses + 1";
+        tx.execute(sql, &values![blob]).await?;
+    }
+    if let Some(Place::Blob(blob)) = before.map(|before| before.place) {
+        release(tx, &blob).await?;
+    }
+    let sql = "insert into object (key, size_bytes, etag, blob, source, created_at) \
+               values ($1, $2, $3, $4, $5, $6) on conflict (key) do update set \
+               size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob, \
+               source = excluded.source, created_at = excluded.created_at";
+    tx.execute(
+        sql,
+        &values![
+            &object.key,
+            object.size_bytes as i64,
+            &object.etag,
+            blob,
+            source,
+            object.modified_at
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes an object; says whether it was there.
+pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
+    let Some(before) = find(tx, key).await? else {
+        return Ok(false);
+    };
+    tx.execute("delete from object where key = $1", &values![key])
+        .await?;
+    if let Place::Blob(blob) = before.place {
+        release(tx, &blob).await?;
+    }
+    Ok(true)
+}
+
+async fn release(tx: &mut Tx, blob: &str) -> Result<()> {
+    let sql = "update object_blob set uses = uses - 1 where blob = $1";
+    tx.execute(sql, &values![blob]).await?;
+    Ok(())
+}
+
+/// Puts a blob that never was an object's on the list of unused ones.
+async fn abandon(tx: &mut Tx, blob: &str) -> Result<()> {
+    let sql = "insert into object_blob (blob, uses) values ($1, 0) on conflict (blob) do nothing";
+    tx.execute(sql, &values![blob]).await?;
+    Ok(())
+}
+
+/// Some blobs that no object uses.
+pub async fn unused(tx: &mut Tx) -> Result<Vec<String>> {
+    let sql = "select blob from object_blob where uses <= 0 limit 500";
+    tx.rows(sql, &[])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
+/// Forgets a blob whose bytes are gone.
+pub async fn forget(tx: &mut Tx, blob: &str) -> Result<()> {
+    let sql = "delete from object_blob where blob = $1 and uses <= 0";
+    tx.execute(sql, &values![blob]).await?;
+    Ok(())
+}
+
+/// Whether an object, the list of unused blobs or an upload knows a blob.
+pub async fn is_known(tx: &mut Tx, blob: &str) -> Result<bool> {
+    let sql = "select blob from object_blob where blob = $1 \
+               union all select blob from multipart_part where blob = $1";
+    Ok(tx.row(sql, &values![blob]).await?.is_some())
+}
+
+/// Keys of temporary uploads older than a time.
+pub async fn old_uploads(tx: &mut Tx, before_ms: i64) -> Result<Vec<String>> {
+    // The condition repeats the index's own.
+    let sql =
+        format!("select key from object where substr(key, 1, 9) = '{UPLOADS}' and created_at < $1");
+    tx.rows(&sql, &values![before_ms])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
+pub async fn insert_multipart(tx: &mut Tx, id: &str, key: &str, expires_at: i64) -> Result<()> {
+    let sql = "insert into multipart_upload (id, key, expires_at) values ($1, $2, $3)";
+    tx.execute(sql, &values![id, key, expires_at]).await?;
+    Ok(())
+}
+
+/// The key of a multipart upload that is under way.
+pub async fn multipart_key(tx: &mut Tx, id: &str) -> Result<Option<String>> {
+    let sql = "select key from multipart_upload where id = $1";
+    tx.scalar(sql, &values![id]).await
+}
+
+/// Multipart uploads whose time is over.
+pub async fn expired_multiparts(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>> {
+    let sql = "select id from multipart_upload where expires_at < $1";
+    tx.rows(sql, &values![now_ms])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
+/// Writes a part; one sent before under the same number goes.
+pub async fn put_part(tx: &mut Tx, upload: &str, part: &Part, size_bytes: u64) -> Result<()> {
+    let sql = "select blob from multipart_part where upload = $1 and number = $2";
+    let before: Option<String> = tx.scalar(sql, &values![upload, part.number]).await?;
+    if let Some(before) = before {
+        abandon(tx, &before).await?;
+    }
+    let sql = "insert into multipart_part (upload, number, size_bytes, etag, blob) \
+               values ($1, $2, $3, $4, $5) on conflict (upload, number) do update set \
+               size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob";
+    let size = size_bytes as i64;
+    tx.execute(
+        sql,
+        &values![upload, part.number, size, &part.etag, &part.blob],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The parts of an upload, by number.
+pub async fn parts(tx: &mut Tx, upload: &str) -> Result<Vec<Part>> {
+    let sql = "select number, etag, blob from multipart_part where upload = $1 order by number";
+    tx.rows(sql, &values![upload])
+        .await?
+        .into_iter()
+        .map(|mut row| {
+            Ok(Part {
+                number: row.take()?,
+                etag: row.take()?,
+                blob: row.take()?,
+            })
+        })
+        .collect()
+}
+
+/// Ends a multipart upload: its parts go.
+pub async fn remove_multipart(tx: &mut Tx, id: &str) -> Result<()> {
+    for part in parts(tx, id).await? {
+        abandon(tx, &part.blob).await?;
+    }
+    tx.execute("delete from multipart_part where upload = $1", &values![id])
+        .await?;
+    tx.execute("delete from multipart_upload where id = $1", &values![id])
+        .await?;
+    Ok(())
+}
+
+/// Whose keys a project's are.
+pub async fn owner(tx: &mut Tx, project: i64) -> Result<Option<Owner>> {
+    let sql = "select organization from project where id = $1";
+    let found: Option<i64> = tx.scalar(sql, &values![project]).await?;
+    Ok(found.map(|organization| Owner {
+        organization,
+        project,
+    }))
+}
+
+/// Whether a project has this media.
+pub async fn has_media(tx: &mut Tx, project: i64, media: i64) -> Result<bool> {
+    let sql = "select id from media where id = $1 and project = $2 and not deleted";
+    Ok(tx.row(sql, &values![media, project]).await?.is_some())
+}
+
+/// The name of a file of a project.
+pub async fn file_name(tx: &mut Tx, project: i64, file: i64) -> Result<Option<String>> {
+    let sql = "select name from file where id = $1 and project = $2 and not deleted";
+    tx.scalar(sql, &values![file, project]).await
+}
+
+/// Whether an organization has this bucket.
+pub async fn has_bucket(tx: &mut Tx, organization: i64, bucket: i64) -> Result<bool> {
+    let sql = "select id from bucket where id = $1 and organization = $2";
+    Ok(tx.row(sql, &values![bucket, organization]).await?.is_some())
+}

@@ -1,0 +1,105 @@
+"""What every test gets: one station for the whole run, an administrator, people of every level, a project of its own."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import types
+
+import pytest
+import requests
+
+HERE = pathlib.Path(__file__).resolve().parent
+FIXTURES = HERE.parent / "fixtures"
+sys.path[:0] = [str(HERE), str(FIXTURES)]
+
+import tator  # noqa: E402
+from station import PASSWORD, Station  # noqa: E402
+from support import unique  # noqa: E402
+
+LEVELS = {"viewer": "View Only", "editor": "Can Edit", "transferrer": "Can Transfer", "executor": "Can Execute",
+          "owner": "Full Control"}
+
+
+@pytest.fixture(scope="session")
+def station(tmp_path_factory):
+    """A running station with an administrator. Ending it must go well, too."""
+    station = Station(tmp_path_factory.mktemp("s") / "data")
+    try:
+        station.start()
+        station.admin_token = station.add_user("admin", "--admin")
+        yield station
+        assert station.alive, f"the station died during the tests; its log ends:\n{station.log_tail()}"
+        assert station.stop() == 0, f"SIGTERM must drain and end with 0; its log ends:\n{station.log_tail()}"
+    finally:
+        station.remove()
+
+
+@pytest.fixture
+def new_station(tmp_path):
+    """Makes stations for one test: `new_station(folder, environment)`; they start with an administrator."""
+    made = []
+
+    def make(folder=None, environment=None, options=()):
+        station = Station(folder or tmp_path / f"data{len(made)}", environment, options)
+        made.append(station)
+        station.start()
+        station.admin_token = station.add_user("admin", "--admin")
+        return station
+
+    yield make
+    for station in made:
+        station.remove()
+
+
+@pytest.fixture(scope="session")
+def admin(station):
+    """The stock client, signed in as the administrator."""
+    return tator.get_api(station.url, station.admin_token)
+
+
+@pytest.fixture(scope="session")
+def organization(admin):
+    return admin.create_organization(organization_spec={"name": unique("Institute")}).id
+
+
+@pytest.fixture(scope="session")
+def people(station, admin):
+    """One account for every level, plus a stranger: `people.viewer.api`, `.token`, `.id`, `.name`, `.level`."""
+    made = {}
+    for name in [*LEVELS, "stranger"]:
+        account = unique(name)
+        token = station.add_user(account)
+        api = tator.get_api(station.url, token)
+        made[name] = types.SimpleNamespace(api=api, token=token, id=api.whoami().id, name=account,
+                                           level=LEVELS.get(name), password=PASSWORD)
+    return types.SimpleNamespace(**made)
+
+
+@pytest.fixture
+def project(admin, organization):
+    """The id of a project that no other test sees. The administrator made it."""
+    return admin.create_project(project_spec={"name": unique("Dive"), "organization": organization}).id
+
+
+@pytest.fixture
+def members(admin, project, people):
+    """`people`, after giving each their level in this test's project."""
+    for name, level in LEVELS.items():
+        admin.create_membership(project, membership_spec={"user": getattr(people, name).id, "permission": level})
+    return people
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """The bar-coded clips: name → entry of corpus.json, with `path` absolute."""
+    folder = tmp_path_factory.mktemp("corpus")
+    subprocess.run([sys.executable, FIXTURES / "corpus.py", folder], check=True)
+    clips = json.loads((folder / "corpus.json").read_text())["clips"]
+    return {clip["name"]: {**clip, "path": str(folder / clip["path"])} for clip in clips}
+
+
+@pytest.fixture
+def http():
+    with requests.Session() as session:
+        yield session

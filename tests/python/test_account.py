@@ -1,0 +1,136 @@
+"""Tokens, signing in from a browser, the lock after wrong passwords, and who may read which user."""
+
+import re
+
+import pytest
+import tator
+from station import PASSWORD
+from support import NOWHERE, refused, unique
+
+
+@pytest.fixture(scope="module")
+def somebody(station):
+    """An account for tests that sign in: (name, token)."""
+    name = unique("somebody").replace(" ", "_")
+    return name, station.add_user(name)
+
+
+def sign_in(station, http, name, password):
+    http.get(f"{station.url}/check-login/", timeout=60)
+    headers = {"X-CSRFToken": http.cookies.get("csrftoken", "")}
+    form = {"username": name, "password": password, "csrfmiddlewaretoken": http.cookies.get("csrftoken", "")}
+    return http.post(f"{station.url}/accounts/login/", data=form, headers=headers, allow_redirects=False, timeout=60)
+
+
+def ask_token(station, **body):
+    return station.http("POST", "/rest/Token", json=body)
+
+
+def test_token_is_forty_hex_digits_and_the_same_each_time(station, somebody):
+    name, token = somebody
+    assert re.fullmatch("[0-9a-f]{40}", token)
+    answer = ask_token(station, username=name, password=PASSWORD)
+    assert (answer.status_code, answer.json()) == (201, {"token": token})
+    assert ask_token(station, username=name.upper(), password=PASSWORD).json() == {"token": token}
+
+
+def test_refresh_replaces_the_token(station):
+    name = unique("rotates").replace(" ", "_")
+    old = station.add_user(name)
+    new = ask_token(station, username=name, password=PASSWORD, refresh=True).json()["token"]
+    assert new != old
+    assert station.http("GET", "/rest/User/GetCurrent", new).json()["username"] == name
+    answer = station.http("GET", "/rest/User/GetCurrent", old)
+    assert (answer.status_code, answer.json()["message"]) == (400, "Invalid token.")
+
+
+def test_wrong_password(station, somebody):
+    answer = ask_token(station, username=somebody[0], password="wrong")
+    assert (answer.status_code, answer.json()["message"]) == (400, "Could not authenticate with provided credentials!")
+    nobody = ask_token(station, username="nobody at all", password="wrong")
+    assert (nobody.status_code, nobody.json()["message"]) == (400, "Could not authenticate with provided credentials!")
+    assert ask_token(station, username=somebody[0], password=PASSWORD).status_code == 201  # success resets the count
+
+
+def test_asking_a_token_as_somebody_else_is_refused(station, somebody):
+    answer = station.http("POST", "/rest/Token", station.admin_token, json={"username": somebody[0], "password": PASSWORD})
+    assert answer.status_code == 400
+
+
+def test_three_wrong_passwords_lock_only_that_account(station, somebody):
+    name = unique("locked").replace(" ", "_")
+    token = station.add_user(name)
+    for _ in range(3):
+        assert ask_token(station, username=name, password="wrong").status_code == 400
+    assert ask_token(station, username=name, password=PASSWORD).status_code == 400
+    assert station.http("GET", "/rest/User/GetCurrent", token).status_code == 200  # who is in stays in
+    assert ask_token(station, username=somebody[0], password=PASSWORD).status_code == 201
+
+
+@pytest.mark.parametrize("word", ["Token", "token", "TOKEN"])
+def test_header_word_is_case_insensitive(station, somebody, word):
+    answer = station.http("GET", "/rest/User/GetCurrent", headers={"Authorization": f"{word} {somebody[1]}"})
+    assert answer.json()["username"] == somebody[0]
+
+
+def test_bearer_counts_as_anonymous(station, somebody):
+    answer = station.http("GET", "/rest/Projects", headers={"Authorization": f"Bearer {somebody[1]}"})
+    assert (answer.status_code, answer.json()["message"]) == (400, "Authentication credentials were not provided.")
+
+
+def test_anonymous(station):
+    answer = station.http("GET", "/rest/Projects")
+    body = answer.json()
+    assert answer.status_code == 400
+    assert (body["message"], body["details"]) == ("Authentication credentials were not provided.", "None")
+    current = station.http("GET", "/rest/User/GetCurrent")
+    assert (current.status_code, current.json()["message"]) == (404, "User matching query does not exist.")
+    assert tator.get_api(station.url).user_exists(username="admin") is True
+    assert tator.get_api(station.url).user_exists(username="nobody at all") is False
+
+
+def test_session_signs_in_and_out(station, somebody, http):
+    assert http.get(f"{station.url}/check-login/", timeout=60).json() == {"is_authenticated": False}
+    assert sign_in(station, http, somebody[0], PASSWORD).status_code in (200, 302)
+    assert http.get(f"{station.url}/check-login/", timeout=60).json() == {"is_authenticated": True}
+    assert http.get(f"{station.url}/rest/User/GetCurrent", timeout=60).json()["username"] == somebody[0]
+    http.post(f"{station.url}/accounts/logout/", headers={"X-CSRFToken": http.cookies["csrftoken"]}, timeout=60)
+    assert http.get(f"{station.url}/check-login/", timeout=60).json() == {"is_authenticated": False}
+
+
+def test_session_with_a_wrong_password_stays_out(station, somebody, http):
+    sign_in(station, http, somebody[0], "wrong")
+    assert http.get(f"{station.url}/check-login/", timeout=60).json() == {"is_authenticated": False}
+    assert ask_token(station, username=somebody[0], password=PASSWORD).status_code == 201
+
+
+def test_session_writes_need_the_csrf_token(station, http, people, project, admin):
+    admin.create_membership(project, membership_spec={"user": people.editor.id, "permission": "Can Edit"})
+    sign_in(station, http, people.editor.name, PASSWORD)
+    url, spec = f"{station.url}/rest/Bookmarks/{project}", {"name": "here", "uri": "/1"}
+    assert http.post(url, json=spec, timeout=60).status_code == 403
+    assert http.post(url, json=spec, headers={"X-CSRFToken": "0" * 32}, timeout=60).status_code == 403
+    assert people.editor.api.get_bookmark_list(project) == []
+    assert http.post(url, json=spec, headers={"X-CSRFToken": http.cookies["csrftoken"]}, timeout=60).status_code == 201
+    assert [row.name for row in people.editor.api.get_bookmark_list(project)] == ["here"]
+
+
+def test_user_row(admin, somebody):
+    user = admin.get_user_list(username=somebody[0].upper())[0]
+    assert {"id", "is_staff", "username", "first_name", "last_name", "email", "elemental_id", "profile"} <= set(user)
+    assert (user.username, user.is_staff) == (somebody[0], False)
+    assert admin.whoami().is_staff is True
+    assert admin.get_user_list(username="nobody at all") == []
+    refused(400, admin.get_user_list)
+
+
+def test_changing_oneself(station, people):
+    me = people.viewer
+    me.api.update_user(me.id, user_update={"first_name": "Ada", "set_profile_keys": {"theme": "dark"}})
+    after = me.api.get_user(me.id)
+    assert (after.first_name, after.profile["theme"]) == ("Ada", "dark")
+    me.api.update_user(me.id, user_update={"clear_profile_keys": ["theme"]})
+    assert "theme" not in me.api.get_user(me.id).profile
+    refused(400, me.api.update_user, me.id, user_update={"password": "without a reset token"})
+    refused(403, me.api.update_user, people.editor.id, user_update={"first_name": "Eve"})
+    refused(404, me.api.get_user, NOWHERE)

@@ -1,0 +1,74 @@
+"""A full disk: writes are refused in words, reading goes on, and freed space is enough to go on."""
+
+import os
+import subprocess
+
+import pytest
+import tator
+from station import PASSWORD, wait_for
+from support import Scene, box
+
+SIZE_MIB = 128
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, small enough to fill."""
+    if os.environ.get("TRANSECT_DATABASE_URL", "sqlite:").startswith("postgres"):
+        pytest.skip("the database is not on this disk")
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(path):
+    """Writes until nothing more fits, down to the last byte."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                assert error.errno == 28, error
+
+
+def test_full_and_free_again(new_station, small_disk):
+    station = new_station(small_disk / "data")
+    api = tator.get_api(station.url, station.admin_token)
+    organization = api.create_organization(organization_spec={"name": "Full"}).id
+    scene = Scene(api, api.create_project(project_spec={"name": "Full", "organization": organization}).id)
+    kept = scene.add(*({"frame": n} for n in range(100)))
+    path = f"/rest/Localizations/{scene.project}"
+    specs = [box(scene.video, scene.box_type, frame=n, attributes={"Species": "x" * 200}) for n in range(500)]
+
+    def write():
+        return station.http("POST", path, station.admin_token, json=specs)
+
+    fill(small_disk / "ballast")
+    answers = []
+    while not answers or (answers[-1].status_code == 201 and len(answers) < 1000):
+        answers.append(write())  # what a database keeps in reserve takes some requests
+    refused = answers[-1]
+    assert refused.status_code == 507, refused.text
+    assert "disk" in refused.json()["message"].lower() or "space" in refused.json()["message"].lower()
+    accepted = [made for answer in answers[:-1] for made in answer.json()["id"]]
+
+    for _ in range(3):
+        assert write().status_code == 507
+        assert scene.found() == kept + accepted
+    assert station.http("GET", f"/rest/Localization/{kept[0]}", station.admin_token).status_code == 200
+    token = station.http("POST", "/rest/Token", json={"username": "admin", "password": PASSWORD})
+    assert (token.status_code, token.json()["token"]) == (201, station.admin_token)
+    assert station.alive
+
+    (small_disk / "ballast").unlink()
+    answer = wait_for("writes to be taken again", lambda: (lambda a: a if a.status_code == 201 else None)(write()))
+    assert scene.found() == kept + accepted + answer.json()["id"]
+    assert station.stop() == 0
+    station.start()
+    assert station.http("GET", f"/rest/LocalizationCount/{scene.project}", station.admin_token).json() == (
+        len(kept) + len(accepted) + 500)

@@ -1,0 +1,77 @@
+"""What the player of the page asks for: the table of pictures, single pictures, coded packets."""
+
+import json
+import struct
+
+import barcode
+import pytest
+from station import wait_for
+from support import unique
+
+CLIPS = ["h264_cfr25", "h264_vfr", "h264_start_offset", "h264_edit_list", "h264_b_pyramid", "h264_open_gop", "h264_fragmented",
+         "h264_ts", "hevc", "vp8", "vp9", "av1", "mpeg4", "prores", "rotated"]
+
+
+@pytest.fixture(scope="module")
+def media(station, admin, corpus):
+    """name → media id, indexed."""
+    rows = station.lines("import", *(corpus[name]["path"] for name in CLIPS), "--project", unique("Service"), secs=300)
+    by_path = {row["path"]: row["media"] for row in rows}
+    found = {name: by_path[corpus[name]["path"]] for name in CLIPS}
+    for made in found.values():
+        wait_for("the index", lambda made=made: admin.get_frame_index(made).state == "ready")
+    return found
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_table(admin, corpus, media, name):
+    clip, index = corpus[name], admin.get_frame_index(media[name])
+    assert (index.kind, index.state, index.num_frames, len(index.pts)) == ("video", "ready", clip["frames"], clip["frames"])
+    assert index.pts == sorted(set(index.pts))
+    assert index.key_frames[0] in range(clip["frames"]) and index.key_frames == sorted(set(index.key_frames))
+    seconds = [(pts - index.pts[0]) * index.time_base[0] / index.time_base[1] for pts in index.pts]
+    wanted = clip.get("pts_secs") or [n * clip["rate"][1] / clip["rate"][0] for n in range(clip["frames"])]
+    assert max(abs(a - b) for a, b in zip(seconds, wanted)) < 0.0015
+    if clip["rate"]:
+        assert abs(index.frame_rate[0] / index.frame_rate[1] - clip["rate"][0] / clip["rate"][1]) < 0.01
+
+
+@pytest.mark.parametrize("extension, kind", [("jpg", "image/jpeg"), ("webp", "image/webp"), ("png", "image/png")])
+@pytest.mark.parametrize("name", CLIPS)
+def test_pictures(station, corpus, media, name, extension, kind):
+    clip = corpus[name]
+    for number in (clip["frames"] - 1, 0, 41, 40):
+        answer = station.http("GET", f"/rest/FramePicture/{media[name]}/{number}?format={extension}", station.admin_token)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
+        assert barcode.read_file(answer.content) == clip["first"] + number
+
+
+def test_smaller_pictures(station, media):
+    answer = station.http("GET", f"/rest/FramePicture/{media['h264_cfr25']}/9?format=png&height=120", station.admin_token)
+    pixels, width, height, channels = barcode.unpack(answer.content)
+    assert (width, height, barcode.read_pixels(pixels, width, height, channels)) == (160, 120, 9)
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_packets_cover_the_range(station, media, name):
+    answer = station.http("GET", f"/rest/FramePackets/{media[name]}?first=50&last=60", station.admin_token)
+    assert answer.status_code == 200
+    length, = struct.unpack("<I", answer.content[:4])
+    header = json.loads(answer.content[4:4 + length])
+    packets = header["packets"]
+    assert packets[0]["key"] is True
+    assert set(range(50, 61)) <= {packet["frame"] for packet in packets}
+    assert 4 + length + sum(packet["size"] for packet in packets) == len(answer.content)
+
+
+@pytest.mark.parametrize("path", ["FramePicture/{}/85", "FramePicture/{}/-1", "FramePackets/{}?first=80&last=85"])
+def test_beyond_the_end(station, media, path):
+    answer = station.http("GET", "/rest/" + path.format(media["h264_edit_list"]), station.admin_token)
+    assert answer.status_code in (400, 404)
+    assert station.alive
+
+
+def test_rights(station, media, people):
+    for path in (f"FrameIndex/{media['vp8']}", f"FramePicture/{media['vp8']}/0", f"FramePackets/{media['vp8']}?first=0&last=1"):
+        assert station.http("GET", "/rest/" + path, people.stranger.token).status_code == 403
+        assert station.http("GET", "/rest/" + path).status_code == 400

@@ -1,0 +1,250 @@
+"""Videos and images as records: making, listing, neighbours, statistics, changing, folders, deleting."""
+
+import uuid
+
+import pytest
+import tator
+from support import MD5, NOWHERE, Scene, add_media_type, add_video, encoded, ids, leaf, refused, unique
+
+KEYS = ["name", "media_files", "last_edit_start", "last_edit_end", "attributes", "elemental_id", "primary_section", "id",
+        "project", "type", "created_datetime", "created_by", "modified_datetime", "modified_by", "md5", "num_frames", "fps",
+        "codec", "width", "height", "summary_level", "gid", "uid", "archive_state", "archive_status_date",
+        "effective_permission"]
+
+
+@pytest.fixture
+def kind(admin, project):
+    return add_media_type(admin, project, attributes=[
+        {"name": "Camera", "dtype": "string"}, {"name": "Depth", "dtype": "float"}, {"name": "Site", "dtype": "int", "default": 7}])
+
+
+@pytest.fixture
+def videos(admin, project, kind):
+    """b.mp4, a.mp4, C.mp4, a.mp4: made in this order."""
+    return [add_video(admin, project, kind, name=name, attributes={"Camera": name[0], "Depth": n * 10},
+                      num_frames=100 * (n + 1), fps=25.0, width=1920, height=1080)
+            for n, name in enumerate(("b.mp4", "a.mp4", "C.mp4", "a.mp4"))]
+
+
+def test_a_new_video(admin, project, kind):
+    gid, uid = str(uuid.uuid4()), str(uuid.uuid4())
+    response = admin.create_media_list(project, body={
+        "type": kind, "name": "dive 1.mp4", "md5": MD5, "gid": gid, "uid": uid, "attributes": {"Camera": "bow", "Nonsense": 1}})
+    name = admin.get_project(project).name
+    made = response.id
+    assert response.message == f"Media object {made} created for video dive 1.mp4 on project {name}"
+    assert response.object["id"] == made
+    row = admin.get_media(made)
+    assert isinstance(row, tator.models.Media)
+    assert set(KEYS) <= set(row)
+    assert (row.name, row.type, row.project, row.md5, row.gid, row.uid) == ("dive 1.mp4", kind, project, MD5, gid, uid)
+    assert (row.media_files, row.num_frames, row.fps, row.primary_section, row.archive_state) == (None, None, None, None, "live")
+    assert row.attributes == {"Camera": "bow", "Site": 7, "tator_user_sections": ""}
+
+
+def test_a_new_image_has_no_files_yet(admin, project):
+    images = add_media_type(admin, project, "image")
+    made = admin.create_media_list(project, body=[{"type": images, "name": "a.png", "md5": ""}])
+    assert made.id == [made.object[0]["id"]]
+    assert admin.get_media(made.id[0])["media_files"] == {}
+
+
+def test_many_at_once_are_images(admin, project, kind):
+    images = add_media_type(admin, project, "image")
+    specs = [{"type": images, "name": f"{n:03d}.png", "md5": ""} for n in range(30)]
+    response = admin.create_media_list(project, body=specs)
+    assert response.message == "Started import of 30 images!"
+    assert [row.name for row in admin.get_media_list(project)] == [spec["name"] for spec in specs]
+    assert sorted(response.id) == response.id and len(response.id) == 30
+    refused(400, admin.create_media_list, project, body=[{"type": kind, "name": "a.mp4", "md5": ""}] * 2)
+    refused(400, admin.create_media_list, project, body=[])
+    assert admin.get_media_count(project) == 30
+
+
+def test_type_minus_one_goes_by_name(admin, project, kind):
+    images = add_media_type(admin, project, "image")
+    made = [admin.create_media_list(project, body={"type": -1, "name": name, "md5": ""}).id for name in ("x.mp4", "x.jpg")]
+    assert [admin.get_media(one).type for one in made] == [kind, images]
+
+
+def test_order_is_by_name_then_id(admin, project, videos):
+    b, a, capital, second_a = videos
+    assert ids(admin.get_media_list(project)) == [capital, a, second_a, b]
+    assert list(admin.get_media_list(project)[0])[:len(KEYS)] == KEYS
+
+
+def test_neighbours(admin, project, videos):
+    b, a, capital, second_a = videos
+    assert [admin.get_media_next(one)["next"] for one in (capital, a, second_a, b)] == [a, second_a, b, -1]
+    assert [admin.get_media_prev(one)["prev"] for one in (capital, a, second_a, b)] == [-1, capital, a, second_a]
+    assert admin.get_media_next(a, attribute=["Camera::b"])["next"] == b
+    assert admin.get_media_prev(b, attribute=["Camera::C"])["prev"] == capital
+
+
+def test_filters(admin, project, kind, videos):
+    b, a, capital, second_a = videos
+
+    def found(**filters):
+        rows = admin.get_media_list(project, **filters)
+        assert admin.get_media_count(project, **filters) == len(rows)
+        return ids(rows)
+
+    assert found(name="A.MP4") == [a, second_a]
+    assert found(media_id=[b, capital]) == [capital, b]
+    assert found(type=kind) == [capital, a, second_a, b] and found(type=NOWHERE) == []
+    assert found(dtype="image") == []
+    assert found(md5=MD5, attribute_gt=["Depth::5"]) == [capital, a, second_a]
+    assert found(attribute=["Site::7", "Camera::b"]) == [b]
+    assert found(attribute_gte=["$num_frames::300"]) == [capital, second_a]
+    assert found(elemental_id=admin.get_media(a).elemental_id) == [a]
+    assert sorted(found(after=a)) == [capital, second_a]
+    assert found(after_name="a.mp4") == [b]
+    assert found(encoded_search=encoded(leaf("Depth", "gte", 20))) == [capital, second_a]
+    assert found(archive_lifecycle="live") == [capital, a, second_a, b] and found(archive_lifecycle="archived") == []
+    assert ids(admin.get_media_list(project, start=1, stop=3)) == [a, second_a]
+    assert ids(admin.get_media_list(project, sort_by=["-Depth"])) == [second_a, capital, a, b]
+    assert ids(admin.get_media_list(project, sort_by=["-$id"])) == videos[::-1]
+
+
+def test_body_queries(admin, project, videos):
+    scene = Scene(admin, project, videos=1)
+    inside, = scene.add({})
+    rows = admin.get_media_list_by_id(project, media_id_query={"localization_ids": [inside]})
+    assert ids(rows) == [scene.video]
+    rows = admin.get_media_list_by_id(project, media_id_query={"ids": videos[:1]}, media_id=videos[1:2])
+    assert ids(rows) == [videos[1], videos[0]]  # united
+    assert admin.get_media_count_by_id(project, media_id_query={"ids": videos[:3]}) == 3
+
+
+def test_statistics(admin, project, videos):
+    stats = admin.get_media_stats(project)
+    assert (stats["count"], stats["duration"]) == (4, (100 + 200 + 300 + 400) / 25)
+    assert {"total_size", "download_size"} <= set(stats)
+    assert admin.get_media_stats(project, attribute=["Camera::a"])["count"] == 2
+
+
+def test_patch(admin, videos):
+    one = videos[0]
+    response = admin.update_media(one, media_update={"name": "new.mp4", "attributes": {"Depth": 1.5}, "num_frames": 5, "fps": 12.5})
+    assert isinstance(response, tator.models.MessageResponse)
+    row = admin.get_media(one)
+    assert (row.name, row.num_frames, row.fps) == ("new.mp4", 5, 12.5)
+    assert row.attributes == {"Camera": "b", "Depth": 1.5, "Site": 7, "tator_user_sections": ""}
+    admin.update_media(one, media_update={})
+    refused(400, admin.update_media, one, media_update={"attributes": {"Nonsense": 1}})
+    refused(400, admin.update_media, one, media_update={"attributes": {"Depth": "deep"}})
+    admin.update_media(one, media_update={"reset_attributes": ["Site"], "null_attributes": ["Depth"]})
+    assert admin.get_media(one).attributes["Depth"] is None
+    assert admin.get_media(one).modified_datetime > row.created_datetime
+
+
+def test_bulk_patch(admin, project, videos):
+    response = admin.update_media_list(project, attribute=["Camera::a"], media_bulk_update={"attributes": {"Depth": 99}})
+    assert response.message == "Successfully patched 2 medias!"
+    assert sorted(ids(admin.get_media_list(project, attribute=["Depth::99"]))) == sorted([videos[1], videos[3]])
+    refused(400, admin.update_media_list, project, media_bulk_update={})
+    body = refused(400, admin.update_media_list, project, count=3, media_bulk_update={"attributes": {"Depth": 0}})
+    assert body["message"] == "Safety check failed - expected 3 but would update 4"
+    assert admin.get_media_count(project, attribute=["Depth::99"]) == 2
+    add_video(admin, project, add_media_type(admin, project, attributes=[{"name": "Depth", "dtype": "float"}]))
+    body = refused(400, admin.update_media_list, project, media_bulk_update={"attributes": {"Depth": 1}})
+    assert body["message"] == "When doing a bulk patch the type id of all objects must be the same."
+
+
+def test_folder_and_attribute_follow_each_other(admin, project, videos):
+    tag = str(uuid.uuid4())
+    folder = admin.create_section(project, section_spec={"name": "Folder", "tator_user_sections": tag}).id
+    one = videos[0]
+
+    def state():
+        row = admin.get_media(one)
+        return row.primary_section, row.attributes["tator_user_sections"]
+
+    assert state() == (None, "")
+    admin.update_media(one, media_update={"primary_section": folder})
+    assert state() == (folder, tag)
+    admin.update_media(one, media_update={"primary_section": -1})
+    assert state() == (None, "")
+    admin.update_media(one, media_update={"attributes": {"tator_user_sections": tag}})
+    assert state() == (folder, tag)
+    admin.update_media(one, media_update={"attributes": {"tator_user_sections": ""}})
+    assert state() == (None, "")
+    stray = str(uuid.uuid4())
+    admin.update_media(one, media_update={"attributes": {"tator_user_sections": stray}})
+    assert state() == (None, stray)
+    admin.update_media_list(project, media_id=[one], media_bulk_update={"primary_section": folder})
+    assert state() == (folder, tag)
+    admin.update_media_list(project, media_id=[one], media_bulk_update={"attributes": {"tator_user_sections": ""}})
+    assert state() == (None, "")
+
+
+def test_folders_named_at_creation(admin, project, kind):
+    first = add_video(admin, project, kind, section="Leg 1")
+    second = add_video(admin, project, kind, section="LEG 1")
+    folder = admin.get_media(first).primary_section
+    assert admin.get_media(second).primary_section == folder
+    row = admin.get_section(folder)
+    assert (row.name, row.dtype, row.path, row.created_by) == ("Leg 1", "folder", None, None)
+    assert admin.get_media(first).attributes["tator_user_sections"] == row.tator_user_sections
+    assert uuid.UUID(row.tator_user_sections)
+    third = add_video(admin, project, kind, section_id=folder)
+    assert sorted(ids(admin.get_media_list(project, section=folder))) == [first, second, third]
+    body = refused(400, admin.create_media_list, project, body={
+        "type": kind, "name": "x.mp4", "md5": "", "section_id": NOWHERE})
+    assert f"Folder with ID {NOWHERE} does not exist" in body["message"] + body["details"]
+
+
+def test_archive_states(admin, videos):
+    one = videos[0]
+
+    def ask(wanted):
+        admin.update_media(one, media_update={"archive_state": wanted})
+        return admin.get_media(one).archive_state
+
+    assert ask("to_live") == "live"
+    assert ask("to_archive") in ("to_archive", "archived")  # one storage tier may complete it at once
+    assert ask("to_live") in ("to_live", "live")
+    refused(400, admin.update_media, one, media_update={"archive_state": "archived"})
+
+
+def test_delete(admin, project, videos):
+    admin.delete_media(videos[0])
+    refused(404, admin.get_media, videos[0])
+    assert videos[0] not in ids(admin.get_media_list(project))
+    body = refused(400, admin.delete_media_list, project, count=1)
+    assert body["message"] == "Safety check failed - expected 1 but would delete 3"
+    assert admin.delete_media_list(project, name="A.mp4").message == "Successfully deleted 2 medias!"
+    assert ids(admin.get_media_list(project)) == [videos[2]]
+
+
+def test_fields(admin, project, videos):
+    rows = admin.get_media_list(project, fields="id,attributes.Camera", name="b.mp4")
+    assert rows == [{"id": videos[0], "attributes": {"Camera": "b"}}]
+
+
+def test_formats(admin, station, project, videos):
+    lines = list(admin.get_media_list(project, format="jsonl"))
+    assert [line["id"] for line in lines] == ids(admin.get_media_list(project))
+    text = station.http("GET", f"/rest/Medias/{project}?format=csv", station.admin_token).text
+    assert text.splitlines()[0].count("Camera") == 1 and len(text.splitlines()) == 5
+
+
+def test_multi(admin, project, videos):
+    multi_type = add_media_type(admin, project, "multi")
+    made = admin.create_media_list(project, body={"type": multi_type, "name": "quad", "md5": ""}).id
+    admin.update_media(made, media_update={"multi": {"ids": videos[:2], "layout": [1, 2], "quality": 720}})
+    assert {key: admin.get_media(made)["media_files"][key] for key in ("ids", "layout", "quality")} == {
+        "ids": videos[:2], "layout": [1, 2], "quality": 720}
+    refused(400, admin.update_media, made, media_update={"multi": {"ids": [NOWHERE], "layout": [1, 1]}})
+
+
+def test_author_override(admin, project, kind, members):
+    eid = members.editor.api.whoami().elemental_id
+    made = add_video(admin, project, kind, user_elemental_id=eid)
+    assert admin.get_media(made).created_by == members.editor.id
+
+
+def test_similar_types_and_names_stay_apart(admin, project, videos, organization):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    refused(400, admin.create_media_list, other, body={"type": admin.get_media(videos[0]).type, "name": "x.mp4", "md5": ""})
+    assert admin.get_media_list(other) == []

@@ -1,0 +1,231 @@
+"""Filters and search objects: every operator, on values of every kind, nulls included."""
+
+import uuid
+
+import pytest
+from support import (
+    NOWHERE,
+    Scene,
+    add_box_type,
+    add_media_type,
+    add_state_type,
+    add_video,
+    box,
+    encoded,
+    ids,
+    leaf,
+    refused,
+    unique,
+)
+
+ROWS = [
+    {"Species": "Gadus morhua", "Count": 1, "Length": 0.5, "Certain": True, "Stage": "egg", "Seen": "2026-01-01T00:00:00Z",
+     "Where": [10.0, 54.0]},
+    {"Species": "gadus macrocephalus", "Count": 5, "Length": 1.5, "Certain": False, "Stage": "larva",
+     "Seen": "2026-01-02T12:00:00Z", "Where": [10.1, 54.0]},
+    {"Species": "Anguilla anguilla", "Count": 10, "Length": 2.5, "Certain": True, "Stage": "adult",
+     "Seen": "2026-02-01T00:00:00Z", "Where": [20.0, 54.0]},
+    {"Species": "100% sure_thing", "Count": 100, "Length": 10.5, "Stage": "adult"},
+    {},
+]
+
+
+@pytest.fixture(scope="module")
+def scene(admin, organization):
+    """Five boxes with the attributes above, on frames 0 to 4 of two videos. Nothing here changes them."""
+    project = admin.create_project(project_spec={"name": unique("Search"), "organization": organization}).id
+    scene = Scene(admin, project, videos=2)
+    scene.made = scene.add(*({"frame": n, "x": n / 10, "media_id": scene.videos[n % 2], "attributes": row}
+                             for n, row in enumerate(ROWS)))
+    return scene
+
+
+def numbers(scene, found):
+    return [scene.made.index(one) for one in found]
+
+
+FILTERS = [
+    ({"attribute": ["Species::Gadus morhua"]}, [0]),
+    ({"attribute": ["Species::gadus morhua"]}, []),
+    ({"attribute": ["Count::5"]}, [1]),
+    ({"attribute": ["Length::2.5"]}, [2]),
+    ({"attribute": ["Certain::false"]}, [1]),
+    ({"attribute": ["Certain::FALSE"]}, [1]),
+    ({"attribute": ["Certain::0"]}, [0, 2]),
+    ({"attribute": ["Stage::adult"]}, [2, 3]),
+    ({"attribute": ["Stage::adult", "Count::10"]}, [2]),
+    ({"attribute_lt": ["Count::10"]}, [0, 1]),
+    ({"attribute_lte": ["Count::10"]}, [0, 1, 2]),
+    ({"attribute_gt": ["Length::2.5"]}, [3]),
+    ({"attribute_gte": ["Length::2.5"]}, [2, 3]),
+    ({"attribute_gt": ["Seen::2026-01-01T12:00:00Z"]}, [1, 2]),
+    ({"attribute_contains": ["Species::GADUS"]}, [0, 1]),
+    ({"attribute_contains": ["Species::0% s"]}, [3]),
+    ({"attribute_contains": ["Species::sure_t"]}, [3]),
+    ({"attribute_contains": ["Species::s__e"]}, []),
+    ({"attribute_contains": ["Stage::arv"]}, [1]),
+    ({"attribute_distance": ["Where::50::54.0::10.0"]}, [0, 1]),
+    ({"attribute_distance": ["Where::5::54.0::10.0"]}, [0]),
+    ({"attribute_null": ["Certain::true"]}, [3, 4]),
+    ({"attribute_null": ["Certain::false"]}, [0, 1, 2]),
+    ({"attribute": ["Nonsense::1"]}, [0, 1, 2, 3, 4]),
+    ({"attribute_gt": ["$frame::2"]}, [3, 4]),
+    ({"attribute_lte": ["$x::0.15"]}, [0, 1]),
+    ({"frame": 3}, [3]),
+]
+
+
+@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("filters, expected", FILTERS)
+def test_simple_filters(scene, filters, expected, typed):
+    more = {"type": scene.box_type} if typed else {}
+    assert numbers(scene, scene.found(**filters, **more)) == expected
+
+
+@pytest.mark.parametrize("parameter, dtype", [
+    ("attribute_lt=Species::a", "string"), ("attribute_gte=Certain::true", "bool"), ("attribute_contains=Count::1", "int"),
+    ("attribute_distance=Count::1::2::3", "int"), ("attribute=Where::1", "geopos")])
+def test_filters_that_do_not_fit_the_kind(station, scene, parameter, dtype):
+    answer = station.http("GET", f"/rest/Localizations/{scene.project}?type={scene.box_type}&{parameter}", station.admin_token)
+    operation = parameter.split("=")[0]
+    assert answer.status_code == 400
+    assert answer.json()["message"] == f"Filter operation '{operation}' not allowed for dtype '{dtype}'!"
+
+
+SEARCHES = [
+    (leaf("Species", "eq", "Gadus morhua"), [0]),
+    (leaf("Count", "eq", 5), [1]),
+    (leaf("Count", "gt", 5), [2, 3]),
+    (leaf("Count", "gte", 5), [1, 2, 3]),
+    (leaf("Count", "lt", 5), [0]),
+    (leaf("Count", "lte", 5), [0, 1]),
+    (leaf("Length", "gt", 9), [3]),
+    (leaf("Certain", "eq", True), [0, 2]),
+    (leaf("Certain", "eq", False), [1]),
+    (leaf("Species", "icontains", "GADUS"), [0, 1]),
+    (leaf("Species", "istartswith", "GAD"), [0, 1]),
+    (leaf("Species", "iendswith", "A"), [0, 2]),
+    (leaf("Species", "iendswidth", "A"), [0, 2]),
+    (leaf("Species", "icontains", "%"), [3]),
+    (leaf("Stage", "in", ["egg", "larva"]), [0, 1]),
+    (leaf("Count", "in", [1, 100]), [0, 3]),
+    (leaf("Certain", "isnull", True), [3, 4]),
+    (leaf("Certain", "isnull", "false"), [0, 1, 2]),
+    (leaf("Seen", "date_eq", "2026-02-01T00:00:00Z"), [2]),
+    (leaf("Seen", "date_gt", "2026-01-02"), [1, 2]),
+    (leaf("Seen", "date_gte", "2026-01-02T12:00:00Z"), [1, 2]),
+    (leaf("Seen", "date_lt", "2026-02"), [0, 1]),
+    (leaf("Seen", "date_lte", "2026-01-01"), [0]),
+    (leaf("Seen", "date_range", ["2026-01-01", "2026-01-31"]), [0, 1]),
+    (leaf("Where", "distance_lte", [50, 54.0, 10.0]), [0, 1]),
+    (leaf("Stage", "eq", "adult", inverse=True), [0, 1, 4]),
+    (leaf("$frame", "gte", 3), [3, 4]),
+    (leaf("$x", "lt", 0.15), [0, 1]),
+    (leaf("Nonsense", "eq", 1), []),
+    ({"method": "and", "operations": [leaf("Stage", "eq", "adult"), leaf("Count", "lt", 50)]}, [2]),
+    ({"method": "OR", "operations": [leaf("Count", "eq", 1), leaf("Count", "eq", 100)]}, [0, 3]),
+    ({"method": "not", "operations": [leaf("Stage", "eq", "adult")]}, [0, 1, 4]),
+    ({"method": "and", "operations": []}, [0, 1, 2, 3, 4]),
+    ({"method": "and", "operations": [
+        {"method": "or", "operations": [leaf("Stage", "eq", "egg"), leaf("Stage", "eq", "adult")]},
+        {"method": "not", "operations": [leaf("Species", "icontains", "gadus")]}]}, [2, 3]),
+]
+
+
+@pytest.mark.parametrize("condition, expected", SEARCHES)
+def test_search_objects(scene, condition, expected):
+    assert numbers(scene, scene.search(condition)) == expected
+
+
+def test_search_and_filters_both_hold(scene):
+    assert numbers(scene, scene.search(leaf("Stage", "eq", "adult"), attribute_lt=["Count::50"])) == [2]
+    assert numbers(scene, scene.search(leaf("Stage", "eq", "adult"), media_id=[scene.videos[1]])) == [3]
+
+
+@pytest.mark.parametrize("search", ["%%%", "bm90IGpzb24=", encoded([1]), encoded({"attribute": "Count"}),
+                                    encoded({"attribute": "Count", "operation": "explode", "value": 1}),
+                                    encoded({"method": "not", "operations": []})])
+def test_broken_searches(admin, scene, search):
+    refused(400, admin.get_localization_list, scene.project, encoded_search=search)
+
+
+def test_relations(admin, scene):
+    admin.update_media(scene.videos[0], media_update={"attributes": {"Camera": "bow"}})
+    track_type = add_state_type(admin, scene.project, [scene.video_type], "Localization", [{"name": "Sure", "dtype": "bool"}])
+    event_type = add_state_type(admin, scene.project, [scene.video_type], "Frame", [{"name": "Kind", "dtype": "string"}])
+    admin.create_state_list(scene.project, body=[
+        {"type": track_type, "media_ids": [scene.videos[0]], "localization_ids": [scene.made[0], scene.made[2]],
+         "attributes": {"Sure": True}},
+        {"type": event_type, "media_ids": [scene.videos[1]], "frame": 3, "attributes": {"Kind": "landing"}}])
+
+    def nested(name, condition):
+        return scene.search(leaf(name, "search", condition))
+
+    assert numbers(scene, nested("$related_media", leaf("Camera", "eq", "bow"))) == [0, 2, 4]
+    assert numbers(scene, nested("$track_membership", leaf("Sure", "eq", True))) == [0, 2]
+    assert numbers(scene, nested("$coincident_states", leaf("Kind", "eq", "landing"))) == [3]
+    assert numbers(scene, nested("$coincident_localizations", leaf("Stage", "eq", "egg"))) == [0]
+    media = admin.get_media_list(scene.project, encoded_search=encoded(
+        leaf("$related_localizations", "search", leaf("Stage", "eq", "larva"))))
+    assert ids(media) == [scene.videos[1]]
+    media = admin.get_media_list(scene.project, encoded_search=encoded(
+        leaf("$related_states", "search", leaf("Sure", "eq", True))))
+    assert ids(media) == [scene.videos[0]]
+    refused(400, admin.get_media_list, scene.project, encoded_search=encoded(
+        leaf("$track_membership", "search", leaf("Sure", "eq", True))))
+    refused(400, admin.get_localization_list, scene.project, encoded_search=encoded(leaf("$related_media", "eq", 1)))
+
+
+def test_related_attributes(admin, scene):
+    admin.update_media(scene.videos[0], media_update={"attributes": {"Camera": "bow"}})
+    assert ids(admin.get_media_list(scene.project, related_attribute=["Stage::larva"])) == [scene.videos[1]]
+    assert ids(admin.get_media_list(scene.project, related_attribute_gt=["Count::50"])) == [scene.videos[1]]
+    assert numbers(scene, scene.found(related_attribute=["Camera::bow"])) == [0, 2, 4]
+    hits = admin.get_media_list(scene.project, encoded_related_search=encoded(leaf("Count", "gte", 5)))
+    assert {row.id: row.incident for row in hits} == {scene.videos[0]: 1, scene.videos[1]: 2}
+    assert admin.get_media_list(scene.project, encoded_related_search=encoded(leaf("Nonsense", "eq", 1))) == []
+    assert len(admin.get_media_list(scene.project, related_attribute=["Nonsense::1"])) == 2
+
+
+def test_section_as_a_search_term(admin, project):
+    scene = Scene(admin, project, videos=2)
+    tag = str(uuid.uuid4())
+    folder = admin.create_section(project, section_spec={"name": "Folder", "tator_user_sections": tag}).id
+    admin.update_media(scene.videos[1], media_update={"primary_section": folder})
+    inside, _ = scene.add({"media_id": scene.videos[1]}, {"media_id": scene.videos[0]})
+    assert scene.search(leaf("$section", "eq", folder)) == [inside]
+    assert scene.search(leaf("tator_user_sections", "eq", tag)) == [inside]
+    refused(404, admin.get_localization_list, project, encoded_search=encoded(leaf("$section", "eq", NOWHERE)))
+
+
+def test_the_same_name_in_two_types_of_different_kind(admin, project):
+    scene = Scene(admin, project)
+    other = add_box_type(admin, project, [scene.video_type], [{"name": "Count", "dtype": "string"}])
+    as_number, = scene.add({"attributes": {"Count": 5}})
+    as_text = admin.create_localization_list(project, body=box(scene.video, other, attributes={"Count": "5"})).id[0]
+    assert scene.found(attribute=["Count::5"]) == [as_number, as_text]
+
+
+def test_similarity(admin, project):
+    video_type = add_media_type(admin, project)
+    kind = add_box_type(admin, project, [video_type], [{"name": "Vector", "dtype": "float_array", "size": 3}])
+    video = add_video(admin, project, video_type)
+    vectors = [[1, 0, 0], [0, 2, 0], [3, 4, 0], [0, 0, 10]]
+    made = admin.create_localization_list(
+        project, body=[box(video, kind, attributes={"Vector": vector}) for vector in vectors]).id
+
+    def near(center, **more):
+        query = {"float_array": [{"name": "Vector", "center": center, **more}]}
+        return [made.index(row.id) for row in
+                admin.get_localization_list_by_id(project, localization_id_query=query, type=kind)]
+
+    assert near([0, 0, 0]) == [0, 1, 2, 3]
+    assert near([0, 0, 0], order="desc") == [3, 2, 1, 0]
+    assert near([0, 0, 0], upper_bound=5) == [0, 1, 2]
+    assert near([0, 0, 0], lower_bound=2, upper_bound=5) == [1, 2]
+    assert near([0, 1, 0], metric="cosine", upper_bound=0.5) == [1, 2]
+    assert near([1, 0, 0], metric="ip")[0] == 2
+    refused(400, admin.get_localization_list_by_id, project,
+            localization_id_query={"float_array": [{"name": "Vector", "center": [0, 0, 0]}]})
+    refused(400, admin.create_localization_list, project, body=box(video, kind, attributes={"Vector": [1, 2]}))
+    refused(400, admin.create_localization_list, project, body=box(video, kind, attributes={"Vector": [1, "a", 3]}))

@@ -1,0 +1,205 @@
+"""Collections, events and tracks."""
+
+import pytest
+import tator
+from support import Scene, add_box_type, add_state_type, encoded, ids, leaf, refused, unique
+
+
+class Tracks(Scene):
+    """A scene with a track type, an event type and a collection type."""
+
+    def __init__(self, api, project, videos=2, **more):
+        super().__init__(api, project, videos)
+        attributes = [{"name": "Name", "dtype": "string"}, {"name": "Size", "dtype": "int"}]
+        self.track_type = add_state_type(api, project, [self.video_type], "Localization", attributes, **more)
+        self.event_type = add_state_type(api, project, [self.video_type], "Frame", attributes)
+        self.collection_type = add_state_type(api, project, [self.video_type], "Media", attributes)
+
+    def track(self, frames, **more):
+        members = self.add(*({"frame": frame} for frame in frames))
+        spec = {"type": self.track_type, "media_ids": [self.video], "localization_ids": members, **more}
+        return self.api.create_state_list(self.project, body=spec).id[0], members
+
+    def state(self, state):
+        return self.api.get_state(state)
+
+    def states(self, **filters):
+        rows = self.api.get_state_list(self.project, **filters)
+        assert self.api.get_state_count(self.project, **filters) == len(rows)
+        return ids(rows)
+
+
+@pytest.fixture
+def scene(admin, project):
+    return Tracks(admin, project)
+
+
+def test_track(admin, scene, project):
+    response = admin.create_state_list(project, body=[
+        {"type": scene.track_type, "media_ids": [scene.video], "localization_ids": scene.add(
+            *({"frame": frame} for frame in (7, 3, 4, 5, 9, 8))), "attributes": {"Name": "eel"}}])
+    assert response.message == "Successfully created 1 states!"
+    row = scene.state(response.id[0])
+    assert isinstance(row, tator.models.State)
+    assert row.segments == [[3, 5], [7, 9]]
+    assert (row.media, len(row.localizations), row.attributes, row.mark) == ([scene.video], 6, {"Name": "eel"}, 0)
+    assert "project" not in row
+
+
+def test_adding_and_removing_members(admin, scene):
+    track, members = scene.track([1, 2, 3])
+    extra = scene.add({"frame": 10})
+    row = admin.update_state(track, state_update={"localization_ids_add": extra}).object
+    assert (row["mark"], row["segments"], sorted(row["localizations"])) == (1, [[1, 3], [10, 10]], sorted(members + extra))
+    row = admin.update_state(row["id"], state_update={"localization_ids_remove": members[1:2], "in_place": 1}).object
+    assert (row["segments"], sorted(row["localizations"])) == ([[1, 1], [3, 3], [10, 10]], sorted([members[0], members[2], *extra]))
+    row = admin.update_state(row["id"], state_update={"localization_ids": extra, "in_place": 1}).object
+    assert (row["segments"], row["localizations"]) == ([[10, 10]], extra)
+    assert scene.state(track).segments == [[1, 3]]  # the old mark keeps its members
+
+
+def test_an_empty_track_has_no_segments(admin, scene, project):
+    track = admin.create_state_list(project, body={"type": scene.track_type, "media_ids": [scene.video]}).id[0]
+    assert (scene.state(track).segments, scene.state(track).localizations) == (None, [])
+
+
+def test_event_needs_a_frame(admin, scene, project):
+    spec = {"type": scene.event_type, "media_ids": [scene.video]}
+    body = refused(400, admin.create_state_list, project, body=spec)
+    assert 'Missing required field in request body "frame".' in body["message"] + body["details"]
+    made = admin.create_state_list(project, body={**spec, "frame": 0}).id[0]
+    assert scene.state(made).frame == 0
+    assert admin.update_state(made, state_update={"frame": 12}).object["frame"] == 12
+
+
+def test_collections_and_filters(admin, scene, project):
+    made = admin.create_state_list(project, body=[
+        {"type": scene.collection_type, "media_ids": scene.videos[: 1 + n % 2], "attributes": {"Size": n, "Name": f"c{n}"}}
+        for n in range(500)]).id
+    assert len(made) == 500
+    assert scene.states(attribute=["Name::c42"]) == made[42:43]
+    assert scene.states(attribute_lt=["Size::5"]) == made[:5]
+    assert ids(admin.get_state_list(project, start=10, stop=15)) == made[10:15]
+    assert scene.states(encoded_search=encoded(leaf("Size", "gte", 498))) == made[498:]
+    assert ids(admin.get_state_list_by_id(project, state_id_query={"ids": made[7:9]})) == made[7:9]
+    assert admin.get_state_count_by_id(project, state_id_query={"media_ids": scene.videos[1:]}) == 250
+
+
+def test_filters_do_not_shorten_the_arrays(admin, scene, project):
+    collection = admin.create_state_list(project, body={"type": scene.collection_type, "media_ids": scene.videos}).id[0]
+    track, members = scene.track([1, 2])
+    row, = [row for row in admin.get_state_list(project, media_id=scene.videos[1:])]
+    assert (row.id, row.media) == (collection, scene.videos)
+    row, = admin.get_state_list(project, related_id=members[:1])
+    assert (row.id, row.localizations) == (track, members)
+    row, = admin.get_state_list_by_id(project, state_id_query={"localization_ids": members[1:]})
+    assert (row.id, row.localizations) == (track, members)
+
+
+def test_localizations_of_a_track(admin, scene, project):
+    track, members = scene.track([1, 2])
+    on_frame, _ = scene.add({"frame": 2}, {"frame": 3})
+    assert scene.found(related_id=[track]) == members
+    rows = admin.get_localization_list_by_id(project, localization_id_query={"state_ids": [track]})
+    assert ids(rows) == members
+    event = admin.create_state_list(project, body={"type": scene.event_type, "media_ids": [scene.video], "frame": 2}).id
+    rows = admin.get_localization_list_by_id(project, localization_id_query={"frame_state_ids": event})
+    assert ids(rows) == [members[1], on_frame]
+
+
+def test_merge(admin, scene):
+    (first, a), (second, b) = scene.track([1, 2]), scene.track([3, 9])
+    message = admin.merge_states(first, state_merge_update={"merge_state_id": second}).message
+    assert message == f"Localizations from state {second} has been merged into {first}. State {second} has been deleted."
+    row = scene.state(first)
+    assert (sorted(row.localizations), row.segments) == (sorted(a + b), [[1, 3], [9, 9]])
+    refused(404, scene.state, second)
+    assert scene.states() == [first]
+    assert scene.found() == a + b
+
+
+@pytest.mark.parametrize("endpoint, kept", [("start", [3, 4, 5]), ("end", [1, 2, 3])])
+def test_trim(admin, scene, endpoint, kept):
+    track, members = scene.track([1, 2, 3, 4, 5])
+    message = admin.trim_state_end(track, state_trim_update={"frame": 3, "endpoint": endpoint}).message
+    assert message == f"State {track} has been updated. Deleted 2 localizations."
+    assert scene.state(track).segments == [[kept[0], kept[-1]]]
+    assert sorted(row.frame for row in scene.list()) == kept
+    assert scene.found(show_all_marks=1, show_deleted=1) == [one for one, n in zip(members, range(1, 6)) if n in kept]
+
+
+def test_trim_spares_members_of_other_tracks(admin, scene, project):
+    track, members = scene.track([1, 2, 3])
+    other = admin.create_state_list(project, body={
+        "type": scene.track_type, "media_ids": [scene.video], "localization_ids": members[:1]}).id[0]
+    message = admin.trim_state_end(track, state_trim_update={"frame": 3, "endpoint": "start"}).message
+    assert message == f"State {track} has been updated. Deleted 1 localizations."
+    assert scene.found() == [members[0], members[2]]
+    assert scene.state(other).localizations == members[:1]
+
+
+def test_delete(admin, scene):
+    track, members = scene.track([1])
+    row = scene.state(track)
+    response = admin.delete_state(track)
+    assert response.message == f"State {row.version}/{row.elemental_id}@@1 successfully deleted!"
+    assert scene.states() == []
+    assert scene.states(show_deleted=1) == [response.id]
+    assert scene.found() == members
+
+
+def test_delete_child_localizations(admin, project):
+    scene = Tracks(admin, project, delete_child_localizations=True)
+    (track, members), (other, _) = scene.track([1, 2]), scene.track([5])
+    admin.update_state(other, state_update={"localization_ids_add": members[:1], "in_place": 1})
+    admin.delete_state(track)
+    assert scene.found() == [members[0], *[one for one in scene.state(other).localizations if one != members[0]]]
+
+
+def test_bulk_update_and_delete(admin, scene, project):
+    made = [scene.track([n])[0] for n in range(4)]
+    message = admin.update_state_list(project, state_bulk_update={
+        "ids": made[:2], "attributes": {"Name": "x"}, "in_place": 1}).message
+    assert message == "Successfully updated 2 states!"
+    assert scene.states(attribute=["Name::x"]) == made[:2]
+    body = refused(400, admin.delete_state_list, project, count=3)
+    assert body["message"] == "Safety check failed - expected 3 but would delete 4"
+    assert admin.delete_state_list(project, attribute=["Name::x"]).message == "Successfully deleted 2 states!"
+    assert scene.states() == made[2:]
+
+
+def test_fields_always_bring_members(admin, scene, project):
+    track, members = scene.track([1, 2])
+    row, = admin.get_state_list(project, fields="id")
+    assert row == {"id": track, "localizations": members, "media": [scene.video]}
+
+
+def test_foreign_members(admin, scene, project, organization):
+    other = Tracks(admin, admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id)
+    foreign = other.add({})
+    refused(400, admin.create_state_list, project, body={
+        "type": scene.track_type, "media_ids": other.videos})
+    refused(400, admin.create_state_list, project, body={
+        "type": scene.track_type, "media_ids": [scene.video], "localization_ids": foreign})
+    assert scene.states() == []
+
+
+def test_deleting_all_media_of_a_state(admin, scene, project):
+    both, one = admin.create_state_list(project, body=[
+        {"type": scene.collection_type, "media_ids": scene.videos},
+        {"type": scene.collection_type, "media_ids": scene.videos[:1]}]).id
+    admin.delete_media(scene.videos[0])
+    assert scene.states() == [both]
+    admin.delete_media(scene.videos[1])
+    assert scene.states() == []
+    refused(404, scene.state, one)
+
+
+def test_members_of_different_types(admin, scene, project):
+    dots = add_box_type(admin, project, [scene.video_type], dtype="dot")
+    dot = admin.create_localization_list(project, body={
+        "media_id": scene.video, "type": dots, "frame": 8, "x": 0.5, "y": 0.5}).id
+    track, members = scene.track([1])
+    admin.update_state(track, state_update={"localization_ids_add": dot, "in_place": 1})
+    assert scene.state(track).segments == [[1, 1], [8, 8]]
+    assert sorted(scene.state(track).localizations) == sorted(members + dot)

@@ -1,0 +1,222 @@
+"""Types, their attribute definitions, and what editing a definition does to existing data."""
+
+import pytest
+from support import NOWHERE, Scene, add_box_type, add_leaf_type, add_media_type, add_state_type, box, ids, refused, unique
+
+
+def definition(api, box_type, name):
+    return next((d for d in api.get_localization_type(box_type).attribute_types if d["name"] == name), None)
+
+
+def add_attribute(api, type_id, addition, entity="LocalizationType"):
+    return api.create_attribute_type(type_id, attribute_type_spec={"entity_type": entity, "addition": addition})
+
+
+def change_attribute(api, type_id, name, update, entity="LocalizationType"):
+    return api.update_attribute_type(type_id, attribute_type_update={
+        "entity_type": entity, "current_name": name, "attribute_type_update": update})
+
+
+@pytest.fixture
+def scene(admin, project):
+    return Scene(admin, project)
+
+
+def test_media_type(admin, project):
+    spec = {"name": "ROV", "dtype": "video", "description": "d", "file_format": "mp4", "default_volume": 30}
+    made = admin.create_media_type(project, media_type_spec=spec).id
+    row = admin.get_media_type(made)
+    assert {**spec} == {key: row[key] for key in spec}
+    assert (row.project, row.visible, row.archive_config, row.streaming_config, row.attribute_types) == (project, True, None, None, [])
+    admin.update_media_type(made, media_type_update={"name": "AUV", "default_volume": 0, "visible": False})
+    row = admin.get_media_type(made)
+    assert (row.name, row.dtype, row.default_volume, row.visible) == ("AUV", "video", 0, False)
+    refused(400, admin.create_media_type, project, media_type_spec={"name": "X", "dtype": "hologram"})
+    refused(400, admin.create_media_type, project, media_type_spec={"name": "X", "dtype": "video", "default_volume": 101})
+    refused(400, admin.create_media_type, project, media_type_spec={"name": "filename", "dtype": "video"})
+
+
+def test_types_are_listed_by_name(admin, project):
+    for name in ("c", "a", "b"):
+        admin.create_media_type(project, media_type_spec={"name": name, "dtype": "image"})
+    assert [row.name for row in admin.get_media_type_list(project)] == ["a", "b", "c"]
+
+
+def test_localization_type(admin, project):
+    video, image = add_media_type(admin, project), add_media_type(admin, project, "image")
+    made = add_box_type(admin, project, [video], color_map={"default": "#ff0000"})
+    row = admin.get_localization_type(made)
+    assert (row.dtype, row.media, row.line_width, row.visible, row.drawable, row.grouping_default) == (
+        "box", [video], 3, True, True, True)
+    assert row.color_map == {"default": "#ff0000"}
+    both = add_box_type(admin, project, [video, image], dtype="dot")
+    assert set(ids(admin.get_localization_type_list(project))) == {made, both}
+    refused(404, admin.create_localization_type, project, localization_type_spec={
+        "name": "X", "dtype": "box", "media_types": [NOWHERE]})
+    refused(400, admin.create_localization_type, project, localization_type_spec={"name": "X", "dtype": "box", "media_types": []})
+    admin.update_localization_type(made, localization_type_update={"line_width": 5, "drawable": False})
+    row = admin.get_localization_type(made)
+    assert (row.line_width, row.drawable, row.dtype) == (5, False, "box")
+
+
+def test_types_for_a_media(admin, project, scene):
+    image = add_media_type(admin, project, "image")
+    add_box_type(admin, project, [image])
+    assert ids(admin.get_localization_type_list(project, media_id=[scene.video])) == [scene.box_type]
+    assert ids(admin.get_localization_type_list(project, type=scene.box_type)) == [scene.box_type]
+
+
+def test_state_type(admin, project):
+    video = add_media_type(admin, project)
+    made = add_state_type(admin, project, [video], "Localization", delete_child_localizations=True)
+    row = admin.get_state_type(made)
+    assert (row.dtype, row.association, row.interpolation, row.delete_child_localizations, row.media) == (
+        "state", "Localization", "latest", True, [video])
+    admin.update_state_type(made, state_type_update={"name": "Track", "delete_child_localizations": False})
+    row = admin.get_state_type(made)
+    assert (row.name, row.association, row.delete_child_localizations) == ("Track", "Localization", False)
+
+
+def test_leaf_and_file_types(admin, project):
+    leaf_type = add_leaf_type(admin, project)
+    assert (admin.get_leaf_type(leaf_type).dtype, ids(admin.get_leaf_type_list(project))) == ("leaf", [leaf_type])
+    admin.update_leaf_type(leaf_type, leaf_type_update={"description": "taxa"})
+    assert admin.get_leaf_type(leaf_type).description == "taxa"
+    file_type = admin.create_file_type(project, file_type_spec={"name": "Report"}).id
+    admin.update_file_type(file_type, file_type_update={"name": "Paper"})
+    assert admin.get_file_type(file_type).name == "Paper"
+    admin.delete_file_type(file_type)
+    refused(404, admin.get_file_type, file_type)
+
+
+def test_deleting_a_type_takes_its_instances(admin, project, scene):
+    scene.add({}, {}, {})
+    kept_type = add_box_type(admin, project, [scene.video_type])
+    kept = admin.create_localization_list(project, body=box(scene.video, kept_type)).id[0]
+    message = admin.delete_localization_type(scene.box_type).message
+    assert str(scene.box_type) in message and "(and 3 instances) deleted successfully!" in message
+    assert scene.found() == [kept]
+    refused(404, admin.get_localization_type, scene.box_type)
+
+
+def test_deleting_a_leaf_type_says_how_many(admin, project):
+    leaf_type = add_leaf_type(admin, project)
+    admin.create_leaf_list(project, body=[{"name": f"l{n}", "type": leaf_type} for n in range(4)])
+    message = admin.delete_leaf_type(leaf_type).message
+    assert str(leaf_type) in message and "4" in message.replace(str(leaf_type), "")
+    assert admin.get_leaf_count(project) == 0
+
+
+def test_adding_an_attribute_fills_in_its_default(admin, project, scene):
+    old, = scene.add({})
+    message = add_attribute(admin, scene.box_type, {"name": "Depth", "dtype": "float", "default": 7.5}).message
+    assert message == "New attribute type 'Depth' added"
+    assert admin.get_localization(old).attributes["Depth"] == 7.5
+    new, other = scene.add({}, {"attributes": {"Depth": 2}})
+    assert admin.get_localization(new).attributes["Depth"] == 7.5
+    assert scene.found(attribute=["Depth::7.5"]) == [old, new]
+    assert scene.found(attribute_lt=["Depth::7"]) == [other]
+    add_attribute(admin, scene.box_type, {"name": "Empty", "dtype": "string"})
+    assert "Empty" not in admin.get_localization(old).attributes
+    assert definition(admin, scene.box_type, "Depth") == {
+        "name": "Depth", "dtype": "float", "default": 7.5, "order": 0, "required": False, "description": ""}
+
+
+@pytest.mark.parametrize("addition, words", [
+    ({"name": "Bad", "dtype": "enum"}, ["enum attribute type definition missing 'choices' field"]),
+    ({"name": "Bad", "dtype": "float_array"}, ["float_array attribute type definition missing 'size' field"]),
+    ({"name": "$bad", "dtype": "int"}, ["Attribute type name can not start with '$' character"]),
+    ({"name": "Species", "dtype": "int"}, ["is already an attribute."]),
+    ({"name": "Bad", "dtype": "complex"}, ["Input should be", "literal_error"]),
+    ({"name": "semi?colon", "dtype": "int"}, []),
+])
+def test_bad_additions(admin, scene, addition, words):
+    before = admin.get_localization_type(scene.box_type).attribute_types
+    body = refused(400, add_attribute, admin, scene.box_type, addition)
+    for word in words:
+        assert word in body["message"] + body["details"]
+    assert admin.get_localization_type(scene.box_type).attribute_types == before
+
+
+def test_renaming_moves_the_values(admin, scene):
+    one, = scene.add({"attributes": {"Species": "cod"}})
+    change_attribute(admin, scene.box_type, "Species", {"name": "Taxon"})
+    assert admin.get_localization(one).attributes["Taxon"] == "cod"
+    assert "Species" not in admin.get_localization(one).attributes
+    assert scene.found(attribute=["Taxon::cod"]) == [one]
+    assert definition(admin, scene.box_type, "Species") is None
+
+
+def test_a_rename_must_find_its_attribute_and_a_free_name(admin, scene):
+    body = refused(400, change_attribute, admin, scene.box_type, "Nothing", {"name": "Something"})
+    assert "Could not find attribute name" in body["message"] + body["details"]
+    refused(400, change_attribute, admin, scene.box_type, "Species", {"name": "Count"})
+    assert definition(admin, scene.box_type, "Species")
+
+
+@pytest.mark.parametrize("name, update", [
+    ("Count", {"dtype": "float"}), ("Length", {"dtype": "int"}), ("Stage", {"dtype": "string"}),
+    ("Species", {"dtype": "enum", "choices": ["cod", "eel"]}),
+])
+def test_allowed_mutations(admin, scene, name, update):
+    one, = scene.add({"attributes": {"Count": 3, "Length": 2.5, "Stage": "egg", "Species": "cod"}})
+    before = admin.get_localization(one).attributes
+    change_attribute(admin, scene.box_type, name, {"name": name, **update})
+    assert definition(admin, scene.box_type, name)["dtype"] == update["dtype"]
+    assert admin.get_localization(one).attributes == before
+
+
+def test_a_mutated_number_still_compares_as_a_number(admin, scene):
+    small, large = scene.add({"attributes": {"Count": 9}}, {"attributes": {"Count": 10}})
+    change_attribute(admin, scene.box_type, "Count", {"name": "Count", "dtype": "float"})
+    assert scene.found(attribute_gt=["Count::9.5"]) == [large]
+    assert scene.found(attribute_lte=["Count::9"]) == [small]
+
+
+@pytest.mark.parametrize("name, dtype", [
+    ("Count", "string"), ("Length", "bool"), ("Certain", "int"), ("Seen", "string"), ("Where", "string"), ("Stage", "int")])
+def test_forbidden_mutations_change_nothing(admin, scene, name, dtype):
+    one, = scene.add({"attributes": {"Count": 3}})
+    before = admin.get_localization_type(scene.box_type).attribute_types
+    was = definition(admin, scene.box_type, name)["dtype"]
+    body = refused(400, change_attribute, admin, scene.box_type, name, {"name": "Renamed", "dtype": dtype})
+    assert f"from {was} to {dtype} is not allowed!" in body["message"] + body["details"]
+    assert admin.get_localization_type(scene.box_type).attribute_types == before
+    assert admin.get_localization(one).attributes["Count"] == 3
+
+
+def test_patch_merges_and_put_replaces(admin, scene):
+    change_attribute(admin, scene.box_type, "Count", {"name": "Count", "dtype": "int", "description": "how many"})
+    merged = definition(admin, scene.box_type, "Count")
+    assert (merged["minimum"], merged["maximum"], merged["description"]) == (0.0, 10000.0, "how many")
+    admin.replace_attribute_type(scene.box_type, attribute_type_update={
+        "entity_type": "LocalizationType", "current_name": "Count", "attribute_type_update": {"name": "Count", "dtype": "int"}})
+    replaced = definition(admin, scene.box_type, "Count")
+    assert "minimum" not in replaced and replaced["description"] == ""
+
+
+def test_deleting_an_attribute_takes_its_values(admin, scene):
+    one, = scene.add({"attributes": {"Species": "cod", "Count": 1}})
+    message = admin.delete_attribute_type(scene.box_type, attribute_type_delete={
+        "entity_type": "LocalizationType", "name": "Species"}).message
+    assert message == "Attribute 'Species' deleted"
+    assert admin.get_localization(one).attributes == {"Count": 1}
+    refused(400, admin.delete_attribute_type, scene.box_type, attribute_type_delete={
+        "entity_type": "LocalizationType", "name": "Species"})
+    add_attribute(admin, scene.box_type, {"name": "Species", "dtype": "int"})
+    assert scene.found(attribute_null=["Species::true"]) == [one]
+
+
+@pytest.mark.parametrize("entity, make, read", [
+    ("MediaType", lambda a, p: add_media_type(a, p), "get_media_type"),
+    ("StateType", lambda a, p: add_state_type(a, p, [add_media_type(a, p)], "Frame"), "get_state_type"),
+    ("LeafType", lambda a, p: add_leaf_type(a, p), "get_leaf_type"),
+    ("FileType", lambda a, p: a.create_file_type(p, file_type_spec={"name": unique("f")}).id, "get_file_type"),
+])
+def test_every_entity_takes_attributes(admin, project, entity, make, read):
+    type_id = make(admin, project)
+    add_attribute(admin, type_id, {"name": "One", "dtype": "int"}, entity)
+    change_attribute(admin, type_id, "One", {"name": "Two"}, entity)
+    assert [d["name"] for d in getattr(admin, read)(type_id).attribute_types] == ["Two"]
+    admin.delete_attribute_type(type_id, attribute_type_delete={"entity_type": entity, "name": "Two"})
+    assert getattr(admin, read)(type_id).attribute_types == []
