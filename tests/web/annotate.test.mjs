@@ -66,7 +66,7 @@ async function signedIn(t) {
   return page;
 }
 
-const canvasOf = (page) => page.getByRole('img', { name: 'Frame', exact: true });
+const canvasOf = (page) => page.getByLabel('Frame', { exact: true });
 
 /** Waits until the picture of this frame is drawn, then reads its bar code off the canvas. */
 async function expectFrame(page, frame) {

@@ -43,6 +43,16 @@ pub enum Task {
     /// requests finish (server.drain_secs), closes the database and exits 0. Only one process at a
     /// time opens a data folder: a second one exits 1 and says who holds it.
     Serve(Serve),
+    /// Add videos and images to a project, in place: nothing is copied, and the files stay as they are.
+    ///
+    /// Folders are searched through for media files. A project of that name is made if there is none.
+    /// A file that cannot be read becomes a media with the state `failed` and a message; a file that is
+    /// in the project already is skipped. Exits 1 if a file failed.
+    Import(Import),
+    /// Write the annotations of a project in another program's format.
+    ///
+    /// Says first what the format cannot hold. The file is written whole or not at all.
+    Export(Export),
     /// Make and look after accounts.
     #[command(subcommand)]
     User(UserTask),
@@ -94,6 +104,45 @@ impl Serve {
             );
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Files and folders.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The project's name.
+    #[arg(long, value_name = "NAME")]
+    pub project: String,
+    /// A folder of the project; made if there is none of that name.
+    #[arg(long, value_name = "NAME")]
+    pub section: Option<String>,
+    /// Copy the files into the station's own store, so that the originals may go.
+    #[arg(long)]
+    pub copy: bool,
+    /// Print one JSON object a file: path, media (its id), state (ready, failed, skipped), message,
+    /// num_frames, done, total.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The project's name.
+    #[arg(long, value_name = "NAME")]
+    pub project: String,
+    /// The format: coco (instances: boxes and polygons).
+    #[arg(long, value_name = "FORMAT", value_parser = ["coco"])]
+    pub format: String,
+    /// The file to write.
+    #[arg(long, value_name = "PATH")]
+    pub out: PathBuf,
+    /// The attribute whose value is the category of an annotation [default: the name of its type].
+    #[arg(long, value_name = "ATTRIBUTE")]
+    pub category: Option<String>,
+    /// Print the report as one JSON object: path, annotations, images, categories, losses.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod doctor;
+mod exchange;
 mod place;
 mod user;
 
@@ -68,6 +69,8 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
             .await?;
             Ok(0)
         }
+        Task::Import(import) => exchange::import(&place, import).await,
+        Task::Export(export) => exchange::export(&place, export).await,
         Task::User(task) => user::perform(&place, task).await,
         Task::Doctor { json } => doctor::perform(&place, json).await,
         Task::Openapi => {

@@ -20,8 +20,16 @@ async fn main() {
         eprintln!("usage: frame_bench CLIP [WORKER]");
         std::process::exit(2);
     };
-    let beside = || std::env::current_exe().ok().and_then(|path| Some(path.parent()?.parent()?.join("transect-frames")));
-    let binary = arguments.get(1).cloned().or_else(beside).expect("the program has a path");
+    let beside = || {
+        std::env::current_exe()
+            .ok()
+            .and_then(|path| Some(path.parent()?.parent()?.join("transect-frames")))
+    };
+    let binary = arguments
+        .get(1)
+        .cloned()
+        .or_else(beside)
+        .expect("the program has a path");
     let workers = Workers::new(Options {
         binary,
         processes: 1,
@@ -30,22 +38,39 @@ async fn main() {
     });
     let index_file = std::env::temp_dir().join(format!("frame_bench.{}.index", std::process::id()));
     let began = Instant::now();
-    let index = workers.index(clip, &index_file).await.expect("the clip can be indexed");
+    let index = workers
+        .index(clip, &index_file)
+        .await
+        .expect("the clip can be indexed");
     let index_ms = began.elapsed().as_secs_f64() * 1000.0;
     let count = index.frame_count() as u64;
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let random: Vec<u64> = (0..RANDOM).map(|_| dice.below(count)).collect();
-    let anchors: Vec<u64> = (0..ANCHORS).map(|_| LOOKS + 15 + dice.below(count - 2 * (LOOKS + 15))).collect();
+    let anchors: Vec<u64> = (0..ANCHORS)
+        .map(|_| LOOKS + 15 + dice.below(count - 2 * (LOOKS + 15)))
+        .collect();
     let runs = |step: &mut dyn FnMut(u64, u64) -> u64| -> Vec<u64> {
-        anchors.iter().flat_map(|&anchor| (0..LOOKS).map(move |look| (anchor, look))).map(|(anchor, look)| step(anchor, look)).collect()
+        anchors
+            .iter()
+            .flat_map(|&anchor| (0..LOOKS).map(move |look| (anchor, look)))
+            .map(|(anchor, look)| step(anchor, look))
+            .collect()
     };
     let forward = runs(&mut |anchor, look| anchor + look);
     let back = runs(&mut |anchor, look| anchor - look);
     let near = runs(&mut |anchor, _| anchor - 15 + dice.below(31));
-    let bench = Bench { workers: &workers, clip, index_file: &index_file };
+    let bench = Bench {
+        workers: &workers,
+        clip,
+        index_file: &index_file,
+    };
     bench.run(&random[..1]).await;
     let random = bench.run(&random).await;
-    let (forward, back, near) = (bench.run(&forward).await, bench.run(&back).await, bench.run(&near).await);
+    let (forward, back, near) = (
+        bench.run(&forward).await,
+        bench.run(&back).await,
+        bench.run(&near).await,
+    );
     let figures = serde_json::json!({
         "frames": count,
         "index_ms": index_ms,
@@ -77,26 +102,49 @@ impl Bench<'_> {
         for &frame in frames {
             let began = Instant::now();
             let request = PictureRequest::jpg(self.clip, self.index_file, frame);
-            self.workers.picture(request).await.expect("the frame decodes");
+            self.workers
+                .picture(request)
+                .await
+                .expect("the frame decodes");
             walls.push(began.elapsed().as_secs_f64() * 1000.0);
         }
         let cpu_ms = (self.cpu_ms() - before) / frames.len() as f64;
         walls.sort_by(f64::total_cmp);
-        Figures { cpu_ms, p50_ms: walls[walls.len() / 2], p95_ms: walls[walls.len() * 95 / 100] }
+        Figures {
+            cpu_ms,
+            p50_ms: walls[walls.len() / 2],
+            p95_ms: walls[walls.len() * 95 / 100],
+        }
     }
 
     /// Processor time of this program and its workers.
     fn cpu_ms(&self) -> f64 {
-        let ids = self.workers.process_ids().into_iter().map(|id| id.to_string());
-        ids.chain(["self".to_owned()]).map(|id| process_cpu_ms(&id)).sum()
+        let ids = self
+            .workers
+            .process_ids()
+            .into_iter()
+            .map(|id| id.to_string());
+        ids.chain(["self".to_owned()])
+            .map(|id| process_cpu_ms(&id))
+            .sum()
     }
 }
 
 /// User and system time from `/proc`, which counts in hundredths of a second.
 fn process_cpu_ms(id: &str) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> = text
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) * 10.0
 }
 

@@ -21,7 +21,9 @@ impl Bits<'_> {
 
     /// An unsigned Exp-Golomb number (H.264, 9.1).
     fn golomb(&mut self) -> u32 {
-        let zeros = (0..32).take_while(|_| self.at < self.bytes.len() * 8 && self.take(1) == 0).count() as u32;
+        let zeros = (0..32)
+            .take_while(|_| self.at < self.bytes.len() * 8 && self.take(1) == 0)
+            .count() as u32;
         ((1_u64 << zeros) - 1 + u64::from(self.take(zeros))) as u32
     }
 }
@@ -29,18 +31,25 @@ impl Bits<'_> {
 /// Returns whether decoding may start with this packet, or none where only the container can tell.
 pub fn random_access(codec: &str, headers: &[u8], packet: &[u8]) -> Option<bool> {
     match codec {
-        "h264" => Some(units(headers, packet, 4).any(|unit| match unit.first().map_or(0, |byte| byte & 31) {
-            5 => true,
-            6 => recovers_at_once(&unit[1..]),
-            _ => false,
+        "h264" => {
+            Some(units(headers, packet, 4).any(
+                |unit| match unit.first().map_or(0, |byte| byte & 31) {
+                    5 => true,
+                    6 => recovers_at_once(&unit[1..]),
+                    _ => false,
+                },
+            ))
+        }
+        "hevc" => Some(units(headers, packet, 21).any(|unit| {
+            unit.first()
+                .is_some_and(|byte| (16..=21).contains(&(byte >> 1 & 63)))
         })),
-        "hevc" => Some(
-            units(headers, packet, 21).any(|unit| unit.first().is_some_and(|byte| (16..=21).contains(&(byte >> 1 & 63)))),
-        ),
         "vp8" => Some(packet.first().is_some_and(|byte| byte & 1 == 0)),
         "vp9" => Some(vp9_key(packet)),
         "av1" => av1_key(packet),
-        "mpeg4" => start_code(packet, 0xb6).map(|rest| rest.first().is_some_and(|byte| byte >> 6 == 0)),
+        "mpeg4" => {
+            start_code(packet, 0xb6).map(|rest| rest.first().is_some_and(|byte| byte >> 6 == 0))
+        }
         "mpeg1video" | "mpeg2video" => {
             start_code(packet, 0).map(|rest| rest.get(1).is_some_and(|byte| byte >> 3 & 7 == 1))
         }
@@ -50,20 +59,30 @@ pub fn random_access(codec: &str, headers: &[u8], packet: &[u8]) -> Option<bool>
 
 /// Splits a packet into NAL units: length-prefixed if the headers are a configuration record, else by start codes.
 /// `length_at` is where the record holds the size of the prefix.
-fn units<'a>(headers: &[u8], packet: &'a [u8], length_at: usize) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
+fn units<'a>(
+    headers: &[u8],
+    packet: &'a [u8],
+    length_at: usize,
+) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
     if headers.first() == Some(&1) && headers.len() > length_at {
         let prefix = usize::from(headers[length_at] & 3) + 1;
         let mut rest = packet;
         return Box::new(std::iter::from_fn(move || {
             let (length, after) = rest.split_at_checked(prefix)?;
-            let length = length.iter().fold(0_usize, |value, &byte| value << 8 | usize::from(byte));
+            let length = length
+                .iter()
+                .fold(0_usize, |value, &byte| value << 8 | usize::from(byte));
             let (unit, after) = after.split_at(length.min(after.len()));
             rest = after;
             Some(unit)
         }));
     }
-    let starts: Vec<usize> =
-        packet.windows(3).enumerate().filter(|(_, window)| *window == [0, 0, 1]).map(|(at, _)| at + 3).collect();
+    let starts: Vec<usize> = packet
+        .windows(3)
+        .enumerate()
+        .filter(|(_, window)| *window == [0, 0, 1])
+        .map(|(at, _)| at + 3)
+        .collect();
     Box::new(starts.into_iter().map(move |at| &packet[at..]))
 }
 
@@ -84,7 +103,12 @@ fn recovers_at_once(mut message: &[u8]) -> bool {
         let kind = number(&mut message);
         let size = number(&mut message);
         if kind == 6 {
-            return Bits { bytes: message, at: 0 }.golomb() == 0;
+            return Bits {
+                bytes: message,
+                at: 0,
+            }
+            .golomb()
+                == 0;
         }
         message = message.get(size..).unwrap_or_default();
     }
@@ -92,12 +116,17 @@ fn recovers_at_once(mut message: &[u8]) -> bool {
 }
 
 fn start_code(packet: &[u8], code: u8) -> Option<&[u8]> {
-    let at = packet.windows(4).position(|window| window == [0, 0, 1, code])?;
+    let at = packet
+        .windows(4)
+        .position(|window| window == [0, 0, 1, code])?;
     Some(&packet[at + 4..])
 }
 
 fn vp9_key(packet: &[u8]) -> bool {
-    let mut bits = Bits { bytes: packet, at: 0 };
+    let mut bits = Bits {
+        bytes: packet,
+        at: 0,
+    };
     let marker = bits.take(2);
     let profile = bits.take(1) | bits.take(1) << 1;
     if profile == 3 {
@@ -117,7 +146,9 @@ fn av1_key(mut unit: &[u8]) -> Option<bool> {
         let mut size = rest.len();
         if header & 2 != 0 {
             let length = rest.iter().take(8).position(|byte| byte & 0x80 == 0)? + 1;
-            size = (0..length).fold(0, |value, at| value | usize::from(rest[at] & 0x7f) << (7 * at));
+            size = (0..length).fold(0, |value, at| {
+                value | usize::from(rest[at] & 0x7f) << (7 * at)
+            });
             rest = &rest[length..];
         }
         let (payload, after) = rest.split_at_checked(size)?;
@@ -137,24 +168,36 @@ fn av1_key(mut unit: &[u8]) -> Option<bool> {
 }
 
 /// Returns the codec as WebCodecs spells it, and the configuration record it needs, or none if browsers do not decode it.
-pub fn web_codec(codec: &str, headers: &[u8], level: i32, depth: i32, packet: &[u8]) -> (Option<String>, Option<Vec<u8>>) {
+pub fn web_codec(
+    codec: &str,
+    headers: &[u8],
+    level: i32,
+    depth: i32,
+    packet: &[u8],
+) -> (Option<String>, Option<Vec<u8>>) {
     let record = (headers.first() == Some(&1)).then(|| headers.to_vec());
     match codec {
         "h264" => {
             let profile = match &record {
                 Some(record) => record.get(1..4).map(<[u8]>::to_vec),
                 None => [packet, headers].iter().find_map(|bytes| {
-                    let set = units(&[], bytes, 4).find(|unit| unit.first().is_some_and(|byte| byte & 31 == 7))?;
+                    let set = units(&[], bytes, 4)
+                        .find(|unit| unit.first().is_some_and(|byte| byte & 31 == 7))?;
                     set.get(1..4).map(<[u8]>::to_vec)
                 }),
             };
-            (profile.map(|bytes| format!("avc1.{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2])), record)
+            (
+                profile
+                    .map(|bytes| format!("avc1.{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2])),
+                record,
+            )
         }
         "hevc" => {
             let profile = match &record {
                 Some(record) => record.get(1..13).map(<[u8]>::to_vec),
                 None => [packet, headers].iter().find_map(|bytes| {
-                    let set = units(&[], bytes, 21).find(|unit| unit.first().is_some_and(|byte| byte >> 1 & 63 == 33))?;
+                    let set = units(&[], bytes, 21)
+                        .find(|unit| unit.first().is_some_and(|byte| byte >> 1 & 63 == 33))?;
                     without_escapes(set).get(3..15).map(<[u8]>::to_vec)
                 }),
             };
@@ -163,10 +206,16 @@ pub fn web_codec(codec: &str, headers: &[u8], level: i32, depth: i32, packet: &[
         }
         "vp8" => (Some("vp8".into()), None),
         "vp9" => {
-            let mut bits = Bits { bytes: packet, at: 2 };
+            let mut bits = Bits {
+                bytes: packet,
+                at: 2,
+            };
             let profile = bits.take(1) | bits.take(1) << 1;
             let level = if level > 0 { level } else { 41 };
-            (Some(format!("vp09.{profile:02}.{level:02}.{depth:02}")), None)
+            (
+                Some(format!("vp09.{profile:02}.{level:02}.{depth:02}")),
+                None,
+            )
         }
         "av1" => (av1_string(headers), None),
         _ => (None, None),
@@ -191,10 +240,18 @@ fn without_escapes(unit: &[u8]) -> Vec<u8> {
 /// ISO/IEC 14496-15, annex E: profile space and number, compatibility backwards, tier and level, constraints.
 fn hevc_string(name: &str, profile: &[u8]) -> String {
     let space = ["", "A", "B", "C"][usize::from(profile[0] >> 6)];
-    let compatibility = u32::from_be_bytes([profile[1], profile[2], profile[3], profile[4]]).reverse_bits();
+    let compatibility =
+        u32::from_be_bytes([profile[1], profile[2], profile[3], profile[4]]).reverse_bits();
     let tier = if profile[0] >> 5 & 1 == 1 { 'H' } else { 'L' };
-    let mut text = format!("{name}.{space}{}.{compatibility:X}.{tier}{}", profile[0] & 31, profile[11]);
-    let used = profile[5..11].iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+    let mut text = format!(
+        "{name}.{space}{}.{compatibility:X}.{tier}{}",
+        profile[0] & 31,
+        profile[11]
+    );
+    let used = profile[5..11]
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |at| at + 1);
     for byte in &profile[5..5 + used] {
         text.push_str(&format!(".{byte:X}"));
     }
@@ -213,7 +270,11 @@ fn av1_string(record: &[u8]) -> Option<String> {
         (true, false) => 10,
         _ => 8,
     };
-    Some(format!("av01.{}.{:02}{tier}.{depth:02}", first >> 5, first & 31))
+    Some(format!(
+        "av01.{}.{:02}{tier}.{depth:02}",
+        first >> 5,
+        first & 31
+    ))
 }
 
 #[cfg(test)]
@@ -226,8 +287,18 @@ mod tests {
         let cases: [(&str, &[u8], &[u8], Option<bool>); 9] = [
             ("h264", &record, &[0, 0, 0, 2, 0x65, 0x88], Some(true)),
             ("h264", &record, &[0, 0, 0, 2, 0x41, 0x9a], Some(false)),
-            ("h264", &record, &[0, 0, 0, 4, 6, 6, 1, 0xc4, 0, 0, 0, 1, 0x41], Some(true)),
-            ("h264", &[], &[0, 0, 0, 1, 6, 6, 1, 0x44, 0, 0, 1, 0x41], Some(false)),
+            (
+                "h264",
+                &record,
+                &[0, 0, 0, 4, 6, 6, 1, 0xc4, 0, 0, 0, 1, 0x41],
+                Some(true),
+            ),
+            (
+                "h264",
+                &[],
+                &[0, 0, 0, 1, 6, 6, 1, 0x44, 0, 0, 1, 0x41],
+                Some(false),
+            ),
             ("hevc", &[], &[0, 0, 1, 21 << 1, 1], Some(true)),
             ("hevc", &[], &[0, 0, 1, 8 << 1, 1], Some(false)),
             ("vp9", &[], &[0x82], Some(true)),
@@ -235,18 +306,39 @@ mod tests {
             ("prores", &[], &[0], None),
         ];
         for (codec, headers, packet, expected) in cases {
-            assert_eq!(random_access(codec, headers, packet), expected, "{codec} {packet:x?}");
+            assert_eq!(
+                random_access(codec, headers, packet),
+                expected,
+                "{codec} {packet:x?}"
+            );
         }
     }
 
     #[test]
     fn spells_codecs_for_browsers() {
         let avc = web_codec("h264", &[1, 0x64, 0, 0x28, 0xff], 0, 8, &[]);
-        assert_eq!(avc, (Some("avc1.640028".into()), Some(vec![1, 0x64, 0, 0x28, 0xff])));
+        assert_eq!(
+            avc,
+            (
+                Some("avc1.640028".into()),
+                Some(vec![1, 0x64, 0, 0x28, 0xff])
+            )
+        );
         let hevc = [1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93];
-        assert_eq!(web_codec("hevc", &hevc, 0, 8, &[]).0.unwrap(), "hvc1.1.6.L93.90");
-        assert_eq!(web_codec("av1", &[0x81, 0x08, 0x0c, 0], 0, 8, &[]).0.unwrap(), "av01.0.08M.08");
-        assert_eq!(web_codec("vp9", &[], -99, 10, &[0x92]).0.unwrap(), "vp09.02.41.10");
+        assert_eq!(
+            web_codec("hevc", &hevc, 0, 8, &[]).0.unwrap(),
+            "hvc1.1.6.L93.90"
+        );
+        assert_eq!(
+            web_codec("av1", &[0x81, 0x08, 0x0c, 0], 0, 8, &[])
+                .0
+                .unwrap(),
+            "av01.0.08M.08"
+        );
+        assert_eq!(
+            web_codec("vp9", &[], -99, 10, &[0x92]).0.unwrap(),
+            "vp09.02.41.10"
+        );
         assert_eq!(web_codec("prores", &[], 0, 10, &[]), (None, None));
     }
 }

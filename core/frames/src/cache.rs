@@ -24,7 +24,13 @@ pub struct Cache {
 
 impl Cache {
     pub fn new(limit_bytes: u64) -> Self {
-        Cache { limit_bytes, size_bytes: 0, clock: 0, entries: HashMap::new(), by_use: BTreeMap::new() }
+        Cache {
+            limit_bytes,
+            size_bytes: 0,
+            clock: 0,
+            entries: HashMap::new(),
+            by_use: BTreeMap::new(),
+        }
     }
 
     pub fn limit_bytes(&self) -> u64 {
@@ -54,9 +60,18 @@ impl Cache {
         self.clock += 1;
         self.size_bytes += size_bytes;
         self.by_use.insert(self.clock, key);
-        self.entries.insert(key, Entry { frame, size_bytes, used_at: self.clock });
+        self.entries.insert(
+            key,
+            Entry {
+                frame,
+                size_bytes,
+                used_at: self.clock,
+            },
+        );
         while self.size_bytes > self.limit_bytes {
-            let Some((_, oldest)) = self.by_use.pop_first() else { return };
+            let Some((_, oldest)) = self.by_use.pop_first() else {
+                return;
+            };
             if let Some(entry) = self.entries.remove(&oldest) {
                 self.size_bytes -= entry.size_bytes;
             }
@@ -77,7 +92,10 @@ mod tests {
         cache.put((0, 1), picture());
         assert!(cache.get((0, 0)).is_some());
         cache.put((0, 2), picture());
-        assert_eq!([0, 1, 2].map(|frame| cache.contains((0, frame))), [true, false, true]);
+        assert_eq!(
+            [0, 1, 2].map(|frame| cache.contains((0, frame))),
+            [true, false, true]
+        );
         Cache::new(1).put((0, 0), picture());
     }
 }

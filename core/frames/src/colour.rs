@@ -21,23 +21,36 @@ struct Map {
 pub fn to_jpeg(source: &Frame, colour: Colour) -> Result<Frame> {
     let mut result = Frame::blank(PixelFormat::YUVJ420P, source.width(), source.height())?;
     let map = map(colour);
-    let lost = || Error { what: "convert a picture", reason: "it has no planes".into() };
+    let lost = || Error {
+        what: "convert a picture",
+        reason: "it has no planes".into(),
+    };
     let (width, chroma_width) = (source.width() as usize, source.width().div_ceil(2) as usize);
     let (y, y_stride) = source.plane(0).ok_or_else(lost)?;
     let (u, u_stride) = source.plane(1).ok_or_else(lost)?;
     let (v, v_stride) = source.plane(2).ok_or_else(lost)?;
-    let chroma = || u.chunks(u_stride).zip(v.chunks(v_stride)).map(|(u, v)| (&u[..chroma_width], &v[..chroma_width]));
+    let chroma = || {
+        u.chunks(u_stride)
+            .zip(v.chunks(v_stride))
+            .map(|(u, v)| (&u[..chroma_width], &v[..chroma_width]))
+    };
 
     let mut share = vec![0_i16; chroma_width * 2];
     let (target, stride) = result.plane_mut(0).ok_or_else(lost)?;
-    for ((targets, sources), (u, v)) in target.chunks_mut(stride * 2).zip(y.chunks(y_stride * 2)).zip(chroma()) {
+    for ((targets, sources), (u, v)) in target
+        .chunks_mut(stride * 2)
+        .zip(y.chunks(y_stride * 2))
+        .zip(chroma())
+    {
         for (at, (&u, &v)) in u.iter().zip(v).enumerate() {
             let sum = multiply(centred(u), map.luma[1]) + multiply(centred(v), map.luma[2]);
             share[at * 2] = sum;
             share[at * 2 + 1] = sum;
         }
         for (target, source) in targets.chunks_mut(stride).zip(sources.chunks(y_stride)) {
-            for ((target, &source), &share) in target[..width].iter_mut().zip(&source[..width]).zip(&share) {
+            for ((target, &source), &share) in
+                target[..width].iter_mut().zip(&source[..width]).zip(&share)
+            {
                 let luma = (i16::from(source) - map.black) << SAMPLE_BITS;
                 *target = rounded(multiply(luma, map.luma[0]).saturating_add(share));
             }
@@ -81,7 +94,11 @@ fn weights(matrix: Matrix) -> (f64, f64) {
 fn map(colour: Colour) -> Map {
     let (red, blue) = weights(colour.matrix);
     let green = 1.0 - red - blue;
-    let (luma_gain, chroma_gain) = if colour.full_range { (1.0, 1.0) } else { (255.0 / 219.0, 255.0 / 224.0) };
+    let (luma_gain, chroma_gain) = if colour.full_range {
+        (1.0, 1.0)
+    } else {
+        (255.0 / 219.0, 255.0 / 224.0)
+    };
     // Red, green and blue from (luma, u, v), all scaled to full range.
     let from_v = [2.0 * (1.0 - red), -2.0 * red * (1.0 - red) / green, 0.0];
     let from_u = [0.0, -2.0 * blue * (1.0 - blue) / green, 2.0 * (1.0 - blue)];
@@ -92,10 +109,20 @@ fn map(colour: Colour) -> Map {
     let fixed = |value: f64| (value * f64::from(1 << COEFFICIENT_BITS)).round() as i16;
     Map {
         black: if colour.full_range { 0 } else { 16 },
-        luma: [fixed(luma_gain), fixed(luma_of(from_u) * chroma_gain), fixed(luma_of(from_v) * chroma_gain)],
+        luma: [
+            fixed(luma_gain),
+            fixed(luma_of(from_u) * chroma_gain),
+            fixed(luma_of(from_v) * chroma_gain),
+        ],
         chroma: [
-            [fixed(u_of(from_u) * chroma_gain), fixed(u_of(from_v) * chroma_gain)],
-            [fixed(v_of(from_u) * chroma_gain), fixed(v_of(from_v) * chroma_gain)],
+            [
+                fixed(u_of(from_u) * chroma_gain),
+                fixed(u_of(from_v) * chroma_gain),
+            ],
+            [
+                fixed(v_of(from_u) * chroma_gain),
+                fixed(v_of(from_v) * chroma_gain),
+            ],
         ],
     }
 }
@@ -115,8 +142,14 @@ mod tests {
 
     #[test]
     fn agrees_with_the_standards() {
-        let hd = Colour { matrix: Matrix::Bt709, full_range: false };
-        let sd = Colour { matrix: Matrix::Bt601, full_range: false };
+        let hd = Colour {
+            matrix: Matrix::Bt709,
+            full_range: false,
+        };
+        let sd = Colour {
+            matrix: Matrix::Bt601,
+            full_range: false,
+        };
         // Black, white, and pure red, green and blue: BT.709 limited in, BT.601 full out.
         let cases = [
             (hd, [16, 128, 128], [0, 128, 128]),
@@ -129,7 +162,10 @@ mod tests {
         ];
         for (colour, yuv, expected) in cases {
             let found = convert(colour, yuv);
-            let near = found.iter().zip(expected).all(|(&found, expected)| found.abs_diff(expected) <= 1);
+            let near = found
+                .iter()
+                .zip(expected)
+                .all(|(&found, expected)| found.abs_diff(expected) <= 1);
             assert!(near, "{colour:?} {yuv:?}: {found:?}, not {expected:?}");
         }
     }

@@ -16,8 +16,16 @@ const LARGEST_PIXELS: u64 = 1 << 27;
 /// Makes a grid or an animation.
 ///
 /// Errors: `Invalid` if layout, format and number of frames do not go together; those of the frames.
-pub fn compose(source: &mut Source, cache: &mut Cache, request: &ComposeRequest) -> Result<Encoded, WorkerError> {
-    let invalid = |message: &str| Err(WorkerError::Invalid { message: message.into() });
+pub fn compose(
+    source: &mut Source,
+    cache: &mut Cache,
+    request: &ComposeRequest,
+) -> Result<Encoded, WorkerError> {
+    let invalid = |message: &str| {
+        Err(WorkerError::Invalid {
+            message: message.into(),
+        })
+    };
     if request.frames.is_empty() || request.frames.len() > MOST_FRAMES {
         return invalid("from 1 to 1000 frames go into one picture");
     }
@@ -27,7 +35,9 @@ pub fn compose(source: &mut Source, cache: &mut Cache, request: &ComposeRequest)
         render(&decoded, rotation, request.roi, request.size, Use::Rgb)
     });
     match (request.layout, request.format) {
-        (Layout::Animate { rate }, _) if rate.num <= 0 || rate.den <= 0 || rate.as_f64() > 1000.0 => {
+        (Layout::Animate { rate }, _)
+            if rate.num <= 0 || rate.den <= 0 || rate.as_f64() > 1000.0 =>
+        {
             invalid("the rate must be above 0 and at most 1000 pictures per second")
         }
         (Layout::Animate { rate }, Format::Gif) => animation::gif(pictures, rate_delay_secs(rate)),
@@ -41,7 +51,14 @@ pub fn compose(source: &mut Source, cache: &mut Cache, request: &ComposeRequest)
                 return encode(&canvas, format, request.quality);
             }
             let (width, height) = (canvas.width(), canvas.height());
-            let planes = scale(&canvas, Colour::JPEG, PixelFormat::YUVJ420P, Colour::JPEG, width, height);
+            let planes = scale(
+                &canvas,
+                Colour::JPEG,
+                PixelFormat::YUVJ420P,
+                Colour::JPEG,
+                width,
+                height,
+            );
             encode(&planes.map_err(refused)?, format, request.quality)
         }
     }
@@ -53,11 +70,15 @@ fn rate_delay_secs(rate: Fraction) -> f64 {
 
 /// Columns and rows for a number of frames.
 fn grid(count: u32, columns: Option<u32>, rows: Option<u32>) -> Result<(u32, u32), WorkerError> {
-    let columns = columns.unwrap_or_else(|| f64::from(count).sqrt().ceil() as u32).max(1);
+    let columns = columns
+        .unwrap_or_else(|| f64::from(count).sqrt().ceil() as u32)
+        .max(1);
     let needed = count.div_ceil(columns);
     let rows = rows.unwrap_or(needed);
     if rows < needed {
-        return Err(WorkerError::Invalid { message: format!("{count} frames do not fit into {columns}x{rows}") });
+        return Err(WorkerError::Invalid {
+            message: format!("{count} frames do not fit into {columns}x{rows}"),
+        });
     }
     Ok((columns, rows))
 }
@@ -79,30 +100,45 @@ fn tile(
             // The stream changes its size on the way.
             return tile_mixed(picture.width(), picture.height());
         }
-        let Some((target, stride)) = canvas.as_mut().and_then(|canvas| canvas.plane_mut(0)) else { continue };
-        let Some((pixels, pixel_stride)) = picture.plane(0) else { continue };
+        let Some((target, stride)) = canvas.as_mut().and_then(|canvas| canvas.plane_mut(0)) else {
+            continue;
+        };
+        let Some((pixels, pixel_stride)) = picture.plane(0) else {
+            continue;
+        };
         let (column, row) = (at as u32 % columns, at as u32 / columns);
         let start = (row * size.1) as usize * stride + (column * size.0) as usize * 3;
-        for (to, from) in target[start..].chunks_mut(stride).zip(pixels.chunks(pixel_stride)) {
+        for (to, from) in target[start..]
+            .chunks_mut(stride)
+            .zip(pixels.chunks(pixel_stride))
+        {
             let width = size.0 as usize * 3;
             to[..width].copy_from_slice(&from[..width]);
         }
     }
-    canvas.ok_or_else(|| WorkerError::Invalid { message: "no frames asked for".into() })
+    canvas.ok_or_else(|| WorkerError::Invalid {
+        message: "no frames asked for".into(),
+    })
 }
 
 fn tile_mixed(width: u32, height: u32) -> Result<Frame, WorkerError> {
-    let message = format!("frames of different sizes ({width}x{height}) need an exact size to go into a grid");
+    let message = format!(
+        "frames of different sizes ({width}x{height}) need an exact size to go into a grid"
+    );
     Err(WorkerError::Invalid { message })
 }
 
 fn black(width: u32, height: u32, columns: u32, rows: u32) -> Result<Frame, WorkerError> {
     let (width, height) = (width.checked_mul(columns), height.checked_mul(rows));
     let (Some(width), Some(height)) = (width, height) else {
-        return Err(WorkerError::Invalid { message: "the grid is too large".into() });
+        return Err(WorkerError::Invalid {
+            message: "the grid is too large".into(),
+        });
     };
     if u64::from(width) * u64::from(height) > LARGEST_PIXELS {
-        return Err(WorkerError::Invalid { message: format!("the grid is too large: {width}x{height}") });
+        return Err(WorkerError::Invalid {
+            message: format!("the grid is too large: {width}x{height}"),
+        });
     }
     let mut canvas = Frame::blank(PixelFormat::RGB24, width, height).map_err(refused)?;
     if let Some((bytes, _)) = canvas.plane_mut(0) {
@@ -121,7 +157,13 @@ pub fn single(
 ) -> Result<Encoded, WorkerError> {
     let decoded = source.frame(request.frame, cache)?;
     let made_for = needs(request.format, decoded.format().has_alpha());
-    let picture = render(&decoded, source.index.rotation_degrees, request.roi, request.size, made_for)?;
+    let picture = render(
+        &decoded,
+        source.index.rotation_degrees,
+        request.roi,
+        request.size,
+        made_for,
+    )?;
     encode(&picture, request.format, request.quality)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use transect_frame_client::{FrameIndex, Fraction, Kind, WorkerError, stamp};
+use transect_frame_client::{Fraction, FrameIndex, Kind, WorkerError, stamp};
 
 use crate::bitstream;
 use crate::libav::Input;
@@ -15,9 +15,16 @@ use crate::verify::{self, Shown};
 /// file. `progress` is called often.
 ///
 /// Errors: `Unreadable`, `Io`.
-pub fn ensure(source: &Path, index_file: &Path, progress: &mut dyn FnMut()) -> Result<(), WorkerError> {
+pub fn ensure(
+    source: &Path,
+    index_file: &Path,
+    progress: &mut dyn FnMut(),
+) -> Result<(), WorkerError> {
     // Opening a pipe would wait for its other end.
-    let regular = source.metadata().map_err(|error| unreadable(source, &error.to_string()))?.is_file();
+    let regular = source
+        .metadata()
+        .map_err(|error| unreadable(source, &error.to_string()))?
+        .is_file();
     if !regular {
         return Err(unreadable(source, "not a regular file"));
     }
@@ -27,7 +34,9 @@ pub fn ensure(source: &Path, index_file: &Path, progress: &mut dyn FnMut()) -> R
         return Ok(());
     }
     let index = build(source, stamp, progress).map_err(|reason| unreadable(source, &reason))?;
-    index.write(index_file).map_err(|error| WorkerError::Io { message: format!("{error}: {}", index_file.display()) })
+    index.write(index_file).map_err(|error| WorkerError::Io {
+        message: format!("{error}: {}", index_file.display()),
+    })
 }
 
 /// An `Unreadable` that names the file last.
@@ -38,10 +47,15 @@ pub fn unreadable(source: &Path, reason: &str) -> WorkerError {
 fn build(source: &Path, stamp: String, progress: &mut dyn FnMut()) -> Result<FrameIndex, String> {
     let mut input = Input::open(source).map_err(|error| error.to_string())?;
     let kind = kind(&input);
-    let found = scan(source, &mut input, kind == Kind::Image, progress).map_err(|error| error.to_string())?;
-    let (container, parameters) = (input.container(), input.parameters().map_err(|error| error.to_string())?);
+    let found = scan(source, &mut input, kind == Kind::Image, progress)
+        .map_err(|error| error.to_string())?;
+    let (container, parameters) = (
+        input.container(),
+        input.parameters().map_err(|error| error.to_string())?,
+    );
     let mut reader = Reader::open(source, &container, found.access, places(&found))?;
-    let timed = order::by_time(&container, parameters.intra_only(), &found.packets).filter(|order| !order.is_empty());
+    let timed = order::by_time(&container, parameters.intra_only(), &found.packets)
+        .filter(|order| !order.is_empty());
     let by_time = match timed {
         Some(order) => verify::ends(&mut reader, &parameters, &found.packets, order, progress)?,
         None => None,
@@ -50,13 +64,29 @@ fn build(source: &Path, stamp: String, progress: &mut dyn FnMut()) -> Result<Fra
         Some(shown) => shown,
         None => verify::everything(&mut reader, &parameters, &found.packets, progress)?,
     };
-    let Shown { order, damaged, picture } = shown;
+    let Shown {
+        order,
+        damaged,
+        picture,
+    } = shown;
     let Some(picture) = picture.filter(|_| !order.is_empty()) else {
-        return Err(format!("none of its {} packets of {} decodes", found.packets.len(), parameters.codec()));
+        return Err(format!(
+            "none of its {} packets of {} decodes",
+            found.packets.len(),
+            parameters.codec()
+        ));
     };
     let (time_base, stated_rate) = (input.time_base(), input.frame_rate());
-    let Tables { packets, frames, reorder } =
-        order::tables(&found.packets, &order, &damaged, order::tick(time_base, stated_rate));
+    let Tables {
+        packets,
+        frames,
+        reorder,
+    } = order::tables(
+        &found.packets,
+        &order,
+        &damaged,
+        order::tick(time_base, stated_rate),
+    );
     let (first, last) = (frames[0], frames[frames.len() - 1]);
     let duration_secs = (last.pts + last.duration - first.pts) as f64 * time_base.as_f64();
     let mut decoder = parameters.setup();
@@ -79,14 +109,24 @@ fn build(source: &Path, stamp: String, progress: &mut dyn FnMut()) -> Result<Fra
         description,
         time_base,
         start_pts: first.pts,
-        frame_rate: (kind == Kind::Video).then(|| rate(stated_rate, frames.len(), duration_secs)).flatten(),
+        frame_rate: (kind == Kind::Video)
+            .then(|| rate(stated_rate, frames.len(), duration_secs))
+            .flatten(),
         width: picture.width(),
         height: picture.height(),
-        rotation_degrees: if rotation == 0 { from_picture } else { rotation },
+        rotation_degrees: if rotation == 0 {
+            from_picture
+        } else {
+            rotation
+        },
         sample_aspect_ratio: input.sample_aspect_ratio(),
         pixel_format: picture.format().name(),
         bit_rate: parameters.bit_rate().or(input.bit_rate()),
-        duration_secs: if kind == Kind::Image { 0.0 } else { duration_secs },
+        duration_secs: if kind == Kind::Image {
+            0.0
+        } else {
+            duration_secs
+        },
         has_audio: input.has_audio(),
         access: found.access,
         decoder,
@@ -99,7 +139,11 @@ fn build(source: &Path, stamp: String, progress: &mut dyn FnMut()) -> Result<Fra
 fn kind(input: &Input) -> Kind {
     let (container, brand) = (input.container(), input.brand());
     let still = container.ends_with("_pipe") || container == "gif" || container == "apng";
-    if still || matches!(brand.as_str(), "avif" | "avis" | "heic" | "mif1") { Kind::Image } else { Kind::Video }
+    if still || matches!(brand.as_str(), "avif" | "avis" | "heic" | "mif1") {
+        Kind::Image
+    } else {
+        Kind::Video
+    }
 }
 
 fn places(found: &Scan) -> Vec<Place> {
@@ -119,7 +163,10 @@ fn rate(stated: Option<Fraction>, frames: usize, duration_secs: f64) -> Option<F
         return Some(stated);
     }
     let milli = (counted * 1000.0).round();
-    (milli.is_finite() && milli >= 1.0).then_some(Fraction { num: milli as i64, den: 1000 })
+    (milli.is_finite() && milli >= 1.0).then_some(Fraction {
+        num: milli as i64,
+        den: 1000,
+    })
 }
 
 fn fingerprint(stamp: &str, packets: &[Scanned]) -> String {

@@ -8,7 +8,10 @@ const MOST_OPEN_FILES: u64 = 256;
 ///
 /// Errors: the system's reason; the process must not go on then.
 pub fn apply(memory_bytes: Option<u64>) -> std::io::Result<()> {
-    let cap = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
+    let cap = |limit: u64| Rlimit {
+        current: Some(limit),
+        maximum: Some(limit),
+    };
     setrlimit(Resource::Core, cap(0))?;
     setrlimit(Resource::Nofile, cap(MOST_OPEN_FILES))?;
     if let Some(bytes) = memory_bytes {

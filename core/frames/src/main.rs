@@ -36,7 +36,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     libav::quiet();
-    match service::serve(std::io::stdin().lock(), number("--cache-bytes").unwrap_or(CACHE_BYTES)) {
+    match service::serve(
+        std::io::stdin().lock(),
+        number("--cache-bytes").unwrap_or(CACHE_BYTES),
+    ) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -7,24 +7,36 @@ use transect_frame_client::{Flags, Fraction, Frame, Packet};
 use crate::scan::Scanned;
 
 /// Containers whose presentation time stamps are written by the muxer, not guessed by the demuxer.
-const TIMED: [&str; 9] = ["mov", "matroska", "webm", "mpegts", "flv", "mxf", "nut", "ivf", "obu"];
+const TIMED: [&str; 9] = [
+    "mov", "matroska", "webm", "mpegts", "flv", "mxf", "nut", "ivf", "obu",
+];
 
 /// Returns the packets in display order if their time stamps leave no doubt about it: all present, all different, nothing
 /// reported damaged, and from a container that stores them. Packets hidden by an edit list are left out.
 pub fn by_time(container: &str, intra_only: bool, packets: &[Scanned]) -> Option<Vec<usize>> {
     let timed = intra_only || container.split(',').any(|name| TIMED.contains(&name));
-    if !timed || packets.iter().any(|packet| packet.corrupt || packet.pts.is_none() || packet.size == 0) {
+    if !timed
+        || packets
+            .iter()
+            .any(|packet| packet.corrupt || packet.pts.is_none() || packet.size == 0)
+    {
         return None;
     }
     let mut order: Vec<usize> = shown(packets).collect();
     order.sort_by_key(|&at| packets[at].pts);
-    let distinct = order.windows(2).all(|pair| packets[pair[0]].pts < packets[pair[1]].pts);
+    let distinct = order
+        .windows(2)
+        .all(|pair| packets[pair[0]].pts < packets[pair[1]].pts);
     distinct.then_some(order)
 }
 
 /// Ordinals of the packets that no edit list hides.
 pub fn shown(packets: &[Scanned]) -> impl Iterator<Item = usize> + '_ {
-    packets.iter().enumerate().filter(|(_, packet)| !packet.flags.contains(Flags::EDITED_OUT)).map(|(at, _)| at)
+    packets
+        .iter()
+        .enumerate()
+        .filter(|(_, packet)| !packet.flags.contains(Flags::EDITED_OUT))
+        .map(|(at, _)| at)
 }
 
 /// The tables of an index.
@@ -50,7 +62,14 @@ pub fn tables(scanned: &[Scanned], order: &[usize], damaged: &HashSet<usize>, ti
                 flags.remove(Flags::KEY);
             }
             let position = packet.position.unwrap_or(0);
-            Packet { position, size: packet.size, dts: packet.dts.unwrap_or(pts), pts, frame: None, flags }
+            Packet {
+                position,
+                size: packet.size,
+                dts: packet.dts.unwrap_or(pts),
+                pts,
+                frame: None,
+                flags,
+            }
         })
         .collect();
     let median = median_step(&times).unwrap_or(tick.max(1));
@@ -59,16 +78,27 @@ pub fn tables(scanned: &[Scanned], order: &[usize], damaged: &HashSet<usize>, ti
         packets[at].frame = Some(frame as u32);
         packets[at].pts = times[frame];
         let stated = Some(scanned[at].duration).filter(|&duration| duration > 0);
-        let duration = times.get(frame + 1).map_or(stated.unwrap_or(median), |next| next - times[frame]);
+        let duration = times
+            .get(frame + 1)
+            .map_or(stated.unwrap_or(median), |next| next - times[frame]);
         let mut flags = packets[at].flags;
         if synthetic {
             flags.insert(Flags::SYNTHETIC);
         }
-        frames.push(Frame { pts: times[frame], duration, packet: at as u32, flags });
+        frames.push(Frame {
+            pts: times[frame],
+            duration,
+            packet: at as u32,
+            flags,
+        });
     }
     mark_leading(&packets, &mut frames);
     let reorder = reorder(order);
-    Tables { packets, frames, reorder }
+    Tables {
+        packets,
+        frames,
+        reorder,
+    }
 }
 
 /// Time stamps in display order: the file's, if they rise; else its decoding times in rising order; else even steps.
@@ -85,7 +115,12 @@ fn times(scanned: &[Scanned], order: &[usize], tick: i64) -> (Vec<i64>, bool) {
             return (times, true);
         }
     }
-    ((0..order.len() as i64).map(|frame| frame * tick.max(1)).collect(), true)
+    (
+        (0..order.len() as i64)
+            .map(|frame| frame * tick.max(1))
+            .collect(),
+        true,
+    )
 }
 
 fn median_step(times: &[i64]) -> Option<i64> {
@@ -114,7 +149,11 @@ fn mark_leading(packets: &[Packet], frames: &mut [Frame]) {
 fn reorder(order: &[usize]) -> u8 {
     // A picture waits for those that come before it in display order and after it in decode order; the buffer must hold as
     // many pictures as are ever waiting.
-    let mut display: Vec<(usize, usize)> = order.iter().enumerate().map(|(frame, &packet)| (packet, frame)).collect();
+    let mut display: Vec<(usize, usize)> = order
+        .iter()
+        .enumerate()
+        .map(|(frame, &packet)| (packet, frame))
+        .collect();
     display.sort_unstable();
     let (mut waiting, mut next, mut most) = (HashSet::new(), 0, 0);
     for (_, frame) in display {
@@ -138,7 +177,15 @@ mod tests {
     use super::*;
 
     fn packet(pts: Option<i64>, dts: i64, flags: Flags) -> Scanned {
-        Scanned { position: Some(0), size: 1, pts, dts: Some(dts), duration: 0, flags, corrupt: false }
+        Scanned {
+            position: Some(0),
+            size: 1,
+            pts,
+            dts: Some(dts),
+            duration: 0,
+            flags,
+            corrupt: false,
+        }
     }
 
     #[test]
@@ -153,8 +200,22 @@ mod tests {
         assert_eq!(order, [2, 3, 1]);
         assert_eq!(by_time("avi", false, &packets), None);
         let tables = tables(&packets, &order, &HashSet::new(), 1);
-        assert_eq!(tables.frames.iter().map(|frame| frame.pts).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(tables.packets.iter().map(|packet| packet.frame).collect::<Vec<_>>(), [None, Some(2), Some(0), Some(1)]);
+        assert_eq!(
+            tables
+                .frames
+                .iter()
+                .map(|frame| frame.pts)
+                .collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
+        assert_eq!(
+            tables
+                .packets
+                .iter()
+                .map(|packet| packet.frame)
+                .collect::<Vec<_>>(),
+            [None, Some(2), Some(0), Some(1)]
+        );
         assert_eq!(tables.reorder, 1);
     }
 
@@ -168,15 +229,35 @@ mod tests {
             packet(Some(2), 3, Flags::default()),
         ];
         let tables = tables(&packets, &[0, 2, 3, 1], &HashSet::new(), 1);
-        let leading: Vec<bool> = tables.frames.iter().map(|frame| frame.flags.contains(Flags::LEADING)).collect();
+        let leading: Vec<bool> = tables
+            .frames
+            .iter()
+            .map(|frame| frame.flags.contains(Flags::LEADING))
+            .collect();
         assert_eq!(leading, [false, true, true, false]);
     }
 
     #[test]
     fn makes_up_times_when_there_are_none() {
-        let packets = [packet(None, 0, Flags::KEY), packet(None, 1, Flags::default()), packet(None, 2, Flags::default())];
+        let packets = [
+            packet(None, 0, Flags::KEY),
+            packet(None, 1, Flags::default()),
+            packet(None, 2, Flags::default()),
+        ];
         let tables = tables(&packets, &[0, 2, 1], &HashSet::new(), 1);
-        assert_eq!(tables.frames.iter().map(|frame| frame.pts).collect::<Vec<_>>(), [0, 1, 2]);
-        assert!(tables.frames.iter().all(|frame| frame.flags.contains(Flags::SYNTHETIC)));
+        assert_eq!(
+            tables
+                .frames
+                .iter()
+                .map(|frame| frame.pts)
+                .collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        assert!(
+            tables
+                .frames
+                .iter()
+                .all(|frame| frame.flags.contains(Flags::SYNTHETIC))
+        );
     }
 }

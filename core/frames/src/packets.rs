@@ -13,19 +13,33 @@ const MOST_BYTES: u64 = 1 << 30;
 /// the random access point on. `last` is cut to the end of the source.
 ///
 /// Errors: `OutOfRange`; `Invalid` if `last` comes before `first` or the answer is too large; `Unreadable`.
-pub fn packets(source: &mut Source, first: u64, last: u64) -> Result<(PacketTable, Vec<u8>), WorkerError> {
+pub fn packets(
+    source: &mut Source,
+    first: u64,
+    last: u64,
+) -> Result<(PacketTable, Vec<u8>), WorkerError> {
     let index = source.index.clone();
     let count = index.frame_count() as u64;
     if first >= count {
-        return Err(WorkerError::OutOfRange { frame: first, count });
+        return Err(WorkerError::OutOfRange {
+            frame: first,
+            count,
+        });
     }
     if last < first {
-        return Err(WorkerError::Invalid { message: format!("frame {last} comes before frame {first}") });
+        return Err(WorkerError::Invalid {
+            message: format!("frame {last} comes before frame {first}"),
+        });
     }
     let range = index.packets_for(first as usize..=last.min(count - 1) as usize);
-    let size: u64 = index.packets[range.clone()].iter().map(|packet| u64::from(packet.size)).sum();
+    let size: u64 = index.packets[range.clone()]
+        .iter()
+        .map(|packet| u64::from(packet.size))
+        .sum();
     if size > MOST_BYTES {
-        return Err(WorkerError::Invalid { message: format!("{size} bytes are too many for one answer") });
+        return Err(WorkerError::Invalid {
+            message: format!("{size} bytes are too many for one answer"),
+        });
     }
     let mut body = Vec::with_capacity(size as usize);
     let mut table = PacketTable {
@@ -42,7 +56,11 @@ pub fn packets(source: &mut Source, first: u64, last: u64) -> Result<(PacketTabl
         body.extend_from_slice(packet.bytes());
         let coded = index.packets[at];
         let size = packet.bytes().len() as u32;
-        table.packets.push((coded.frame.map_or(-1, i64::from), coded.flags.contains(Flags::KEY), size));
+        table.packets.push((
+            coded.frame.map_or(-1, i64::from),
+            coded.flags.contains(Flags::KEY),
+            size,
+        ));
     }
     Ok((table, body))
 }

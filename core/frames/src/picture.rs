@@ -44,7 +44,11 @@ pub fn render(
     }
     let (width, height) = target(size, source.width(), source.height(), turned)?;
     let made = convert(&source, width, height, made_for).map_err(refused)?;
-    if rotation_degrees == 0 { Ok(made) } else { turn(&made, rotation_degrees).map_err(refused) }
+    if rotation_degrees == 0 {
+        Ok(made)
+    } else {
+        turn(&made, rotation_degrees).map_err(refused)
+    }
 }
 
 /// Encodes a rendered picture as a still.
@@ -53,17 +57,47 @@ pub fn render(
 pub fn encode(picture: &Frame, format: Format, quality: u8) -> Result<Encoded, WorkerError> {
     let quality = quality.clamp(1, 100);
     let bytes = match format {
-        Format::Jpg => still("mjpeg", picture, Setting { quantiser: Some(quantiser(quality)), ..Setting::default() }),
+        Format::Jpg => still(
+            "mjpeg",
+            picture,
+            Setting {
+                quantiser: Some(quantiser(quality)),
+                ..Setting::default()
+            },
+        ),
         Format::Png => {
-            let options = vec![("compression_level", "3".to_owned()), ("pred", "up".to_owned())];
-            still("png", picture, Setting { options, ..Setting::default() })
+            let options = vec![
+                ("compression_level", "3".to_owned()),
+                ("pred", "up".to_owned()),
+            ];
+            still(
+                "png",
+                picture,
+                Setting {
+                    options,
+                    ..Setting::default()
+                },
+            )
         }
         Format::Webp => webp(picture, quality),
-        Format::Gif => return crate::animation::gif(std::iter::once(Ok(picture.share().map_err(refused)?)), 0.0),
-        Format::Mp4 => return Err(WorkerError::Invalid { message: "mp4 is for animations only".into() }),
+        Format::Gif => {
+            return crate::animation::gif(
+                std::iter::once(Ok(picture.share().map_err(refused)?)),
+                0.0,
+            );
+        }
+        Format::Mp4 => {
+            return Err(WorkerError::Invalid {
+                message: "mp4 is for animations only".into(),
+            });
+        }
     };
     let bytes = bytes.map_err(refused)?;
-    Ok(Encoded { bytes, width: picture.width(), height: picture.height() })
+    Ok(Encoded {
+        bytes,
+        width: picture.width(),
+        height: picture.height(),
+    })
 }
 
 /// What a picture has to be made for to be encoded in a format.
@@ -85,17 +119,39 @@ fn still(encoder: &'static str, picture: &Frame, setting: Setting) -> Result<Vec
 
 fn webp(picture: &Frame, quality: u8) -> Result<Vec<u8>, Error> {
     let (width, height) = (picture.width(), picture.height());
-    let pixels = scale(picture, picture.colour(), PixelFormat::BGRA, Colour::JPEG, width, height)?;
+    let pixels = scale(
+        picture,
+        picture.colour(),
+        PixelFormat::BGRA,
+        Colour::JPEG,
+        width,
+        height,
+    )?;
     let lossless = u8::from(quality == 100).to_string();
-    let options = vec![("quality", quality.to_string()), ("lossless", lossless), ("compression_level", "3".to_owned())];
-    still("libwebp", &pixels, Setting { options, ..Setting::default() })
+    let options = vec![
+        ("quality", quality.to_string()),
+        ("lossless", lossless),
+        ("compression_level", "3".to_owned()),
+    ];
+    still(
+        "libwebp",
+        &pixels,
+        Setting {
+            options,
+            ..Setting::default()
+        },
+    )
 }
 
 /// The MPEG quantiser that comes nearest to libjpeg's quality: libjpeg scales a table with a mean of about 58, libav divides
 /// one with a mean of about 26 by 8.
 fn quantiser(quality: u8) -> f64 {
     let quality = f64::from(quality);
-    let percent = if quality < 50.0 { 5000.0 / quality } else { 200.0 - 2.0 * quality };
+    let percent = if quality < 50.0 {
+        5000.0 / quality
+    } else {
+        200.0 - 2.0 * quality
+    };
     (percent / 100.0 * 58.0 / 26.0 * 8.0).clamp(1.0, 31.0)
 }
 
@@ -112,9 +168,20 @@ struct Area {
 fn area(roi: Roi, rotation_degrees: u16, width: u32, height: u32) -> Result<Area, WorkerError> {
     let (left, top) = (roi.x_norm, roi.y_norm);
     let (right, bottom) = (left + roi.width_norm, top + roi.height_norm);
-    let valid = [left, top, right, bottom].iter().all(|edge| edge.is_finite());
-    if !valid || right <= 0.0 || bottom <= 0.0 || left >= 1.0 || top >= 1.0 || right < left || bottom < top {
-        return Err(WorkerError::Invalid { message: format!("the region lies outside the picture: {roi:?}") });
+    let valid = [left, top, right, bottom]
+        .iter()
+        .all(|edge| edge.is_finite());
+    if !valid
+        || right <= 0.0
+        || bottom <= 0.0
+        || left >= 1.0
+        || top >= 1.0
+        || right < left
+        || bottom < top
+    {
+        return Err(WorkerError::Invalid {
+            message: format!("the region lies outside the picture: {roi:?}"),
+        });
     }
     let (left, top, right, bottom) = match rotation_degrees {
         90 => (top, 1.0 - right, bottom, 1.0 - left),
@@ -123,32 +190,69 @@ fn area(roi: Roi, rotation_degrees: u16, width: u32, height: u32) -> Result<Area
         _ => (left, top, right, bottom),
     };
     let span = |from: f64, to: f64, size: u32| {
-        let start = (from.clamp(0.0, 1.0) * f64::from(size)).round().min(f64::from(size - 1)) as u32;
+        let start = (from.clamp(0.0, 1.0) * f64::from(size))
+            .round()
+            .min(f64::from(size - 1)) as u32;
         let end = (to.clamp(0.0, 1.0) * f64::from(size)).round() as u32;
         (start, end.max(start + 1) - start)
     };
     let ((x, width), (y, height)) = (span(left, right, width), span(top, bottom, height));
-    Ok(Area { x, y, width, height })
+    Ok(Area {
+        x,
+        y,
+        width,
+        height,
+    })
 }
 
 /// Cuts an area out. Where its corner falls within a chroma sample, the cut is made in RGB, so that it is exact.
 fn crop(mut source: Frame, area: Area) -> Result<Frame, WorkerError> {
     let (across, down) = source.format().chroma_steps();
     let (aligned_x, aligned_y) = (area.x - area.x % across, area.y - area.y % down);
-    let (width, height) = (area.width + area.x - aligned_x, area.height + area.y - aligned_y);
-    source.crop(aligned_x, aligned_y, width, height).map_err(refused)?;
+    let (width, height) = (
+        area.width + area.x - aligned_x,
+        area.height + area.y - aligned_y,
+    );
+    source
+        .crop(aligned_x, aligned_y, width, height)
+        .map_err(refused)?;
     if (aligned_x, aligned_y) == (area.x, area.y) {
         return Ok(source);
     }
-    let format = if source.format().has_alpha() { PixelFormat::RGBA } else { PixelFormat::RGB24 };
-    let mut pixels = scale(&source, source.colour(), format, Colour::JPEG, width, height).map_err(refused)?;
-    pixels.crop(area.x - aligned_x, area.y - aligned_y, area.width, area.height).map_err(refused)?;
+    let format = if source.format().has_alpha() {
+        PixelFormat::RGBA
+    } else {
+        PixelFormat::RGB24
+    };
+    let mut pixels = scale(
+        &source,
+        source.colour(),
+        format,
+        Colour::JPEG,
+        width,
+        height,
+    )
+    .map_err(refused)?;
+    pixels
+        .crop(
+            area.x - aligned_x,
+            area.y - aligned_y,
+            area.width,
+            area.height,
+        )
+        .map_err(refused)?;
     Ok(pixels)
 }
 
 /// Size before turning.
 fn target(size: Size, width: u32, height: u32, turned: bool) -> Result<(u32, u32), WorkerError> {
-    let swap = |(width, height)| if turned { (height, width) } else { (width, height) };
+    let swap = |(width, height)| {
+        if turned {
+            (height, width)
+        } else {
+            (width, height)
+        }
+    };
     let (upright_width, upright_height) = swap((width, height));
     let wanted = match size {
         Size::MaxHeight(limit) if limit > 0 && limit < upright_height => {
@@ -158,19 +262,39 @@ fn target(size: Size, width: u32, height: u32, turned: bool) -> Result<(u32, u32
         Size::Exact { width, height } => (width, height),
         _ => (upright_width, upright_height),
     };
-    if wanted.0 == 0 || wanted.1 == 0 || u64::from(wanted.0) * u64::from(wanted.1) > LARGEST_PIXELS {
-        return Err(WorkerError::Invalid { message: format!("impossible size {}x{}", wanted.0, wanted.1) });
+    if wanted.0 == 0 || wanted.1 == 0 || u64::from(wanted.0) * u64::from(wanted.1) > LARGEST_PIXELS
+    {
+        return Err(WorkerError::Invalid {
+            message: format!("impossible size {}x{}", wanted.0, wanted.1),
+        });
     }
     Ok(swap(wanted))
 }
 
 fn convert(source: &Frame, width: u32, height: u32, made_for: Use) -> Result<Frame, Error> {
     let from = source.colour();
-    let (format, same_size) = (source.format(), (source.width(), source.height()) == (width, height));
+    let (format, same_size) = (
+        source.format(),
+        (source.width(), source.height()) == (width, height),
+    );
     match made_for {
-        Use::Rgb => scale(source, from, PixelFormat::RGB24, Colour::JPEG, width, height),
+        Use::Rgb => scale(
+            source,
+            from,
+            PixelFormat::RGB24,
+            Colour::JPEG,
+            width,
+            height,
+        ),
         Use::Rgba => scale(source, from, PixelFormat::RGBA, Colour::JPEG, width, height),
-        Use::Jpeg if format.is_rgb() => scale(source, from, PixelFormat::YUVJ420P, Colour::JPEG, width, height),
+        Use::Jpeg if format.is_rgb() => scale(
+            source,
+            from,
+            PixelFormat::YUVJ420P,
+            Colour::JPEG,
+            width,
+            height,
+        ),
         Use::Jpeg => {
             let plain = [PixelFormat::YUV420P, PixelFormat::YUVJ420P].contains(&format);
             let planes = if same_size && plain {
@@ -179,7 +303,11 @@ fn convert(source: &Frame, width: u32, height: u32, made_for: Use) -> Result<Fra
                 scale(source, from, PixelFormat::YUV420P, from, width, height)?
             };
             let done = from == Colour::JPEG || (from.full_range && from.matrix == Matrix::Bt601);
-            if done && planes.format() == PixelFormat::YUVJ420P { Ok(planes) } else { colour::to_jpeg(&planes, from) }
+            if done && planes.format() == PixelFormat::YUVJ420P {
+                Ok(planes)
+            } else {
+                colour::to_jpeg(&planes, from)
+            }
         }
     }
 }
@@ -187,7 +315,11 @@ fn convert(source: &Frame, width: u32, height: u32, made_for: Use) -> Result<Fra
 /// Turns a rendered picture clockwise, plane by plane.
 fn turn(source: &Frame, degrees: u16) -> Result<Frame, Error> {
     let (width, height) = (source.width(), source.height());
-    let (new_width, new_height) = if degrees % 180 == 90 { (height, width) } else { (width, height) };
+    let (new_width, new_height) = if degrees % 180 == 90 {
+        (height, width)
+    } else {
+        (width, height)
+    };
     let mut result = Frame::blank(source.format(), new_width, new_height)?;
     let (planes, pixel) = match source.format() {
         PixelFormat::RGB24 => (1, 3),
@@ -195,9 +327,18 @@ fn turn(source: &Frame, degrees: u16) -> Result<Frame, Error> {
         _ => (3, 1),
     };
     for plane in 0..planes {
-        let half = |size: u32| if plane == 0 { size as usize } else { size.div_ceil(2) as usize };
+        let half = |size: u32| {
+            if plane == 0 {
+                size as usize
+            } else {
+                size.div_ceil(2) as usize
+            }
+        };
         let (width, height) = (half(width), half(height));
-        let lost = || Error { what: "turn a picture", reason: "it has no planes".into() };
+        let lost = || Error {
+            what: "turn a picture",
+            reason: "it has no planes".into(),
+        };
         let (from, from_stride) = source.plane(plane).ok_or_else(lost)?;
         let (to, to_stride) = result.plane_mut(plane).ok_or_else(lost)?;
         for y in 0..height {
@@ -207,7 +348,8 @@ fn turn(source: &Frame, degrees: u16) -> Result<Frame, Error> {
                     180 => (width - 1 - x, height - 1 - y),
                     _ => (y, width - 1 - x),
                 };
-                let (source, target) = (y * from_stride + x * pixel, to_y * to_stride + to_x * pixel);
+                let (source, target) =
+                    (y * from_stride + x * pixel, to_y * to_stride + to_x * pixel);
                 to[target..target + pixel].copy_from_slice(&from[source..source + pixel]);
             }
         }
@@ -221,11 +363,30 @@ mod tests {
 
     #[test]
     fn maps_regions_of_turned_pictures() {
-        let roi = Roi { width_norm: 0.5, height_norm: 0.25, x_norm: 0.5, y_norm: 0.0 };
+        let roi = Roi {
+            width_norm: 0.5,
+            height_norm: 0.25,
+            x_norm: 0.5,
+            y_norm: 0.0,
+        };
         // 200 by 100 as coded; turned by a quarter the upright picture is 100 by 200.
-        let cases = [(0, (100, 0, 100, 25)), (90, (0, 0, 50, 50)), (180, (0, 75, 100, 25)), (270, (150, 50, 50, 50))];
+        let cases = [
+            (0, (100, 0, 100, 25)),
+            (90, (0, 0, 50, 50)),
+            (180, (0, 75, 100, 25)),
+            (270, (150, 50, 50, 50)),
+        ];
         for (rotation, (x, y, width, height)) in cases {
-            assert_eq!(area(roi, rotation, 200, 100).unwrap(), Area { x, y, width, height }, "{rotation}");
+            assert_eq!(
+                area(roi, rotation, 200, 100).unwrap(),
+                Area {
+                    x,
+                    y,
+                    width,
+                    height
+                },
+                "{rotation}"
+            );
         }
         assert!(area(Roi { x_norm: 1.5, ..roi }, 0, 200, 100).is_err());
     }
@@ -233,7 +394,11 @@ mod tests {
     #[test]
     fn turns_clockwise() {
         let mut source = Frame::blank(PixelFormat::RGB24, 2, 1).unwrap();
-        source.plane_mut(0).unwrap().0.copy_from_slice(&[1, 1, 1, 2, 2, 2]);
+        source
+            .plane_mut(0)
+            .unwrap()
+            .0
+            .copy_from_slice(&[1, 1, 1, 2, 2, 2]);
         let turned = turn(&source, 90).unwrap();
         assert_eq!((turned.width(), turned.height()), (1, 2));
         let (bytes, stride) = turned.plane(0).unwrap();

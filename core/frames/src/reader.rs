@@ -32,22 +32,39 @@ pub struct Reader {
 
 enum Way {
     Direct(File),
-    Demuxer { input: Option<Box<Input>>, next: usize, seeks_bytes: bool },
+    Demuxer {
+        input: Option<Box<Input>>,
+        next: usize,
+        seeks_bytes: bool,
+    },
 }
 
 impl Reader {
     /// `container` is the name libav has for it.
     ///
     /// Errors: the file cannot be opened.
-    pub fn open(path: &Path, container: &str, access: Access, places: Vec<Place>) -> Result<Self, String> {
+    pub fn open(
+        path: &Path,
+        container: &str,
+        access: Access,
+        places: Vec<Place>,
+    ) -> Result<Self, String> {
         let way = match access {
             Access::Direct => Way::Direct(File::open(path).map_err(|error| error.to_string())?),
             Access::Demuxer => {
                 let seeks_bytes = matches!(container, "mpegts" | "mpeg");
-                Way::Demuxer { input: None, next: 0, seeks_bytes }
+                Way::Demuxer {
+                    input: None,
+                    next: 0,
+                    seeks_bytes,
+                }
             }
         };
-        Ok(Reader { path: path.to_owned(), places, way })
+        Ok(Reader {
+            path: path.to_owned(),
+            places,
+            way,
+        })
     }
 
     /// Reads a packet and labels it with its ordinal.
@@ -57,7 +74,12 @@ impl Reader {
         let place = self.places[ordinal];
         match &mut self.way {
             Way::Direct(file) => packet.fill(place.size, |bytes| {
-                let short = |error: std::io::Error| Fault(format!("packet {ordinal} at byte {}: {error}", place.position));
+                let short = |error: std::io::Error| {
+                    Fault(format!(
+                        "packet {ordinal} at byte {}: {error}",
+                        place.position
+                    ))
+                };
                 file.read_exact_at(bytes, place.position).map_err(short)
             })?,
             Way::Demuxer { .. } => self.demux(ordinal, packet)?,
@@ -67,13 +89,23 @@ impl Reader {
     }
 
     fn demux(&mut self, ordinal: usize, packet: &mut Packet) -> Result<(), String> {
-        let Way::Demuxer { input, next, seeks_bytes } = &mut self.way else { return Ok(()) };
+        let Way::Demuxer {
+            input,
+            next,
+            seeks_bytes,
+        } = &mut self.way
+        else {
+            return Ok(());
+        };
         let near = input.is_some() && (*next..*next + READ_ON).contains(&ordinal);
         if !near {
             let opened = Input::open(&self.path).map_err(|error| error.to_string())?;
             let input = input.insert(Box::new(opened));
             *next = 0;
-            let key = self.places[..=ordinal].iter().rposition(|place| place.key).filter(|&key| key > READ_ON);
+            let key = self.places[..=ordinal]
+                .iter()
+                .rposition(|place| place.key)
+                .filter(|&key| key > READ_ON);
             if let Some(key) = key {
                 if let Some(found) = seek(input, &self.places, key, *seeks_bytes, packet)? {
                     *next = found + 1;
@@ -110,11 +142,17 @@ fn seek(
     packet: &mut Packet,
 ) -> Result<Option<usize>, String> {
     let place = places[key];
-    let gone = if seeks_bytes { input.seek_byte(place.position) } else { input.seek_time(place.dts) };
+    let gone = if seeks_bytes {
+        input.seek_byte(place.position)
+    } else {
+        input.seek_time(place.dts)
+    };
     if gone.is_err() {
         return Ok(None);
     }
-    let twins = |other: &&Place| other.position == place.position && other.size == place.size && other.dts == place.dts;
+    let twins = |other: &&Place| {
+        other.position == place.position && other.size == place.size && other.dts == place.dts
+    };
     if places.iter().filter(twins).count() > 1 {
         return Ok(None);
     }
@@ -123,7 +161,10 @@ fn seek(
             return Ok(None);
         }
         let same_time = seeks_bytes || packet.dts() == Some(place.dts);
-        if packet.position() == Some(place.position) && packet.bytes().len() == place.size as usize && same_time {
+        if packet.position() == Some(place.position)
+            && packet.bytes().len() == place.size as usize
+            && same_time
+        {
             return Ok(Some(key));
         }
     }

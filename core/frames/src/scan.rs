@@ -38,11 +38,20 @@ pub struct Scan {
 /// Reads packets up to the end, or only the first one of an image. `progress` is called for every packet.
 ///
 /// Positions become those of the payload as long as the payloads are found unchanged in the file.
-pub fn scan(path: &Path, input: &mut Input, image: bool, progress: &mut dyn FnMut()) -> Result<Scan> {
+pub fn scan(
+    path: &Path,
+    input: &mut Input,
+    image: bool,
+    progress: &mut dyn FnMut(),
+) -> Result<Scan> {
     let parameters = input.parameters()?;
     let (codec, headers) = (parameters.codec(), parameters.extradata().to_vec());
     let file = File::open(path).ok();
-    let mut scan = Scan { packets: Vec::new(), access: Access::Direct, first: Vec::new() };
+    let mut scan = Scan {
+        packets: Vec::new(),
+        access: Access::Direct,
+        first: Vec::new(),
+    };
     let mut header_bytes = 0;
     let mut packet = Packet::new()?;
     while input.read(&mut packet)? {
@@ -70,7 +79,9 @@ pub fn scan(path: &Path, input: &mut Input, image: bool, progress: &mut dyn FnMu
             flags.insert(Flags::EDITED_OUT);
         }
         scan.packets.push(Scanned {
-            position: packet.position().map(|position| position + header_bytes as u64),
+            position: packet
+                .position()
+                .map(|position| position + header_bytes as u64),
             size: bytes.len() as u32,
             pts: packet.pts(),
             dts: packet.dts(),
@@ -92,15 +103,28 @@ fn random_access(parameters: &Parameters, codec: &str, headers: &[u8], packet: &
 
 /// Returns how far behind the demuxer's position the payload begins, trying the last answer first; none if it is not there.
 /// Compares the beginning of the payload, or the `whole` of it.
-fn payload_offset(file: &File, position: u64, payload: &[u8], last: usize, whole: bool) -> Option<usize> {
+fn payload_offset(
+    file: &File,
+    position: u64,
+    payload: &[u8],
+    last: usize,
+    whole: bool,
+) -> Option<usize> {
     let mut head = [0; HEADER_LIMIT * 2];
     let size = file.read_at(&mut head, position).ok()?;
     let beginning = &payload[..payload.len().min(HEADER_LIMIT)];
-    let begins = |&offset: &usize| head[..size].get(offset..).is_some_and(|rest| rest.starts_with(beginning));
-    let offset = Some(last).filter(begins).or_else(|| (0..HEADER_LIMIT).find(begins))?;
+    let begins = |&offset: &usize| {
+        head[..size]
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with(beginning))
+    };
+    let offset = Some(last)
+        .filter(begins)
+        .or_else(|| (0..HEADER_LIMIT).find(begins))?;
     if whole {
         let mut bytes = vec![0; payload.len()];
-        file.read_exact_at(&mut bytes, position + offset as u64).ok()?;
+        file.read_exact_at(&mut bytes, position + offset as u64)
+            .ok()?;
         return (bytes == payload).then_some(offset);
     }
     Some(offset)

@@ -39,7 +39,11 @@ pub fn serve(mut input: impl Read, cache_bytes: u64) -> io::Result<()> {
     let shared = Arc::new(Shared::default());
     let index_lane = lane(&shared, || index);
     let picture_lane = lane(&shared, move || {
-        let mut desk = Desk { cache: Cache::new(cache_bytes), sources: Vec::new(), opened: 0 };
+        let mut desk = Desk {
+            cache: Cache::new(cache_bytes),
+            sources: Vec::new(),
+            opened: 0,
+        };
         move |task: Task, _: &mut dyn FnMut()| desk.answer(task)
     });
     while let Some((request, _)) = message::read::<Request>(&mut input)? {
@@ -81,7 +85,9 @@ where
                 // A panic must cost this request only.
                 let answered = catch_unwind(AssertUnwindSafe(|| answer(task, &mut progress)));
                 let answered = answered.unwrap_or_else(|_| {
-                    Err(WorkerError::unreadable("the frame worker met a fault of its own"))
+                    Err(WorkerError::unreadable(
+                        "the frame worker met a fault of its own",
+                    ))
                 });
                 answered.unwrap_or_else(|error| (Outcome::Failed(error), Vec::new()))
             };
@@ -95,7 +101,13 @@ where
 fn reply(shared: &Shared, id: u64, outcome: Outcome, body: &[u8]) {
     let message = message::encode(&Reply { id, outcome }, body).or_else(|error| {
         let error = WorkerError::io("cannot send the answer", &error);
-        message::encode(&Reply { id, outcome: Outcome::Failed(error) }, &[])
+        message::encode(
+            &Reply {
+                id,
+                outcome: Outcome::Failed(error),
+            },
+            &[],
+        )
     });
     let Ok(message) = message else { return };
     let _guard = lock(&shared.output);
@@ -110,7 +122,9 @@ fn index(task: Task, progress: &mut dyn FnMut()) -> Answer {
             indexer::ensure(&source, &index_file, progress)?;
             Ok((Outcome::Indexed, Vec::new()))
         }
-        _ => Err(WorkerError::Invalid { message: "not an index task".into() }),
+        _ => Err(WorkerError::Invalid {
+            message: "not an index task".into(),
+        }),
     }
 }
 
@@ -134,18 +148,28 @@ impl Desk {
                 let source = &mut self.sources[0];
                 compose::compose(source, &mut self.cache, &request).map(picture)
             }
-            Task::Packets { source, index_file, first, last } => {
+            Task::Packets {
+                source,
+                index_file,
+                first,
+                last,
+            } => {
                 self.open(&source, &index_file)?;
                 let (table, body) = packets::packets(&mut self.sources[0], first, last)?;
                 Ok((Outcome::Packets(table), body))
             }
-            Task::Index { .. } | Task::Cancel => Err(WorkerError::Invalid { message: "not a picture task".into() }),
+            Task::Index { .. } | Task::Cancel => Err(WorkerError::Invalid {
+                message: "not a picture task".into(),
+            }),
         }
     }
 
     /// Puts the source first, opened if need be.
     fn open(&mut self, path: &Path, index_file: &Path) -> Result<(), WorkerError> {
-        let known = self.sources.iter().position(|source| source.is(path, index_file));
+        let known = self
+            .sources
+            .iter()
+            .position(|source| source.is(path, index_file));
         let source = match known {
             Some(at) => self.sources.remove(at),
             None => {
@@ -160,9 +184,17 @@ impl Desk {
 }
 
 fn picture(encoded: Encoded) -> (Outcome, Vec<u8>) {
-    (Outcome::Picture { width: encoded.width, height: encoded.height }, encoded.bytes)
+    (
+        Outcome::Picture {
+            width: encoded.width,
+            height: encoded.height,
+        },
+        encoded.bytes,
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -30,7 +30,12 @@ impl Session {
         // Every start is a random access point that precedes the wanted picture in both orders.
         let decoder = Decoder::open(parameters, Guard::Show).map_err(|error| error.to_string())?;
         let packet = Packet::new().map_err(|error| error.to_string())?;
-        Ok(Session { decoder, packet, next: None, start: 0 })
+        Ok(Session {
+            decoder,
+            packet,
+            next: None,
+            start: 0,
+        })
     }
 
     /// Decodes until frame `wanted` comes out, and hands it and every other exact picture that comes out to `keep` with its
@@ -47,7 +52,9 @@ impl Session {
         keep: &mut dyn FnMut(usize, Frame),
     ) -> Result<bool, String> {
         let target = index.frames[wanted].packet as usize;
-        let goes_on = self.next.is_some_and(|next| next > start && self.start <= start && travel == Travel::Walk);
+        let goes_on = self
+            .next
+            .is_some_and(|next| next > start && self.start <= start && travel == Travel::Walk);
         if !goes_on {
             self.decoder.reset();
             self.next = Some(start);
@@ -58,10 +65,13 @@ impl Session {
         // Walking, the decoder holds pictures back for as long as the stream asks for.
         let last = match travel {
             Travel::Jump => target,
-            Travel::Walk => (target + usize::from(index.decoder.reorder) + 2).min(index.packets.len() - 1),
+            Travel::Walk => {
+                (target + usize::from(index.decoder.reorder) + 2).min(index.packets.len() - 1)
+            }
         };
         // Without time stamps in the file, the packets say nothing about who refers to whom.
-        let skips = travel == Travel::Jump && !index.frames[wanted].flags.contains(Flags::SYNTHETIC);
+        let skips =
+            travel == Travel::Jump && !index.frames[wanted].flags.contains(Flags::SYNTHETIC);
         while next <= last && !(found && travel == Travel::Walk) {
             self.decoder.skip_unreferenced(skips && next != target);
             reader.read(next, &mut self.packet)?;
@@ -80,13 +90,20 @@ impl Session {
     }
 
     /// Takes out all pictures. Those that display before the start may lack references and are thrown away.
-    fn collect(&mut self, index: &FrameIndex, wanted: usize, keep: &mut dyn FnMut(usize, Frame)) -> bool {
+    fn collect(
+        &mut self,
+        index: &FrameIndex,
+        wanted: usize,
+        keep: &mut dyn FnMut(usize, Frame),
+    ) -> bool {
         let mut found = false;
         loop {
             match self.decoder.receive() {
                 Ok(Some(picture)) => {
                     let packet = picture.label().and_then(|label| index.packets.get(label));
-                    let Some((packet, frame)) = packet.and_then(|packet| Some((packet, packet.frame? as usize))) else {
+                    let Some((packet, frame)) =
+                        packet.and_then(|packet| Some((packet, packet.frame? as usize)))
+                    else {
                         continue;
                     };
                     if packet.pts >= index.packets[self.start].pts || self.start == 0 {

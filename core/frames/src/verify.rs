@@ -67,9 +67,18 @@ pub fn everything(
     let decoded = decode(reader, parameters, 0..packets.len(), &mut picture, progress)?;
     let mut seen = HashSet::new();
     let hidden = |at: &usize| packets[*at].flags.contains(Flags::EDITED_OUT);
-    let order: Vec<usize> = decoded.into_iter().filter(|at| !hidden(at) && seen.insert(*at)).collect();
-    let damaged = shown(packets).filter(|&at| packets[at].corrupt && !seen.contains(&at)).collect();
-    Ok(Shown { order, damaged, picture })
+    let order: Vec<usize> = decoded
+        .into_iter()
+        .filter(|at| !hidden(at) && seen.insert(*at))
+        .collect();
+    let damaged = shown(packets)
+        .filter(|&at| packets[at].corrupt && !seen.contains(&at))
+        .collect();
+    Ok(Shown {
+        order,
+        damaged,
+        picture,
+    })
 }
 
 /// Checks an order made from time stamps by decoding both ends of the file, and leaves out what does not decode there: leading
@@ -82,21 +91,37 @@ pub fn ends(
     mut order: Vec<usize>,
     progress: &mut dyn FnMut(),
 ) -> std::result::Result<Option<Shown>, String> {
-    let keys: Vec<usize> = (0..packets.len()).filter(|&at| packets[at].flags.contains(Flags::KEY)).collect();
+    let keys: Vec<usize> = (0..packets.len())
+        .filter(|&at| packets[at].flags.contains(Flags::KEY))
+        .collect();
     let mut picture = None;
     let mut damaged = HashSet::new();
     let first_key = keys.first().copied().unwrap_or(0);
     let head = 0..packets.len().min(first_key + HEAD_PACKETS);
     // Before the last random access point, so that leading pictures of an open GOP decode.
-    let tail = if parameters.intra_only() { packets.len() - 1 } else { keys.iter().rev().nth(1).copied().unwrap_or(0) };
+    let tail = if parameters.intra_only() {
+        packets.len() - 1
+    } else {
+        keys.iter().rev().nth(1).copied().unwrap_or(0)
+    };
     let whole = tail <= head.end;
-    let ranges = if whole { vec![0..packets.len()] } else { vec![head, tail..packets.len()] };
+    let ranges = if whole {
+        vec![0..packets.len()]
+    } else {
+        vec![head, tail..packets.len()]
+    };
     for range in ranges {
         let decoded = decode(reader, parameters, range.clone(), &mut picture, progress)?;
-        let decoded: Vec<usize> =
-            decoded.into_iter().filter(|&at| !packets[at].flags.contains(Flags::EDITED_OUT)).collect();
+        let decoded: Vec<usize> = decoded
+            .into_iter()
+            .filter(|&at| !packets[at].flags.contains(Flags::EDITED_OUT))
+            .collect();
         let found: HashSet<usize> = decoded.iter().copied().collect();
-        let missing: Vec<usize> = order.iter().copied().filter(|at| range.contains(at) && !found.contains(at)).collect();
+        let missing: Vec<usize> = order
+            .iter()
+            .copied()
+            .filter(|at| range.contains(at) && !found.contains(at))
+            .collect();
         let start_key = packets[first_key].pts;
         for at in missing {
             let headless = at < first_key || (packets[at].pts < start_key && range.start == 0);
@@ -109,11 +134,18 @@ pub fn ends(
                 return Ok(None);
             }
         }
-        let expected = order.iter().copied().filter(|at| range.contains(at) && found.contains(at));
+        let expected = order
+            .iter()
+            .copied()
+            .filter(|at| range.contains(at) && found.contains(at));
         if !expected.eq(decoded.iter().copied()) {
             return Ok(None);
         }
     }
     order.retain(|at| !damaged.contains(at));
-    Ok(Some(Shown { order, damaged, picture }))
+    Ok(Some(Shown {
+        order,
+        damaged,
+        picture,
+    }))
 }

@@ -25,17 +25,38 @@ async fn check(bench: &Bench, path: &Path, wrong: &mut Vec<String>) -> Option<Fr
     let count = expected.len();
     if index.frame_count() != count {
         let packets = index.packets.len();
-        wrong.push(format!("{name}: {} frames of {packets} packets, not {count}", index.frame_count()));
+        wrong.push(format!(
+            "{name}: {} frames of {packets} packets, not {count}",
+            index.frame_count()
+        ));
     }
-    if index.frames.windows(2).any(|pair| pair[0].pts >= pair[1].pts) {
+    if index
+        .frames
+        .windows(2)
+        .any(|pair| pair[0].pts >= pair[1].pts)
+    {
         wrong.push(format!("{name}: time stamps do not rise"));
     }
     let mut wanted = shuffled(count, 40);
     wanted.extend((0..count).rev().take(12));
     wanted.extend((0..count).take(6));
-    wanted.extend([count / 2, count / 2 + 15, count.max(30) / 2 - 15, count / 2 + 1, count - 1, 0].map(|at| at.min(count - 1)));
+    wanted.extend(
+        [
+            count / 2,
+            count / 2 + 15,
+            count.max(30) / 2 - 15,
+            count / 2 + 1,
+            count - 1,
+            0,
+        ]
+        .map(|at| at.min(count - 1)),
+    );
     for frame in wanted {
-        match bench.workers.picture(PictureRequest::jpg(path, &index_file, frame as u64)).await {
+        match bench
+            .workers
+            .picture(PictureRequest::jpg(path, &index_file, frame as u64))
+            .await
+        {
             Ok(picture) if number_in(&picture.bytes) == Some(expected[frame]) => {}
             Ok(picture) => wrong.push(format!(
                 "{name}: frame {frame} shows {:?}, not {}",
@@ -50,7 +71,12 @@ async fn check(bench: &Bench, path: &Path, wrong: &mut Vec<String>) -> Option<Fr
 }
 
 /// Checks that coded packets begin with random access and hold every frame asked for.
-async fn check_packets(bench: &Bench, path: &Path, index_file: &Path, index: &FrameIndex) -> Option<String> {
+async fn check_packets(
+    bench: &Bench,
+    path: &Path,
+    index_file: &Path,
+    index: &FrameIndex,
+) -> Option<String> {
     let count = index.frame_count() as u64;
     let (first, last) = (count / 3, (count / 3 + 20).min(count - 1));
     let answer = match bench.workers.packets(path, index_file, first, last).await {
@@ -62,11 +88,21 @@ async fn check_packets(bench: &Bench, path: &Path, index_file: &Path, index: &Fr
     let same = (answer.coded_width, answer.coded_height, &answer.description)
         == (index.width, index.height, &index.description);
     let fine = complete && same && answer.packets[0].key;
-    (!fine).then(|| format!("{}: packets {frames:?} from {first} to {last}", path.display()))
+    (!fine).then(|| {
+        format!(
+            "{}: packets {frames:?} from {first} to {last}",
+            path.display()
+        )
+    })
 }
 
 fn none(wrong: &[String]) {
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(60)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(60)].join("\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -75,27 +111,56 @@ async fn h264_in_mp4() {
     let mut wrong = Vec::new();
     let plain = bench.clip("cfr.mp4", 150, &format!("{X264} -bf 2"));
     let index = check(&bench, &plain, &mut wrong).await.unwrap();
-    assert_eq!(index.codec_string.as_deref().map(|text| &text[..5]), Some("avc1."));
+    assert_eq!(
+        index.codec_string.as_deref().map(|text| &text[..5]),
+        Some("avc1.")
+    );
     assert!(index.description.is_some());
-    assert_eq!(index.frame_rate.map(|rate| (rate.num, rate.den)), Some((30, 1)));
+    assert_eq!(
+        index.frame_rate.map(|rate| (rate.num, rate.den)),
+        Some((30, 1))
+    );
     let bytes = plain.with_extension("index").metadata().unwrap().len();
     assert!(bytes < 12 * 150 + 600, "{bytes} bytes of index");
     let cut = bench.convert(&plain, "-ss 1.234", "-c copy", "edit.mp4");
     let index = check(&bench, &cut, &mut wrong).await.unwrap();
-    assert!(index.packets.len() > index.frame_count(), "an edit list hides packets");
+    assert!(
+        index.packets.len() > index.frame_count(),
+        "an edit list hides packets"
+    );
     for (name, more) in [
-        ("pyramid.mp4", "-bf 5 -x264-params b-pyramid=normal:ref=4:b-adapt=0"),
-        ("open.mp4", "-bf 3 -x264-params open-gop=1:keyint=24:min-keyint=24:b-adapt=0:scenecut=0"),
-        ("fragmented.mp4", "-movflags frag_keyframe+empty_moov+default_base_moof"),
+        (
+            "pyramid.mp4",
+            "-bf 5 -x264-params b-pyramid=normal:ref=4:b-adapt=0",
+        ),
+        (
+            "open.mp4",
+            "-bf 3 -x264-params open-gop=1:keyint=24:min-keyint=24:b-adapt=0:scenecut=0",
+        ),
+        (
+            "fragmented.mp4",
+            "-movflags frag_keyframe+empty_moov+default_base_moof",
+        ),
         ("rate.mp4", "-r 60000/1001 -vf setpts=N/(60000/1001)/TB"),
-        ("vfr.mp4", "-vf setpts=(N*3+mod(N*N\\,7)*0.3)/90/TB -fps_mode passthrough -enc_time_base 1:9000 -bf 2"),
+        (
+            "vfr.mp4",
+            "-vf setpts=(N*3+mod(N*N\\,7)*0.3)/90/TB -fps_mode passthrough -enc_time_base 1:9000 -bf 2",
+        ),
         ("offset.mp4", "-output_ts_offset 5.3"),
         ("b.mov", "-bf 2 -movflags +faststart"),
     ] {
-        check(&bench, &bench.clip(name, 130, &format!("{X264} {more}")), &mut wrong).await;
+        check(
+            &bench,
+            &bench.clip(name, 130, &format!("{X264} {more}")),
+            &mut wrong,
+        )
+        .await;
     }
     let open = FrameIndex::read(&bench.path("open.index")).unwrap();
-    assert!(open.frames.iter().any(|frame| frame.flags.0 & 2 != 0), "an open GOP has leading frames");
+    assert!(
+        open.frames.iter().any(|frame| frame.flags.0 & 2 != 0),
+        "an open GOP has leading frames"
+    );
     none(&wrong);
 }
 
@@ -105,21 +170,47 @@ async fn other_containers() {
     let mut wrong = Vec::new();
     for (name, more) in [
         ("offset.mkv", "-bf 2 -output_ts_offset 5.3"),
-        ("vfr.mkv", "-vf setpts=(N*3+mod(N*N\\,7)*0.3)/90/TB -fps_mode passthrough -bf 2"),
+        (
+            "vfr.mkv",
+            "-vf setpts=(N*3+mod(N*N\\,7)*0.3)/90/TB -fps_mode passthrough -bf 2",
+        ),
         ("h264.avi", "-bf 2"),
         ("h264.ts", "-bf 2"),
-        ("open.ts", "-bf 3 -x264-params open-gop=1:keyint=24:min-keyint=24:b-adapt=0:scenecut=0"),
+        (
+            "open.ts",
+            "-bf 3 -x264-params open-gop=1:keyint=24:min-keyint=24:b-adapt=0:scenecut=0",
+        ),
         ("h264.flv", "-bf 2"),
     ] {
-        check(&bench, &bench.clip(name, 130, &format!("{X264} {more}")), &mut wrong).await;
+        check(
+            &bench,
+            &bench.clip(name, 130, &format!("{X264} {more}")),
+            &mut wrong,
+        )
+        .await;
     }
     let cut = bench.cut(&bench.path("open.ts"), 0.3, 1.0, "headless.ts");
     check(&bench, &cut, &mut wrong).await;
     let cut = bench.cut(&bench.path("h264.ts"), 0.0, 0.8, "truncated.ts");
     check(&bench, &cut, &mut wrong).await;
-    let front = bench.convert(&bench.path("h264.flv"), "", "-c copy -movflags +faststart", "front.mp4");
-    check(&bench, &bench.cut(&front, 0.0, 0.7, "truncated.mp4"), &mut wrong).await;
-    check(&bench, &bench.cut(&bench.path("vfr.mkv"), 0.0, 0.77, "truncated.mkv"), &mut wrong).await;
+    let front = bench.convert(
+        &bench.path("h264.flv"),
+        "",
+        "-c copy -movflags +faststart",
+        "front.mp4",
+    );
+    check(
+        &bench,
+        &bench.cut(&front, 0.0, 0.7, "truncated.mp4"),
+        &mut wrong,
+    )
+    .await;
+    check(
+        &bench,
+        &bench.cut(&bench.path("vfr.mkv"), 0.0, 0.77, "truncated.mkv"),
+        &mut wrong,
+    )
+    .await;
     none(&wrong);
 }
 
@@ -128,12 +219,30 @@ async fn other_codecs() {
     let bench = Bench::new();
     let mut wrong = Vec::new();
     for (name, arguments) in [
-        ("hevc.mp4", "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -g 30 -x265-params log-level=none:bframes=3:open-gop=1"),
-        ("hevc10.mkv", "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10 -g 20 -x265-params log-level=none:bframes=2"),
-        ("vp9.webm", "-c:v libvpx-vp9 -pix_fmt yuv420p -deadline good -cpu-used 6 -auto-alt-ref 1 -lag-in-frames 16 -g 40 -b:v 300k"),
-        ("vp8.webm", "-c:v libvpx -pix_fmt yuv420p -deadline good -cpu-used 6 -auto-alt-ref 1 -lag-in-frames 16 -g 40 -b:v 300k"),
-        ("av1.mp4", "-c:v libsvtav1 -preset 12 -pix_fmt yuv420p -g 32"),
-        ("av1.mkv", "-c:v libsvtav1 -preset 12 -pix_fmt yuv420p -g 32"),
+        (
+            "hevc.mp4",
+            "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -g 30 -x265-params log-level=none:bframes=3:open-gop=1",
+        ),
+        (
+            "hevc10.mkv",
+            "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10 -g 20 -x265-params log-level=none:bframes=2",
+        ),
+        (
+            "vp9.webm",
+            "-c:v libvpx-vp9 -pix_fmt yuv420p -deadline good -cpu-used 6 -auto-alt-ref 1 -lag-in-frames 16 -g 40 -b:v 300k",
+        ),
+        (
+            "vp8.webm",
+            "-c:v libvpx -pix_fmt yuv420p -deadline good -cpu-used 6 -auto-alt-ref 1 -lag-in-frames 16 -g 40 -b:v 300k",
+        ),
+        (
+            "av1.mp4",
+            "-c:v libsvtav1 -preset 12 -pix_fmt yuv420p -g 32",
+        ),
+        (
+            "av1.mkv",
+            "-c:v libsvtav1 -preset 12 -pix_fmt yuv420p -g 32",
+        ),
         ("mpeg4.avi", "-c:v mpeg4 -bf 2 -g 20 -q:v 3"),
         ("mpeg4.mp4", "-c:v mpeg4 -bf 2 -g 20 -q:v 3"),
         ("mpeg2.ts", "-c:v mpeg2video -bf 2 -g 15 -q:v 3"),
@@ -142,7 +251,9 @@ async fn other_codecs() {
         ("prores.mov", "-c:v prores -profile:v 0 -pix_fmt yuv422p10"),
         ("moving.gif", "-frames:v 1"),
     ] {
-        let index = check(&bench, &bench.clip(name, 100, arguments), &mut wrong).await.unwrap();
+        let index = check(&bench, &bench.clip(name, 100, arguments), &mut wrong)
+            .await
+            .unwrap();
         let browsers = ["h264", "hevc", "vp8", "vp9", "av1"].contains(&index.codec.as_str());
         assert_eq!(index.codec_string.is_some(), browsers, "{name}");
     }
@@ -157,16 +268,31 @@ async fn images() {
         ("still.png", "-frames:v 1"),
         ("colour.png", "-frames:v 1 -pix_fmt rgba"),
         ("still.webp", "-frames:v 1 -quality 90"),
-        ("still.avif", "-frames:v 1 -c:v libaom-av1 -cpu-used 8 -still-picture 1"),
+        (
+            "still.avif",
+            "-frames:v 1 -c:v libaom-av1 -cpu-used 8 -still-picture 1",
+        ),
         ("still.tiff", "-frames:v 1"),
         ("still.gif", "-frames:v 1"),
         ("still.bmp", "-frames:v 1"),
     ] {
         let path = bench.clip(name, 8, &format!("-vf select=eq(n\\,5) {arguments}"));
         let index_file = path.with_extension("index");
-        let index = bench.workers.index(&path, &index_file).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!((index.kind, index.frame_count(), index.width), (Kind::Image, 1, 320), "{name}");
-        let picture = bench.workers.picture(PictureRequest::jpg(&path, &index_file, 0)).await.unwrap();
+        let index = bench
+            .workers
+            .index(&path, &index_file)
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(
+            (index.kind, index.frame_count(), index.width),
+            (Kind::Image, 1, 320),
+            "{name}"
+        );
+        let picture = bench
+            .workers
+            .picture(PictureRequest::jpg(&path, &index_file, 0))
+            .await
+            .unwrap();
         assert_eq!(number_in(&picture.bytes), Some(5), "{name}");
     }
 }

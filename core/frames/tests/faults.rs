@@ -16,13 +16,25 @@ const X264: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 30 -bf 2";
 
 fn signal(name: &str, ids: &[u32]) {
     for id in ids {
-        assert!(Command::new("kill").arg(name).arg(id.to_string()).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .arg(name)
+                .arg(id.to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
 fn one_worker(request_timeout: Duration) -> Workers {
     let binary = env!("CARGO_BIN_EXE_transect-frames").into();
-    Workers::new(Options { binary, processes: 1, cache_bytes: 1 << 20, request_timeout })
+    Workers::new(Options {
+        binary,
+        processes: 1,
+        cache_bytes: 1 << 20,
+        request_timeout,
+    })
 }
 
 /// Kills the workers while one of them has a request that it cannot answer, because it was stopped before.
@@ -39,7 +51,10 @@ async fn kill_in_mid_request(workers: &Workers, path: &Path, index_file: &Path) 
 /// Lets a request reach the pool without waiting for its answer.
 async fn begin<F: Future>(request: &mut std::pin::Pin<&mut F>) {
     std::future::poll_fn(|context| {
-        assert!(request.as_mut().poll(context).is_pending(), "the worker stands still");
+        assert!(
+            request.as_mut().poll(context).is_pending(),
+            "the worker stands still"
+        );
         Poll::Ready(())
     })
     .await;
@@ -54,17 +69,35 @@ async fn a_killed_worker_is_replaced_and_its_killer_shut_out() {
     let workers = one_worker(Duration::from_secs(20));
     workers.index(&path, &index_file).await.unwrap();
     kill_in_mid_request(&workers, &path, &index_file).await;
-    let picture = workers.picture(PictureRequest::jpg(&path, &index_file, 8)).await.unwrap();
+    let picture = workers
+        .picture(PictureRequest::jpg(&path, &index_file, 8))
+        .await
+        .unwrap();
     assert_eq!(number_in(&picture.bytes), Some(8));
     // That success forgives the first time. Now twice in a row; in between, another source has the worker started anew.
     kill_in_mid_request(&workers, &path, &index_file).await;
-    workers.index(&other, &bench.path("other.index")).await.unwrap();
+    workers
+        .index(&other, &bench.path("other.index"))
+        .await
+        .unwrap();
     kill_in_mid_request(&workers, &path, &index_file).await;
-    let refused = workers.picture(PictureRequest::jpg(&path, &index_file, 7)).await;
-    assert!(matches!(refused, Err(WorkerError::Quarantined { .. })), "{refused:?}");
+    let refused = workers
+        .picture(PictureRequest::jpg(&path, &index_file, 7))
+        .await;
+    assert!(
+        matches!(refused, Err(WorkerError::Quarantined { .. })),
+        "{refused:?}"
+    );
     let longer = bench.clip("longer.mp4", 61, X264);
     std::fs::rename(&longer, &path).unwrap();
-    assert_eq!(workers.index(&path, &index_file).await.unwrap().frame_count(), 61);
+    assert_eq!(
+        workers
+            .index(&path, &index_file)
+            .await
+            .unwrap()
+            .frame_count(),
+        61
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -79,8 +112,16 @@ async fn a_hung_worker_is_given_up() {
     let second = workers.picture(PictureRequest::jpg(&path, &index_file, 2));
     let (first, second) = tokio::join!(first, second);
     assert_eq!(first, Err(WorkerError::Timeout));
-    assert!(matches!(second, Err(WorkerError::Crashed { .. })), "{second:?}");
-    assert!(workers.picture(PictureRequest::jpg(&path, &index_file, 2)).await.is_ok());
+    assert!(
+        matches!(second, Err(WorkerError::Crashed { .. })),
+        "{second:?}"
+    );
+    assert!(
+        workers
+            .picture(PictureRequest::jpg(&path, &index_file, 2))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -91,11 +132,23 @@ async fn dropped_requests_leave_the_worker_in_order() {
     bench.workers.index(&path, &index_file).await.unwrap();
     let ids = bench.workers.process_ids();
     for frame in 0..200 {
-        let mut dropped = pin!(bench.workers.picture(PictureRequest::jpg(&path, &index_file, frame % 90)));
-        std::future::poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context).is_ready())).await;
+        let mut dropped = pin!(bench.workers.picture(PictureRequest::jpg(
+            &path,
+            &index_file,
+            frame % 90
+        )));
+        std::future::poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context).is_ready()))
+            .await;
     }
-    let picture = bench.workers.picture(PictureRequest::jpg(&path, &index_file, 77)).await.unwrap();
-    assert_eq!((number_in(&picture.bytes), bench.workers.process_ids()), (Some(77), ids));
+    let picture = bench
+        .workers
+        .picture(PictureRequest::jpg(&path, &index_file, 77))
+        .await
+        .unwrap();
+    assert_eq!(
+        (number_in(&picture.bytes), bench.workers.process_ids()),
+        (Some(77), ids)
+    );
 }
 
 #[test]
@@ -114,7 +167,10 @@ async fn unreadable_files_say_so() {
     let bench = Bench::new();
     let clip = bench.clip("whole.mp4", 60, X264);
     let headless = bench.cut(&clip, 0.0, 0.5, "no-moov.mp4");
-    let noise: Vec<u8> = support::shuffled(256, 100_000).into_iter().map(|byte| byte as u8).collect();
+    let noise: Vec<u8> = support::shuffled(256, 100_000)
+        .into_iter()
+        .map(|byte| byte as u8)
+        .collect();
     let write = |name: &str, bytes: &[u8]| {
         std::fs::write(bench.path(name), bytes).unwrap();
         bench.path(name)
@@ -132,20 +188,51 @@ async fn unreadable_files_say_so() {
         bench.folder.path().to_owned(),
     ] {
         let answer = bench.workers.index(&path, &bench.path("x.index")).await;
-        let Err(WorkerError::Unreadable { message }) = answer else { panic!("{}: {answer:?}", path.display()) };
+        let Err(WorkerError::Unreadable { message }) = answer else {
+            panic!("{}: {answer:?}", path.display())
+        };
         assert!(message.contains(&*path.to_string_lossy()), "{message}");
     }
     let index_file = bench.path("whole.index");
-    let missing = bench.workers.picture(PictureRequest::jpg(&clip, &index_file, 0)).await;
-    assert!(matches!(missing, Err(WorkerError::Unreadable { .. })), "{missing:?}");
+    let missing = bench
+        .workers
+        .picture(PictureRequest::jpg(&clip, &index_file, 0))
+        .await;
+    assert!(
+        matches!(missing, Err(WorkerError::Unreadable { .. })),
+        "{missing:?}"
+    );
     bench.workers.index(&clip, &index_file).await.unwrap();
-    let beyond = bench.workers.picture(PictureRequest::jpg(&clip, &index_file, 60)).await;
-    assert_eq!(beyond, Err(WorkerError::OutOfRange { frame: 60, count: 60 }));
+    let beyond = bench
+        .workers
+        .picture(PictureRequest::jpg(&clip, &index_file, 60))
+        .await;
+    assert_eq!(
+        beyond,
+        Err(WorkerError::OutOfRange {
+            frame: 60,
+            count: 60
+        })
+    );
     let other = bench.clip("other.mp4", 50, X264);
     std::fs::copy(&other, &clip).unwrap();
-    let changed = bench.workers.picture(PictureRequest::jpg(&clip, &index_file, 0)).await;
-    assert!(matches!(changed, Err(WorkerError::Unreadable { .. })), "{changed:?}");
-    assert_eq!(bench.workers.index(&clip, &index_file).await.unwrap().frame_count(), 50);
+    let changed = bench
+        .workers
+        .picture(PictureRequest::jpg(&clip, &index_file, 0))
+        .await;
+    assert!(
+        matches!(changed, Err(WorkerError::Unreadable { .. })),
+        "{changed:?}"
+    );
+    assert_eq!(
+        bench
+            .workers
+            .index(&clip, &index_file)
+            .await
+            .unwrap()
+            .frame_count(),
+        50
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -155,7 +242,11 @@ async fn damaged_bytes_never_take_the_worker_down() {
         bench.clip("a.mp4", 60, &format!("{X264} -movflags +faststart")),
         bench.clip("a.ts", 60, X264),
         bench.clip("a.mkv", 60, X264),
-        bench.clip("a.webm", 40, "-c:v libvpx-vp9 -pix_fmt yuv420p -deadline realtime -cpu-used 8 -b:v 300k"),
+        bench.clip(
+            "a.webm",
+            40,
+            "-c:v libvpx-vp9 -pix_fmt yuv420p -deadline realtime -cpu-used 8 -b:v 300k",
+        ),
         bench.clip("a.avi", 60, "-c:v mpeg4 -bf 2 -q:v 3"),
     ];
     for clip in &clips {
@@ -163,7 +254,10 @@ async fn damaged_bytes_never_take_the_worker_down() {
         let name = clip.file_name().unwrap().to_string_lossy().into_owned();
         for round in 0..4 {
             let mut broken = bytes.clone();
-            for at in support::shuffled(bytes.len(), 60 * (round + 1)).into_iter().skip(round * 60) {
+            for at in support::shuffled(bytes.len(), 60 * (round + 1))
+                .into_iter()
+                .skip(round * 60)
+            {
                 broken[at] ^= 0x55;
             }
             let path = bench.path(&format!("{round}.{name}"));
@@ -171,15 +265,26 @@ async fn damaged_bytes_never_take_the_worker_down() {
             let index_file = path.with_extension("index");
             match bench.workers.index(&path, &index_file).await {
                 Ok(index) => look(&bench, &path, &index_file, &index).await,
-                Err(error) => assert!(matches!(error, WorkerError::Unreadable { .. }), "{name}: {error:?}"),
+                Err(error) => assert!(
+                    matches!(error, WorkerError::Unreadable { .. }),
+                    "{name}: {error:?}"
+                ),
             }
         }
     }
 }
 
-async fn look(bench: &Bench, path: &std::path::Path, index_file: &std::path::Path, index: &FrameIndex) {
+async fn look(
+    bench: &Bench,
+    path: &std::path::Path,
+    index_file: &std::path::Path,
+    index: &FrameIndex,
+) {
     for frame in (0..index.frame_count() as u64).step_by(7) {
-        let answer = bench.workers.picture(PictureRequest::jpg(path, index_file, frame)).await;
+        let answer = bench
+            .workers
+            .picture(PictureRequest::jpg(path, index_file, frame))
+            .await;
         let told = matches!(answer, Ok(_) | Err(WorkerError::Unreadable { .. }));
         assert!(told, "{} {frame}: {answer:?}", path.display());
     }

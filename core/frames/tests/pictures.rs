@@ -39,9 +39,19 @@ async fn every_format_and_size_shows_the_frame() {
             (Size::Native, (320, 176)),
             (Size::MaxHeight(88), (160, 88)),
             (Size::MaxHeight(1000), (320, 176)),
-            (Size::Exact { width: 201, height: 333 }, (201, 333)),
+            (
+                Size::Exact {
+                    width: 201,
+                    height: 333,
+                },
+                (201, 333),
+            ),
         ] {
-            let request = PictureRequest { format, size, ..PictureRequest::jpg(&path, &index_file, 33) };
+            let request = PictureRequest {
+                format,
+                size,
+                ..PictureRequest::jpg(&path, &index_file, 33)
+            };
             let picture = bench.workers.picture(request).await.unwrap();
             assert_eq!((picture.width, picture.height), expected);
             let read = image::load_from_memory(&picture.bytes).unwrap();
@@ -49,32 +59,65 @@ async fn every_format_and_size_shows_the_frame() {
             assert_eq!(number_in(&picture.bytes), Some(33), "{format:?} {size:?}");
         }
     }
-    let movie = PictureRequest { format: Format::Mp4, ..PictureRequest::jpg(&path, &index_file, 1) };
-    assert!(matches!(bench.workers.picture(movie).await, Err(WorkerError::Invalid { .. })));
+    let movie = PictureRequest {
+        format: Format::Mp4,
+        ..PictureRequest::jpg(&path, &index_file, 1)
+    };
+    assert!(matches!(
+        bench.workers.picture(movie).await,
+        Err(WorkerError::Invalid { .. })
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn regions_are_exact_to_the_pixel() {
     let bench = Bench::new();
     let (path, index_file) = indexed(&bench, bench.clip("a.mp4", 10, X264)).await;
-    let whole = PictureRequest { format: Format::Png, ..PictureRequest::jpg(&path, &index_file, 5) };
+    let whole = PictureRequest {
+        format: Format::Png,
+        ..PictureRequest::jpg(&path, &index_file, 5)
+    };
     let picture = bench.workers.picture(whole.clone()).await.unwrap();
     let picture = image::load_from_memory(&picture.bytes).unwrap().to_rgb8();
-    for (x, y, width, height) in [(0, 0, 320, 176), (32, 16, 64, 32), (31, 15, 33, 17), (319, 175, 1, 1)] {
+    for (x, y, width, height) in [
+        (0, 0, 320, 176),
+        (32, 16, 64, 32),
+        (31, 15, 33, 17),
+        (319, 175, 1, 1),
+    ] {
         let roi = Roi {
             width_norm: f64::from(width) / WIDTH as f64,
             height_norm: f64::from(height) / HEIGHT as f64,
             x_norm: f64::from(x) / WIDTH as f64,
             y_norm: f64::from(y) / HEIGHT as f64,
         };
-        let part = bench.workers.picture(PictureRequest { roi: Some(roi), ..whole.clone() }).await.unwrap();
+        let part = bench
+            .workers
+            .picture(PictureRequest {
+                roi: Some(roi),
+                ..whole.clone()
+            })
+            .await
+            .unwrap();
         let part = image::load_from_memory(&part.bytes).unwrap().to_rgb8();
         assert_eq!(part.dimensions(), (width, height));
-        let (here, there) = (part.get_pixel(width - 1, 0), picture.get_pixel(x + width - 1, y));
-        assert!(here.0.iter().zip(there.0).all(|(a, b)| a.abs_diff(b) <= 8), "{here:?} {there:?}");
+        let (here, there) = (
+            part.get_pixel(width - 1, 0),
+            picture.get_pixel(x + width - 1, y),
+        );
+        assert!(
+            here.0.iter().zip(there.0).all(|(a, b)| a.abs_diff(b) <= 8),
+            "{here:?} {there:?}"
+        );
     }
     let outside: Roi = "0.1:0.1:1.5:0".parse().unwrap();
-    let answer = bench.workers.picture(PictureRequest { roi: Some(outside), ..whole }).await;
+    let answer = bench
+        .workers
+        .picture(PictureRequest {
+            roi: Some(outside),
+            ..whole
+        })
+        .await;
     assert!(matches!(answer, Err(WorkerError::Invalid { .. })));
     assert!("1:1:0".parse::<Roi>().is_err());
 }
@@ -89,15 +132,29 @@ async fn turned_videos_come_upright() {
         let tag = format!("-c copy -metadata:s:v:0 rotate={degrees}");
         let (path, index_file) = indexed(&bench, bench.convert(&plain, "", &tag, &name)).await;
         for format in [Format::Jpg, Format::Png] {
-            let request = PictureRequest { format, ..PictureRequest::jpg(&path, &index_file, 9) };
+            let request = PictureRequest {
+                format,
+                ..PictureRequest::jpg(&path, &index_file, 9)
+            };
             let picture = bench.workers.picture(request).await.unwrap();
             let picture = image::load_from_memory(&picture.bytes).unwrap().to_luma8();
-            let upright = bench.convert(&path, "", "-frames:v 1 -vf select=eq(n\\,9)", &format!("{degrees}.png"));
+            let upright = bench.convert(
+                &path,
+                "",
+                "-frames:v 1 -vf select=eq(n\\,9)",
+                &format!("{degrees}.png"),
+            );
             let upright = image::open(upright).unwrap().to_luma8();
             assert_eq!(picture.dimensions(), upright.dimensions(), "{degrees}");
-            let difference: u64 =
-                picture.pixels().zip(upright.pixels()).map(|(a, b)| u64::from(a.0[0].abs_diff(b.0[0]))).sum();
-            assert!(difference < 4 * (WIDTH * HEIGHT) as u64, "{degrees} {format:?}: {difference}");
+            let difference: u64 = picture
+                .pixels()
+                .zip(upright.pixels())
+                .map(|(a, b)| u64::from(a.0[0].abs_diff(b.0[0])))
+                .sum();
+            assert!(
+                difference < 4 * (WIDTH * HEIGHT) as u64,
+                "{degrees} {format:?}: {difference}"
+            );
         }
     }
 }
@@ -107,20 +164,43 @@ async fn colours_survive_jpeg() {
     let bench = Bench::new();
     // BT.709 and BT.601, limited and full range, and RGB: one colour, whatever the numbers in the file.
     for (name, arguments) in [
-        ("hd.mp4", "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv420p -c:v libx264 -colorspace bt709 -color_range tv"),
-        ("sd.mp4", "-vf scale=out_color_matrix=bt601:out_range=tv,format=yuv420p -c:v libx264 -colorspace smpte170m -color_range tv"),
-        ("full.mp4", "-vf scale=out_color_matrix=bt709:out_range=pc,format=yuvj420p -c:v libx264 -colorspace bt709 -color_range pc"),
-        ("deep.mp4", "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv422p10 -c:v libx264 -colorspace bt709 -color_range tv"),
+        (
+            "hd.mp4",
+            "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv420p -c:v libx264 -colorspace bt709 -color_range tv",
+        ),
+        (
+            "sd.mp4",
+            "-vf scale=out_color_matrix=bt601:out_range=tv,format=yuv420p -c:v libx264 -colorspace smpte170m -color_range tv",
+        ),
+        (
+            "full.mp4",
+            "-vf scale=out_color_matrix=bt709:out_range=pc,format=yuvj420p -c:v libx264 -colorspace bt709 -color_range pc",
+        ),
+        (
+            "deep.mp4",
+            "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv422p10 -c:v libx264 -colorspace bt709 -color_range tv",
+        ),
         ("rgb.png", "-frames:v 1"),
     ] {
         let before = "-f lavfi -i color=0xC86432:s=320x176:d=1:r=5";
         let path = bench.clip_with(name, before, arguments);
         let (path, index_file) = indexed(&bench, path).await;
         for format in [Format::Jpg, Format::Png, Format::Webp] {
-            let request = PictureRequest { format, quality: 95, ..PictureRequest::jpg(&path, &index_file, 0) };
+            let request = PictureRequest {
+                format,
+                quality: 95,
+                ..PictureRequest::jpg(&path, &index_file, 0)
+            };
             let picture = bench.workers.picture(request).await.unwrap();
-            let pixel = image::load_from_memory(&picture.bytes).unwrap().to_rgb8().get_pixel(100, 100).0;
-            let near = pixel.iter().zip([0xc8, 0x64, 0x32]).all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 4);
+            let pixel = image::load_from_memory(&picture.bytes)
+                .unwrap()
+                .to_rgb8()
+                .get_pixel(100, 100)
+                .0;
+            let near = pixel
+                .iter()
+                .zip([0xc8, 0x64, 0x32])
+                .all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 4);
             assert!(near, "{name} {format:?}: {pixel:?}");
         }
     }
@@ -130,30 +210,77 @@ async fn colours_survive_jpeg() {
 async fn grids_and_animations_hold_the_frames_in_order() {
     let bench = Bench::new();
     let (path, index_file) = indexed(&bench, bench.clip("a.mp4", 60, X264)).await;
-    let square = Layout::Tile { columns: None, rows: None };
+    let square = Layout::Tile {
+        columns: None,
+        rows: None,
+    };
     for format in [Format::Png, Format::Jpg, Format::Gif, Format::Webp] {
-        let grid = bench.workers.compose(compose(&path, &index_file, square, format)).await.unwrap();
+        let grid = bench
+            .workers
+            .compose(compose(&path, &index_file, square, format))
+            .await
+            .unwrap();
         assert_eq!((grid.width, grid.height), (960, 352));
         let grid = image::load_from_memory(&grid.bytes).unwrap().to_luma8();
         let read = |column: usize, row: usize| {
-            number(WIDTH, HEIGHT, |x, y| grid.get_pixel((x + column * WIDTH) as u32, (y + row * HEIGHT) as u32).0[0])
+            number(WIDTH, HEIGHT, |x, y| {
+                grid.get_pixel((x + column * WIDTH) as u32, (y + row * HEIGHT) as u32)
+                    .0[0]
+            })
         };
-        let cells = [read(0, 0), read(1, 0), read(2, 0), read(0, 1), read(1, 1), read(2, 1)];
-        assert_eq!(cells, [Some(3), Some(40), Some(11), Some(12), Some(59), None], "{format:?}");
+        let cells = [
+            read(0, 0),
+            read(1, 0),
+            read(2, 0),
+            read(0, 1),
+            read(1, 1),
+            read(2, 1),
+        ];
+        assert_eq!(
+            cells,
+            [Some(3), Some(40), Some(11), Some(12), Some(59), None],
+            "{format:?}"
+        );
     }
-    let row = Layout::Tile { columns: Some(5), rows: Some(1) };
-    let grid = bench.workers.compose(compose(&path, &index_file, row, Format::Png)).await.unwrap();
+    let row = Layout::Tile {
+        columns: Some(5),
+        rows: Some(1),
+    };
+    let grid = bench
+        .workers
+        .compose(compose(&path, &index_file, row, Format::Png))
+        .await
+        .unwrap();
     assert_eq!((grid.width, grid.height), (1600, 176));
-    let small = Layout::Tile { columns: Some(2), rows: Some(2) };
-    let refused = bench.workers.compose(compose(&path, &index_file, small, Format::Png)).await;
+    let small = Layout::Tile {
+        columns: Some(2),
+        rows: Some(2),
+    };
+    let refused = bench
+        .workers
+        .compose(compose(&path, &index_file, small, Format::Png))
+        .await;
     assert!(matches!(refused, Err(WorkerError::Invalid { .. })));
-    let moving = Layout::Animate { rate: Fraction { num: 5, den: 2 } };
+    let moving = Layout::Animate {
+        rate: Fraction { num: 5, den: 2 },
+    };
     for format in [Format::Gif, Format::Mp4] {
-        let picture = bench.workers.compose(compose(&path, &index_file, moving, format)).await.unwrap();
-        let file = bench.path(if format == Format::Gif { "moving.gif" } else { "moving.mp4" });
+        let picture = bench
+            .workers
+            .compose(compose(&path, &index_file, moving, format))
+            .await
+            .unwrap();
+        let file = bench.path(if format == Format::Gif {
+            "moving.gif"
+        } else {
+            "moving.mp4"
+        });
         std::fs::write(&file, &picture.bytes).unwrap();
         assert_eq!(shown(&file), [3, 40, 11, 12, 59], "{format:?}");
     }
-    let refused = bench.workers.compose(compose(&path, &index_file, moving, Format::Jpg)).await;
+    let refused = bench
+        .workers
+        .compose(compose(&path, &index_file, moving, Format::Jpg))
+        .await;
     assert!(matches!(refused, Err(WorkerError::Invalid { .. })));
 }

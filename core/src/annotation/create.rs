@@ -54,16 +54,30 @@ pub(super) async fn localizations(
             user_elemental_id: new.user_elemental_id,
         };
         let (media, frame) = (new.media_id, new.frame);
-        let build = move |revision| Localization { revision, media, frame, geometry, thumbnail_image: None };
+        let build = move |revision| Localization {
+            revision,
+            media,
+            frame,
+            geometry,
+            thumbnail_image: None,
+        };
         drafts.push((draft, Box::new(build)));
     }
     create(cx, actor, project, media, HashSet::new(), drafts).await
 }
 
 /// Makes states; returns their ids in the order given. All or nothing.
-pub(super) async fn states(cx: &Context, actor: &Actor, project: i64, news: Vec<NewState>) -> Result<Vec<i64>> {
+pub(super) async fn states(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    news: Vec<NewState>,
+) -> Result<Vec<i64>> {
     let media: HashSet<i64> = news.iter().flat_map(|new| new.media_ids.clone()).collect();
-    let members: HashSet<i64> = news.iter().flat_map(|new| new.localization_ids.clone()).collect();
+    let members: HashSet<i64> = news
+        .iter()
+        .flat_map(|new| new.localization_ids.clone())
+        .collect();
     let mut drafts: Vec<(Draft, Build<State>)> = Vec::with_capacity(news.len());
     for new in news {
         let draft = Draft {
@@ -75,8 +89,18 @@ pub(super) async fn states(cx: &Context, actor: &Actor, project: i64, news: Vec<
             attributes: new.attributes,
             user_elemental_id: new.user_elemental_id,
         };
-        let (frame, media, localizations) = (new.frame, unique(new.media_ids), unique(new.localization_ids));
-        let build = move |revision| State { revision, frame, media, localizations, segments: None };
+        let (frame, media, localizations) = (
+            new.frame,
+            unique(new.media_ids),
+            unique(new.localization_ids),
+        );
+        let build = move |revision| State {
+            revision,
+            frame,
+            media,
+            localizations,
+            segments: None,
+        };
         drafts.push((draft, Box::new(build)));
     }
     create(cx, actor, project, media, members, drafts).await
@@ -100,22 +124,42 @@ async fn create<T: Annotation>(
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let override_author = drafts.iter().any(|(draft, _)| draft.user_elemental_id.is_some());
-                let level = if override_author { Level::Full } else { Level::Edit };
+                let override_author = drafts
+                    .iter()
+                    .any(|(draft, _)| draft.user_elemental_id.is_some());
+                let all_versioned = drafts.iter().all(|(draft, _)| draft.version.is_some());
+                let level = if override_author {
+                    Level::Full
+                } else {
+                    Level::Edit
+                };
                 project::access(tx, &actor, project, level).await?;
-                let types = drafts.iter().map(|(draft, _)| draft.type_id);
+                let types: Vec<i64> = drafts.iter().map(|(draft, _)| draft.type_id).collect();
                 let types = entity_type::service::of_project(tx, T::KIND, types, project).await?;
                 media::service::check_of_project(tx, &media, project).await?;
                 super::track::check_members(tx, &members, project).await?;
-                let given = drafts.iter().filter_map(|(draft, _)| draft.version).collect::<HashSet<_>>();
+                let given = drafts
+                    .iter()
+                    .filter_map(|(draft, _)| draft.version)
+                    .collect::<HashSet<_>>();
                 let given: Vec<i64> = given.into_iter().collect();
                 version::service::of_project(tx, &given, project).await?;
-                let default_version = match drafts.iter().all(|(draft, _)| draft.version.is_some()) {
-                    true => 0,
-                    false => version::service::default_for(tx, project, actor.id).await?,
+                let default_version = if all_versioned {
+                    0
+                } else {
+                    version::service::default_for(tx, project, actor.id).await?
                 };
                 let schema = Schema::load(tx, project).await?;
-                let made = revise(tx, &stamp, &actor, project, default_version, &schema, drafts).await?;
+                let made = revise(
+                    tx,
+                    &stamp,
+                    &actor,
+                    project,
+                    default_version,
+                    &schema,
+                    drafts,
+                )
+                .await?;
                 for one in &made {
                     check_frame(one, types[&one.revision().type_id].association())?;
                 }
@@ -127,7 +171,9 @@ async fn create<T: Annotation>(
 
 fn check_frame<T: Annotation>(one: &T, association: &str) -> Result<()> {
     if association == "Frame" && one.frame().is_none() {
-        return Err(Error::invalid("Missing required field in request body \"frame\"."));
+        return Err(Error::invalid(
+            "Missing required field in request body \"frame\".",
+        ));
     }
     Ok(())
 }
@@ -197,7 +243,10 @@ async fn revise<T: Annotation>(
         made.push(one);
     }
     for (version, uuid) in marks.keys() {
-        let sql = format!("update {} set latest = false where elemental_id = $1 and version = $2", T::KIND.table());
+        let sql = format!(
+            "update {} set latest = false where elemental_id = $1 and version = $2",
+            T::KIND.table()
+        );
         tx.execute(&sql, &crate::values![uuid, *version]).await?;
     }
     Ok(made)
@@ -211,7 +260,9 @@ async fn known_identity<T: Annotation>(tx: &mut Tx, draft: &Draft) -> Result<Opt
     let Some(parent) = draft.parent else {
         return Ok(None);
     };
-    let parent = store::find::<T>(tx, parent).await?.ok_or_else(|| Error::no_reference(T::NAME))?;
+    let parent = store::find::<T>(tx, parent)
+        .await?
+        .ok_or_else(|| Error::no_reference(T::NAME))?;
     Ok(Some(parent.revision().elemental_id.clone()))
 }
 
@@ -224,8 +275,10 @@ async fn write<T: Annotation>(
 ) -> Result<Vec<i64>> {
     only_last_is_latest(&mut made);
     store::insert(tx, &made).await?;
-    let documents =
-        made.iter().map(|one| one.revision().attributes.members()).collect::<Result<Vec<_>>>()?;
+    let documents = made
+        .iter()
+        .map(|one| one.revision().attributes.members())
+        .collect::<Result<Vec<_>>>()?;
     let entities = made.iter().zip(&documents).map(|(one, document)| Indexing {
         entity: one.revision().id,
         definitions: schema.of_type(T::KIND, one.revision().type_id),
@@ -235,7 +288,8 @@ async fn write<T: Annotation>(
     attribute::index(tx, entities.collect::<Vec<_>>()).await?;
     let changes = Changes::new(
         Action::Create,
-        made.iter().map(|one| (one.revision().id, None::<()>, Some(one.wire()))),
+        made.iter()
+            .map(|one| (one.revision().id, None::<()>, Some(one.wire()))),
     )?;
     journal::record(tx, stamp, Some(project), T::KIND.table(), changes).await?;
     Ok(made.iter().map(|one| one.revision().id).collect())

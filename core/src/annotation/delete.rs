@@ -93,7 +93,12 @@ pub(super) async fn remove_all<T: Annotation>(
 }
 
 /// Deletes a row and, for a state whose type says so, the members that no other state has.
-async fn delete<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T, prune: bool) -> Result<Option<i64>> {
+async fn delete<T: Annotation>(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    row: &T,
+    prune: bool,
+) -> Result<Option<i64>> {
     if T::KIND == Kind::State {
         let of = entity_type::service::get(tx, Kind::State, row.revision().type_id).await?;
         if of.delete_child_localizations() {
@@ -107,7 +112,12 @@ async fn delete<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T, prune: bool)
     delete_one(tx, stamp, row, prune).await
 }
 
-async fn delete_one<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T, prune: bool) -> Result<Option<i64>> {
+async fn delete_one<T: Annotation>(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    row: &T,
+    prune: bool,
+) -> Result<Option<i64>> {
     if prune {
         take_away(tx, stamp, row).await?;
         return Ok(None);
@@ -140,7 +150,10 @@ pub(super) async fn take_away<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T
     if T::KIND == Kind::Localization {
         track::follow(tx, T::KIND, revision.id, None).await?;
     }
-    let changes = Changes::new(Action::Delete, [(revision.id, Some(row.wire()), None::<()>)])?;
+    let changes = Changes::new(
+        Action::Delete,
+        [(revision.id, Some(row.wire()), None::<()>)],
+    )?;
     journal::record(tx, stamp, Some(revision.project), T::KIND.table(), changes).await
 }
 

@@ -7,7 +7,9 @@ use super::types::Annotation;
 use crate::attribute::Kind;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::query::{AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection};
+use crate::query::{
+    AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection,
+};
 use crate::{id, media};
 
 /// Query parameters that both kinds share.
@@ -18,7 +20,10 @@ pub const PARAMETERS: &str = "media_id: [int], related_id: [int], section: int, 
 /// The query parameters of a list, count, bulk change or deletion.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the wire's names; the specification describes them")]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the specification describes them"
+)]
 pub struct Filter {
     pub media_id: Vec<i64>,
     pub related_id: Vec<i64>,
@@ -47,7 +52,10 @@ pub struct Filter {
 /// The part of a body that selects annotations, applied together with the query.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the wire's names; the specification describes them")]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the specification describes them"
+)]
 pub struct IdQuery {
     pub ids: Vec<i64>,
     pub media_ids: Vec<i64>,
@@ -100,19 +108,30 @@ pub async fn select<T: Annotation>(
         selection.equals("t.elemental_id", id::parse_uuid(uuid)?);
     }
     by_identity(&mut selection, filter, ids)?;
-    let sections: Vec<i64> = filter.section.iter().chain(&filter.multi_section).copied().collect();
+    let sections: Vec<i64> = filter
+        .section
+        .iter()
+        .chain(&filter.multi_section)
+        .copied()
+        .collect();
     selection.in_sections(tx, schema, &sections).await?;
     selection.filter_attributes(schema, filter.r#type, &filter.attributes)?;
-    selection.filter_related(tx, schema, &filter.related).await?;
+    selection
+        .filter_related(tx, schema, &filter.related)
+        .await?;
     if let Some(encoded) = &filter.encoded_search {
-        selection.search(tx, schema, &crate::query::decode(encoded)?).await?;
+        selection
+            .search(tx, schema, &crate::query::decode(encoded)?)
+            .await?;
     }
     if let Some(search) = &ids.object_search {
         selection.search(tx, schema, &Node::parse(search)?).await?;
     }
     selection.sort(schema, filter.r#type, &filter.sort_by)?;
     selection.paginate(&filter.page);
-    selection.rank_by(tx, filter.r#type, &ids.float_array).await?;
+    selection
+        .rank_by(tx, filter.r#type, &ids.float_array)
+        .await?;
     Ok(selection)
 }
 
@@ -156,8 +175,16 @@ fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Res
         selection.require(format!("t.elemental_id in ({})", places.join(", ")));
     }
     let localization = selection.kind == Kind::Localization;
-    let (own, other) = if localization { ("localization", "state") } else { ("state", "localization") };
-    let related = if localization { &ids.state_ids } else { &ids.localization_ids };
+    let (own, other) = if localization {
+        ("localization", "state")
+    } else {
+        ("state", "localization")
+    };
+    let related = if localization {
+        &ids.state_ids
+    } else {
+        &ids.localization_ids
+    };
     for related in [&filter.related_id, related] {
         if !related.is_empty() {
             selection.require(format!(

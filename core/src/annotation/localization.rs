@@ -12,7 +12,10 @@ use crate::values;
 
 /// A localization. Coordinates are relative to the picture (0–1, origin top left).
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the wire's names; the component Localization describes them")]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the component Localization describes them"
+)]
 pub struct Localization {
     pub revision: Revision,
     pub media: i64,
@@ -23,7 +26,6 @@ pub struct Localization {
 
 /// The numbers of a shape; those that its type does not use are null.
 #[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "the wire's names; the component Localization describes them")]
 pub struct Geometry {
     pub x: Option<f64>,
     pub y: Option<f64>,
@@ -38,8 +40,18 @@ impl Annotation for Localization {
     const KIND: Kind = Kind::Localization;
     const NAME: &'static str = "Localization";
     const PLURAL: &'static str = "localizations";
-    const COLUMNS: &'static [&'static str] =
-        &["media", "frame", "x", "y", "width", "height", "u", "v", "points", "thumbnail_image"];
+    const COLUMNS: &'static [&'static str] = &[
+        "media",
+        "frame",
+        "x",
+        "y",
+        "width",
+        "height",
+        "u",
+        "v",
+        "points",
+        "thumbnail_image",
+    ];
 
     fn revision(&self) -> &Revision {
         &self.revision

@@ -103,7 +103,11 @@ pub(super) async fn update_all<T: Annotation>(
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let level = if patch.user_elemental_id.is_some() { Level::Full } else { Level::Edit };
+                let level = if patch.user_elemental_id.is_some() {
+                    Level::Full
+                } else {
+                    Level::Edit
+                };
                 project::access(tx, &actor, project, level).await?;
                 let schema = Schema::load(tx, project).await?;
                 // Ids name revisions, whatever their mark; such a change is made in place, unless
@@ -117,14 +121,20 @@ pub(super) async fn update_all<T: Annotation>(
                 let selection = select::<T>(tx, &schema, project, &filter, &ids).await?;
                 let rows: Vec<T> = store::list(tx, &selection).await?;
                 check_count(filter.count, rows.len(), "update")?;
-                if rows.iter().any(|row| row.revision().type_id != rows[0].revision().type_id) {
+                if rows
+                    .iter()
+                    .any(|row| row.revision().type_id != rows[0].revision().type_id)
+                {
                     return Err(Error::invalid(
                         "When doing a bulk patch the type id of all objects must be the same.",
                     ));
                 }
                 let count = rows.len();
                 for row in rows {
-                    change(tx, &stamp, &schema, row, &patch, in_place, |_: &mut T| Ok(())).await?;
+                    change(tx, &stamp, &schema, row, &patch, in_place, |_: &mut T| {
+                        Ok(())
+                    })
+                    .await?;
                 }
                 Ok(count)
             })
@@ -187,7 +197,10 @@ async fn change<T: Annotation>(
             row.revision_mut().latest = true;
         }
         index(tx, &row, definitions, Some(&before), &after).await?;
-        let changes = Changes::new(Action::Update, [(row.revision().id, Some(base.wire()), Some(row.wire()))])?;
+        let changes = Changes::new(
+            Action::Update,
+            [(row.revision().id, Some(base.wire()), Some(row.wire()))],
+        )?;
         journal::record(tx, stamp, Some(project), T::KIND.table(), changes).await?;
         return Ok(row);
     }
@@ -211,18 +224,34 @@ async fn index<T: Annotation>(
     after: &serde_json::Map<String, serde_json::Value>,
 ) -> Result<()> {
     let entity = row.revision().id;
-    attribute::index(tx, [Indexing { entity, definitions, before, after: Some(after) }]).await
+    attribute::index(
+        tx,
+        [Indexing {
+            entity,
+            definitions,
+            before,
+            after: Some(after),
+        }],
+    )
+    .await
 }
 
 /// Writes a row as a new revision with a new id; it becomes the latest of its identity.
-pub(super) async fn add_revision<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &mut T) -> Result<()> {
+pub(super) async fn add_revision<T: Annotation>(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    row: &mut T,
+) -> Result<()> {
     let id = tx.allocate(T::KIND.table(), 1).await?;
     let revision = row.revision_mut();
     revision.id = id;
     revision.latest = true;
     let project = revision.project;
     let identity = crate::values![&revision.elemental_id, revision.version];
-    let sql = format!("update {} set latest = false where elemental_id = $1 and version = $2 and latest", T::KIND.table());
+    let sql = format!(
+        "update {} set latest = false where elemental_id = $1 and version = $2 and latest",
+        T::KIND.table()
+    );
     tx.execute(&sql, &identity).await?;
     store::insert(tx, std::slice::from_ref(row)).await?;
     let changes = Changes::new(Action::Create, [(id, None::<()>, Some(row.wire()))])?;
@@ -246,7 +275,8 @@ impl StatePatch {
             row.localizations = localizations;
         }
         row.localizations.extend(self.localization_ids_add);
-        row.localizations.retain(|id| !self.localization_ids_remove.contains(id));
+        row.localizations
+            .retain(|id| !self.localization_ids_remove.contains(id));
         row.localizations = create::unique(std::mem::take(&mut row.localizations));
         Ok(())
     }

@@ -28,13 +28,20 @@ pub(super) async fn list<T: Annotation>(
                 project::access(tx, &actor, project, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
                 let selection = select::<T>(tx, &schema, project, &filter, &ids).await?;
-                let fields = filter.fields.as_deref().map(Fields::parse::<T>).transpose()?;
+                let fields = filter
+                    .fields
+                    .as_deref()
+                    .map(Fields::parse::<T>)
+                    .transpose()?;
                 let mut lines = Vec::new();
                 store::each::<T>(tx, &selection, |one| {
                     match &fields {
                         None => serde_json::to_writer(&mut lines, &one.wire())?,
                         Some(fields) => {
-                            serde_json::to_writer(&mut lines, &fields.pick(serde_json::to_value(one.wire())?))?;
+                            serde_json::to_writer(
+                                &mut lines,
+                                &fields.pick(serde_json::to_value(one.wire())?),
+                            )?;
                         }
                     }
                     lines.push(b'\n');
@@ -60,7 +67,10 @@ pub(super) async fn count<T: Annotation>(
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
-                select::<T>(tx, &schema, project, &filter, &ids).await?.count(tx).await
+                select::<T>(tx, &schema, project, &filter, &ids)
+                    .await?
+                    .count(tx)
+                    .await
             })
         })
         .await
@@ -76,7 +86,12 @@ pub(super) enum Place {
 }
 
 /// The revision that a path names, if the actor may do this much in its project.
-pub(super) async fn find<T: Annotation>(tx: &mut Tx, actor: &Actor, place: &Place, level: Level) -> Result<T> {
+pub(super) async fn find<T: Annotation>(
+    tx: &mut Tx,
+    actor: &Actor,
+    place: &Place,
+    level: Level,
+) -> Result<T> {
     let found = match place {
         Place::Id(id) => store::find::<T>(tx, *id).await?,
         Place::Identity(version, uuid, mark) => {
@@ -90,7 +105,9 @@ pub(super) async fn find<T: Annotation>(tx: &mut Tx, actor: &Actor, place: &Plac
 
 pub(super) async fn get<T: Annotation>(cx: &Context, actor: &Actor, place: Place) -> Result<T> {
     let actor = actor.clone();
-    cx.database.read(move |tx| Box::pin(async move { find::<T>(tx, &actor, &place, Level::View).await })).await
+    cx.database
+        .read(move |tx| Box::pin(async move { find::<T>(tx, &actor, &place, Level::View).await }))
+        .await
 }
 
 /// Keys that `fields=` asks for.
@@ -103,7 +120,11 @@ impl Fields {
     fn parse<T: Annotation>(text: &str) -> Result<Self> {
         let known = known_keys(T::NAME);
         let (mut keys, mut attributes) = (Vec::new(), Vec::new());
-        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
             match name.strip_prefix("attributes.") {
                 Some(attribute) => attributes.push(attribute.to_owned()),
                 None if known.contains(&name) => keys.push(name.to_owned()),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use super::create;
 use super::delete::{self, Manner};
 use super::filter::{Filter, IdQuery, PARAMETERS};
 use super::localization::{Localization, NewLocalization};
@@ -11,8 +12,7 @@ use super::read::{self, Place};
 use super::state::{NewState, State};
 use super::track::{self, End};
 use super::types::Annotation;
-use super::create;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS};
 
@@ -37,36 +37,60 @@ fn localizations() -> Vec<Operation> {
     let one = "/rest/Localization/{id}";
     let identity = "/rest/Localization/{version}/{elemental_id}";
     vec![
-        filtered(Operation::get(list, "GetLocalizationList", list_of::<Localization>))
-            .about("List localizations.")
-            .query("fields: string")
-            .answers("[Localization]"),
+        filtered(Operation::get(
+            list,
+            "GetLocalizationList",
+            list_of::<Localization>,
+        ))
+        .about("List localizations.")
+        .query("fields: string")
+        .answers("[Localization]"),
         Operation::post(list, "CreateLocalizationList", create_localizations)
             .about("Create one or many localizations.")
             .body("(LocalizationSpec | [LocalizationSpec]{0..500})")
             .answers("CreateListResponse"),
-        filtered(Operation::put(list, "GetLocalizationListById", list_of::<Localization>))
-            .about("List localizations; the body holds ids, similarity or a search object.")
-            .query("fields: string")
-            .body("LocalizationIdQuery")
-            .answers("[Localization]"),
-        filtered(Operation::patch(list, "UpdateLocalizationList", update_list::<Localization>))
-            .about("Change every matching localization.")
-            .query("count: int<0..>")
-            .body("LocalizationBulkUpdate")
-            .answers("MessageResponse"),
-        filtered(Operation::delete(list, "DeleteLocalizationList", delete_list::<Localization>))
-            .about("Delete every matching localization.")
-            .query("count: int<0..>")
-            .body_optional("LocalizationBulkDelete")
-            .answers("MessageResponse"),
-        filtered(Operation::get(count, "GetLocalizationCount", count_of::<Localization>))
-            .about("Count matching localizations.")
-            .answers("int"),
-        filtered(Operation::put(count, "GetLocalizationCountById", count_of::<Localization>))
-            .about("Count localizations; the body holds ids, similarity or a search object.")
-            .body("LocalizationIdQuery")
-            .answers("int"),
+        filtered(Operation::put(
+            list,
+            "GetLocalizationListById",
+            list_of::<Localization>,
+        ))
+        .about("List localizations; the body holds ids, similarity or a search object.")
+        .query("fields: string")
+        .body("LocalizationIdQuery")
+        .answers("[Localization]"),
+        filtered(Operation::patch(
+            list,
+            "UpdateLocalizationList",
+            update_list::<Localization>,
+        ))
+        .about("Change every matching localization.")
+        .query("count: int<0..>")
+        .body("LocalizationBulkUpdate")
+        .answers("MessageResponse"),
+        filtered(Operation::delete(
+            list,
+            "DeleteLocalizationList",
+            delete_list::<Localization>,
+        ))
+        .about("Delete every matching localization.")
+        .query("count: int<0..>")
+        .body_optional("LocalizationBulkDelete")
+        .answers("MessageResponse"),
+        filtered(Operation::get(
+            count,
+            "GetLocalizationCount",
+            count_of::<Localization>,
+        ))
+        .about("Count matching localizations.")
+        .answers("int"),
+        filtered(Operation::put(
+            count,
+            "GetLocalizationCountById",
+            count_of::<Localization>,
+        ))
+        .about("Count localizations; the body holds ids, similarity or a search object.")
+        .body("LocalizationIdQuery")
+        .answers("int"),
         Operation::get(one, "GetLocalization", get::<Localization>)
             .about("Read one revision of a localization.")
             .answers("Localization"),
@@ -78,18 +102,30 @@ fn localizations() -> Vec<Operation> {
             .about("Delete a localization.")
             .body_optional("LocalizationDelete")
             .answers("CreateResponse"),
-        Operation::get(identity, "GetLocalizationByElementalId", get::<Localization>)
-            .about("Read the latest (or the given) mark of a localization.")
-            .query("mark: int")
-            .answers("Localization"),
-        Operation::patch(identity, "UpdateLocalizationByElementalId", update_localization)
-            .about("Change the latest mark of a localization.")
-            .body("LocalizationUpdate")
-            .answers("CreateResponse"),
-        Operation::delete(identity, "DeleteLocalizationByElementalId", remove::<Localization>)
-            .about("Delete a localization by its identity.")
-            .body_optional("LocalizationDelete")
-            .answers("CreateResponse"),
+        Operation::get(
+            identity,
+            "GetLocalizationByElementalId",
+            get::<Localization>,
+        )
+        .about("Read the latest (or the given) mark of a localization.")
+        .query("mark: int")
+        .answers("Localization"),
+        Operation::patch(
+            identity,
+            "UpdateLocalizationByElementalId",
+            update_localization,
+        )
+        .about("Change the latest mark of a localization.")
+        .body("LocalizationUpdate")
+        .answers("CreateResponse"),
+        Operation::delete(
+            identity,
+            "DeleteLocalizationByElementalId",
+            remove::<Localization>,
+        )
+        .about("Delete a localization by its identity.")
+        .body_optional("LocalizationDelete")
+        .answers("CreateResponse"),
     ]
 }
 
@@ -112,23 +148,35 @@ fn states() -> Vec<Operation> {
             .query("fields: string")
             .body("StateIdQuery")
             .answers("[State]"),
-        filtered(Operation::patch(list, "UpdateStateList", update_list::<State>))
-            .about("Change every matching state.")
-            .query("count: int<0..>")
-            .body("StateBulkUpdate")
-            .answers("MessageResponse"),
-        filtered(Operation::delete(list, "DeleteStateList", delete_list::<State>))
-            .about("Delete every matching state.")
-            .query("count: int<0..>")
-            .body_optional("StateBulkDelete")
-            .answers("MessageResponse"),
+        filtered(Operation::patch(
+            list,
+            "UpdateStateList",
+            update_list::<State>,
+        ))
+        .about("Change every matching state.")
+        .query("count: int<0..>")
+        .body("StateBulkUpdate")
+        .answers("MessageResponse"),
+        filtered(Operation::delete(
+            list,
+            "DeleteStateList",
+            delete_list::<State>,
+        ))
+        .about("Delete every matching state.")
+        .query("count: int<0..>")
+        .body_optional("StateBulkDelete")
+        .answers("MessageResponse"),
         filtered(Operation::get(count, "GetStateCount", count_of::<State>))
             .about("Count matching states.")
             .answers("int"),
-        filtered(Operation::put(count, "GetStateCountById", count_of::<State>))
-            .about("Count states; the body holds ids, similarity or a search object.")
-            .body("StateIdQuery")
-            .answers("int"),
+        filtered(Operation::put(
+            count,
+            "GetStateCountById",
+            count_of::<State>,
+        ))
+        .about("Count states; the body holds ids, similarity or a search object.")
+        .body("StateIdQuery")
+        .answers("int"),
         Operation::get(one, "GetState", get::<State>)
             .about("Read one revision of a state.")
             .answers("State"),
@@ -178,7 +226,11 @@ fn id_query(body: &Json) -> Result<IdQuery> {
 
 fn place(call: &Call, mark: Option<i64>) -> Place {
     match call.has("version") {
-        true => Place::Identity(call.id("version"), call.text("elemental_id").to_owned(), mark),
+        true => Place::Identity(
+            call.id("version"),
+            call.text("elemental_id").to_owned(),
+            mark,
+        ),
         false => Place::Id(call.id("id")),
     }
 }
@@ -213,7 +265,9 @@ async fn get<T: Annotation>(call: Call) -> Result<Answer> {
 }
 
 fn created<T: Annotation>(ids: &[i64]) -> Result<Answer> {
-    Answer::json(&json!({"message": format!("Successfully created {} {}!", ids.len(), T::PLURAL), "id": ids}))
+    Answer::json(
+        &json!({"message": format!("Successfully created {} {}!", ids.len(), T::PLURAL), "id": ids}),
+    )
 }
 
 async fn create_localizations(mut call: Call) -> Result<Answer> {
@@ -232,7 +286,8 @@ async fn update_list<T: Annotation>(mut call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
     let patch: RevisionPatch = call.body()?;
     let project = call.id("project");
-    let count = patch::update_all::<T>(&call.cx, call.actor()?, project, filter, ids, patch).await?;
+    let count =
+        patch::update_all::<T>(&call.cx, call.actor()?, project, filter, ids, patch).await?;
     Answer::message(format!("Successfully updated {count} {}!", T::PLURAL))
 }
 
@@ -240,7 +295,8 @@ async fn delete_list<T: Annotation>(mut call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
     let manner: Option<Manner> = call.body()?;
     let (project, manner) = (call.id("project"), manner.unwrap_or_default());
-    let count = delete::remove_all::<T>(&call.cx, call.actor()?, project, filter, ids, manner).await?;
+    let count =
+        delete::remove_all::<T>(&call.cx, call.actor()?, project, filter, ids, manner).await?;
     Answer::message(format!("Successfully deleted {count} {}!", T::PLURAL))
 }
 
@@ -248,8 +304,14 @@ async fn update_localization(mut call: Call) -> Result<Answer> {
     let rest: LocalizationPatch = serde_json::from_value(call.json().clone())?;
     let patch: RevisionPatch = call.body()?;
     let place = place(&call, None);
-    let (row, mark) =
-        patch::update(&call.cx, call.actor()?, place, patch, |row: &mut Localization| rest.apply(row)).await?;
+    let (row, mark) = patch::update(
+        &call.cx,
+        call.actor()?,
+        place,
+        patch,
+        |row: &mut Localization| rest.apply(row),
+    )
+    .await?;
     updated(&row, mark)
 }
 
@@ -257,8 +319,10 @@ async fn update_state(mut call: Call) -> Result<Answer> {
     let rest: StatePatch = serde_json::from_value(call.json().clone())?;
     let patch: RevisionPatch = call.body()?;
     let place = place(&call, None);
-    let (row, mark) =
-        patch::update(&call.cx, call.actor()?, place, patch, |row: &mut State| rest.apply(row)).await?;
+    let (row, mark) = patch::update(&call.cx, call.actor()?, place, patch, |row: &mut State| {
+        rest.apply(row)
+    })
+    .await?;
     updated(&row, mark)
 }
 
@@ -295,7 +359,9 @@ async fn merge(mut call: Call) -> Result<Answer> {
     struct Merge {
         merge_state_id: i64,
     }
-    let Merge { merge_state_id: other } = call.body()?;
+    let Merge {
+        merge_state_id: other,
+    } = call.body()?;
     let id = call.id("id");
     track::merge(&call.cx, call.actor()?, id, other).await?;
     Answer::message(format!(
@@ -312,5 +378,7 @@ async fn trim(mut call: Call) -> Result<Answer> {
     let Trim { frame, endpoint } = call.body()?;
     let id = call.id("id");
     let count = track::trim(&call.cx, call.actor()?, id, frame, endpoint).await?;
-    Answer::message(format!("State {id} has been updated. Deleted {count} localizations."))
+    Answer::message(format!(
+        "State {id} has been updated. Deleted {count} localizations."
+    ))
 }

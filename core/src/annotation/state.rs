@@ -44,14 +44,24 @@ impl Annotation for State {
 
     fn values(&self) -> Vec<Value> {
         let list = |ids: &[i64]| serde_json::json!(ids).to_string();
-        let segments = self.segments.as_ref().map(|runs| serde_json::json!(runs).to_string());
-        values![self.frame, list(&self.media), list(&self.localizations), segments].to_vec()
+        let segments = self
+            .segments
+            .as_ref()
+            .map(|runs| serde_json::json!(runs).to_string());
+        values![
+            self.frame,
+            list(&self.media),
+            list(&self.localizations),
+            segments
+        ]
+        .to_vec()
     }
 
     fn read(mut row: Row) -> Result<Self> {
         let revision = Revision::read(&mut row)?;
         let frame = row.take()?;
-        let (media, localizations, segments): (Json, Json, Json) = (row.take()?, row.take()?, row.take()?);
+        let (media, localizations, segments): (Json, Json, Json) =
+            (row.take()?, row.take()?, row.take()?);
         Ok(Self {
             revision,
             frame,

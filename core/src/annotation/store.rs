@@ -8,11 +8,19 @@ use crate::query::Selection;
 use crate::values;
 
 fn columns<T: Annotation>() -> Vec<&'static str> {
-    Revision::COLUMNS.iter().chain(T::COLUMNS).copied().collect()
+    Revision::COLUMNS
+        .iter()
+        .chain(T::COLUMNS)
+        .copied()
+        .collect()
 }
 
 fn select_list<T: Annotation>() -> String {
-    columns::<T>().iter().map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ")
+    columns::<T>()
+        .iter()
+        .map(|column| format!("t.{column}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Hands each selected row to `visit`, in order.
@@ -25,7 +33,12 @@ pub async fn each<T: Annotation>(
     if !selection.is_ranked() {
         return tx.each(&sql, &values, |row| visit(T::read(row)?)).await;
     }
-    let mut found: Vec<T> = tx.rows(&sql, &values).await?.into_iter().map(T::read).collect::<Result<_>>()?;
+    let mut found: Vec<T> = tx
+        .rows(&sql, &values)
+        .await?
+        .into_iter()
+        .map(T::read)
+        .collect::<Result<_>>()?;
     found.sort_by_key(|one| selection.rank(one.revision().id));
     found.into_iter().try_for_each(visit)
 }
@@ -41,7 +54,11 @@ pub async fn list<T: Annotation>(tx: &mut Tx, selection: &Selection) -> Result<V
     Ok(found)
 }
 
-async fn find_where<T: Annotation>(tx: &mut Tx, condition: &str, values: &[Value]) -> Result<Option<T>> {
+async fn find_where<T: Annotation>(
+    tx: &mut Tx,
+    condition: &str,
+    values: &[Value],
+) -> Result<Option<T>> {
     let sql = format!(
         "select {} from {} t where not t.deleted and {condition}",
         select_list::<T>(),
@@ -81,11 +98,19 @@ pub async fn next_mark(tx: &mut Tx, kind: Kind, version: i64, elemental_id: &str
         "select coalesce(max(mark) + 1, 0) from {} where elemental_id = $1 and version = $2",
         kind.table()
     );
-    Ok(tx.scalar(&sql, &values![elemental_id, version]).await?.unwrap_or_default())
+    Ok(tx
+        .scalar(&sql, &values![elemental_id, version])
+        .await?
+        .unwrap_or_default())
 }
 
 /// Makes exactly the highest remaining mark of an identity the latest one.
-pub async fn settle_latest(tx: &mut Tx, kind: Kind, version: i64, elemental_id: &str) -> Result<()> {
+pub async fn settle_latest(
+    tx: &mut Tx,
+    kind: Kind,
+    version: i64,
+    elemental_id: &str,
+) -> Result<()> {
     let table = kind.table();
     let sql = format!(
         "update {table} set latest = (not deleted and mark = (select max(other.mark) from {table} other \
@@ -98,8 +123,12 @@ pub async fn settle_latest(tx: &mut Tx, kind: Kind, version: i64, elemental_id: 
 
 /// Inserts rows with their links.
 pub async fn insert<T: Annotation>(tx: &mut Tx, rows: &[T]) -> Result<()> {
-    let values = rows.iter().map(|row| [row.revision().values(), row.values()].concat()).collect();
-    tx.insert_many(T::KIND.table(), &columns::<T>(), values).await?;
+    let values = rows
+        .iter()
+        .map(|row| [row.revision().values(), row.values()].concat())
+        .collect();
+    tx.insert_many(T::KIND.table(), &columns::<T>(), values)
+        .await?;
     insert_links(tx, rows).await
 }
 
@@ -109,23 +138,47 @@ async fn insert_links<T: Annotation>(tx: &mut Tx, rows: &[T]) -> Result<()> {
         let (of_media, of_localizations) = row.links();
         let id = row.revision().id;
         media.extend(of_media.iter().map(|other| values![*other, id].to_vec()));
-        localizations.extend(of_localizations.iter().map(|other| values![*other, id].to_vec()));
+        localizations.extend(
+            of_localizations
+                .iter()
+                .map(|other| values![*other, id].to_vec()),
+        );
     }
-    tx.insert_many("state_media", &["media", "state"], media).await?;
-    tx.insert_many("state_localization", &["localization", "state"], localizations).await
+    tx.insert_many("state_media", &["media", "state"], media)
+        .await?;
+    tx.insert_many(
+        "state_localization",
+        &["localization", "state"],
+        localizations,
+    )
+    .await
 }
 
 /// Overwrites a row; `before` is the row as it is stored.
 pub async fn update<T: Annotation>(tx: &mut Tx, before: &T, row: &T) -> Result<()> {
     let columns = columns::<T>();
-    let sets: Vec<String> =
-        columns.iter().enumerate().skip(1).map(|(at, column)| format!("{column} = ${}", at + 1)).collect();
-    let sql = format!("update {} set {} where id = $1", T::KIND.table(), sets.join(", "));
-    tx.execute(&sql, &[row.revision().values(), row.values()].concat()).await?;
+    let sets: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(at, column)| format!("{column} = ${}", at + 1))
+        .collect();
+    let sql = format!(
+        "update {} set {} where id = $1",
+        T::KIND.table(),
+        sets.join(", ")
+    );
+    tx.execute(&sql, &[row.revision().values(), row.values()].concat())
+        .await?;
     if before.links() != row.links() {
         let id = row.revision().id;
-        tx.execute("delete from state_media where state = $1", &values![id]).await?;
-        tx.execute("delete from state_localization where state = $1", &values![id]).await?;
+        tx.execute("delete from state_media where state = $1", &values![id])
+            .await?;
+        tx.execute(
+            "delete from state_localization where state = $1",
+            &values![id],
+        )
+        .await?;
         insert_links(tx, std::slice::from_ref(row)).await?;
     }
     Ok(())
@@ -133,14 +186,21 @@ pub async fn update<T: Annotation>(tx: &mut Tx, before: &T, row: &T) -> Result<(
 
 /// Prunes a row: it is not shown again, and goes for good when its time is over.
 pub async fn prune(tx: &mut Tx, kind: Kind, id: i64, at_ms: i64) -> Result<()> {
-    let sql = format!("update {} set deleted = true, latest = false, modified_at = $2 where id = $1", kind.table());
+    let sql = format!(
+        "update {} set deleted = true, latest = false, modified_at = $2 where id = $1",
+        kind.table()
+    );
     tx.execute(&sql, &values![id, at_ms]).await?;
     Ok(())
 }
 
 /// Ids of a media's remaining annotations, or of the states all of whose media are deleted.
 pub async fn of_deleted_media(tx: &mut Tx, kind: Kind, media: &[i64]) -> Result<Vec<i64>> {
-    let list = media.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    let list = media
+        .iter()
+        .map(i64::to_string)
+        .collect::<Vec<_>>()
+        .join(",");
     let sql = if kind == Kind::Localization {
         format!("select id from localization where not deleted and media in ({list})")
     } else {
@@ -151,5 +211,9 @@ pub async fn of_deleted_media(tx: &mut Tx, kind: Kind, media: &[i64]) -> Result<
              where sm.state = s.id and not m.deleted)"
         )
     };
-    tx.rows(&sql, &[]).await?.into_iter().map(|mut row: Row| row.take()).collect()
+    tx.rows(&sql, &[])
+        .await?
+        .into_iter()
+        .map(|mut row: Row| row.take())
+        .collect()
 }

@@ -6,8 +6,8 @@ use super::delete::take_away;
 use super::localization::Localization;
 use super::read::{Place, find};
 use super::state::State;
-use super::types::Annotation;
 use super::store;
+use super::types::Annotation;
 use crate::account::Actor;
 use crate::attribute::Kind;
 use crate::context::Context;
@@ -28,7 +28,10 @@ fn list(ids: &[i64]) -> String {
 pub(super) async fn frames(tx: &mut Tx, localizations: &[i64]) -> Result<Vec<i64>> {
     let mut frames = Vec::new();
     for chunk in localizations.chunks(CHUNK) {
-        let sql = format!("select frame from localization where id in ({})", list(chunk));
+        let sql = format!(
+            "select frame from localization where id in ({})",
+            list(chunk)
+        );
         for mut row in tx.rows(&sql, &[]).await? {
             frames.push(row.take()?);
         }
@@ -49,7 +52,9 @@ pub(super) async fn check_members(tx: &mut Tx, members: &HashSet<i64>, project: 
             known.insert(row.take::<i64>()?);
         }
         if let Some(missing) = chunk.iter().find(|id| !known.contains(id)) {
-            return Err(Error::invalid(format!("Localization {missing} is not part of project {project}!")));
+            return Err(Error::invalid(format!(
+                "Localization {missing} is not part of project {project}!"
+            )));
         }
     }
     Ok(())
@@ -94,7 +99,11 @@ pub(super) async fn orphans(tx: &mut Tx, state: i64, localizations: &[i64]) -> R
             shared.insert(row.take::<i64>()?);
         }
     }
-    Ok(localizations.iter().copied().filter(|id| !shared.contains(id)).collect())
+    Ok(localizations
+        .iter()
+        .copied()
+        .filter(|id| !shared.contains(id))
+        .collect())
 }
 
 /// Adds another state's members to a state and takes the other away.
@@ -106,10 +115,15 @@ pub(super) async fn merge(cx: &Context, actor: &Actor, id: i64, other: i64) -> R
                 let before: State = find(tx, &actor, &Place::Id(id), Level::Edit).await?;
                 let absorbed: State = find(tx, &actor, &Place::Id(other), Level::Edit).await?;
                 if id == other {
-                    return Err(Error::invalid(format!("state {id} can not be merged into itself")));
+                    return Err(Error::invalid(format!(
+                        "state {id} can not be merged into itself"
+                    )));
                 }
                 let mut after = before.clone();
-                let new = absorbed.localizations.iter().filter(|member| !before.localizations.contains(member));
+                let new = absorbed
+                    .localizations
+                    .iter()
+                    .filter(|member| !before.localizations.contains(member));
                 after.localizations.extend(new);
                 rewrite(tx, &stamp, &before, after).await?;
                 take_away(tx, &stamp, &absorbed).await
@@ -129,7 +143,13 @@ pub(super) enum End {
 }
 
 /// Cuts a track at a frame; members that no other state has are taken away. Returns how many.
-pub(super) async fn trim(cx: &Context, actor: &Actor, id: i64, frame: i64, end: End) -> Result<usize> {
+pub(super) async fn trim(
+    cx: &Context,
+    actor: &Actor,
+    id: i64,
+    frame: i64,
+    end: End,
+) -> Result<usize> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
@@ -138,7 +158,13 @@ pub(super) async fn trim(cx: &Context, actor: &Actor, id: i64, frame: i64, end: 
                 let mut cut = Vec::new();
                 for member in &before.localizations {
                     let row = store::find::<Localization>(tx, *member).await?;
-                    let beyond = |at: i64| if end == End::Start { at < frame } else { at > frame };
+                    let beyond = |at: i64| {
+                        if end == End::Start {
+                            at < frame
+                        } else {
+                            at > frame
+                        }
+                    };
                     if let Some(row) = row.filter(|row| beyond(row.frame)) {
                         cut.push(row);
                     }
@@ -164,7 +190,10 @@ async fn rewrite(tx: &mut Tx, stamp: &Stamp, before: &State, mut after: State) -
     after.revision.modified_by = stamp.account;
     store::update(tx, before, &after).await?;
     let id = after.revision.id;
-    let (old, new) = (serde_json::to_value(before.wire())?, serde_json::to_value(after.wire())?);
+    let (old, new) = (
+        serde_json::to_value(before.wire())?,
+        serde_json::to_value(after.wire())?,
+    );
     let changes = Change::updated(id, &old, &new)?;
     journal::record(tx, stamp, Some(after.revision.project), "state", changes).await
 }

@@ -45,7 +45,10 @@ impl FromValue for Document {
     fn from_value(value: Value) -> Result<Self> {
         match value {
             Value::Text(text) => Ok(Self(RawValue::from_string(text)?)),
-            other => Err(Error::internal("read a document", format!("found {other:?}"))),
+            other => Err(Error::internal(
+                "read a document",
+                format!("found {other:?}"),
+            )),
         }
     }
 }
@@ -182,7 +185,11 @@ pub trait Annotation: Clone + Send + Sync + 'static {
     }
 
     /// Brings what is derived from other rows up to date, after a change of `before`.
-    fn settle(&mut self, _tx: &mut Tx, _before: Option<&Self>) -> impl Future<Output = Result<()>> + Send {
+    fn settle(
+        &mut self,
+        _tx: &mut Tx,
+        _before: Option<&Self>,
+    ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 }

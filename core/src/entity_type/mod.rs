@@ -4,11 +4,13 @@
 //! The five kinds share one table; the fields that only one kind has are in its `detail` document.
 
 mod attributes;
+mod preset;
 pub mod routes;
 pub mod service;
 mod store;
 mod types;
 
+pub use preset::ensure as ensure_defaults;
 pub use types::EntityType;
 
 #[cfg(test)]

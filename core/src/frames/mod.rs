@@ -35,14 +35,22 @@ impl Frames {
         std::fs::create_dir_all(&indexes)?;
         let binary = worker_binary(settings)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let processes = if settings.processes == 0 { cores.div_ceil(2) } else { settings.processes };
+        let processes = if settings.processes == 0 {
+            cores.div_ceil(2)
+        } else {
+            settings.processes
+        };
         let workers = Workers::new(Options {
             binary: binary.clone(),
             processes,
             cache_bytes: settings.cache_bytes,
             request_timeout: Duration::from_secs(settings.timeout_secs),
         });
-        Ok(Self { workers, indexes, binary })
+        Ok(Self {
+            workers,
+            indexes,
+            binary,
+        })
     }
 
     /// The worker program that is used.
@@ -68,8 +76,13 @@ fn worker_binary(settings: &config::Frames) -> Result<PathBuf> {
     }
     let own = std::env::current_exe()?;
     let mut folders = own.ancestors().skip(1).take(2);
-    let found = folders.clone().map(|folder| folder.join(WORKER)).find(|path| path.exists());
-    Ok(found.or_else(|| folders.next().map(|folder| folder.join(WORKER))).unwrap_or_else(|| WORKER.into()))
+    let found = folders
+        .clone()
+        .map(|folder| folder.join(WORKER))
+        .find(|path| path.exists());
+    Ok(found
+        .or_else(|| folders.next().map(|folder| folder.join(WORKER)))
+        .unwrap_or_else(|| WORKER.into()))
 }
 
 impl From<WorkerError> for Error {

@@ -16,7 +16,13 @@ pub(super) fn png(error: &Error) -> Vec<u8> {
     for (row, line) in lines.iter().enumerate() {
         for (column, character) in line.chars().enumerate() {
             let glyph = font8x8::BASIC_FONTS.get(character).unwrap_or([0x7e; 8]);
-            draw(&mut pixels, width, (column + 1) * GLYPH, (row + 1) * GLYPH, glyph);
+            draw(
+                &mut pixels,
+                width,
+                (column + 1) * GLYPH,
+                (row + 1) * GLYPH,
+                glyph,
+            );
         }
     }
     let mut bytes = Vec::new();
@@ -24,7 +30,9 @@ pub(super) fn png(error: &Error) -> Vec<u8> {
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header().expect("a vector takes any header");
-    writer.write_image_data(&pixels).expect("the picture has the size of its header");
+    writer
+        .write_image_data(&pixels)
+        .expect("the picture has the size of its header");
     drop(writer);
     bytes
 }
@@ -67,7 +75,10 @@ mod tests {
     #[test]
     fn long_words_and_sentences_fit_the_picture() {
         let lines = wrap(&format!("frame 9 is out of range: {}", "x".repeat(100)));
-        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= COLUMNS),
+            "{lines:?}"
+        );
         assert!(png(&Error::invalid("frame 9 is out of range")).starts_with(b"\x89PNG"));
     }
 }

@@ -5,7 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
-use transect_frame_client::{ComposeRequest, Format, Fraction, Layout, Packets, Picture, Roi, Size};
+use transect_frame_client::{
+    ComposeRequest, Format, Fraction, Layout, Packets, Picture, Roi, Size,
+};
 
 use super::service::{self, Wanted};
 use crate::error::{Error, Result};
@@ -60,13 +62,18 @@ fn format(call: &Call, default: Format) -> Format {
 }
 
 fn roi(text: Option<&str>) -> Result<Option<Roi>> {
-    let roi: Option<Roi> = text.map(str::parse).transpose().map_err(|_| Error::invalid("Query parameter error: roi"))?;
+    let roi: Option<Roi> = text
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| Error::invalid("Query parameter error: roi"))?;
     Ok(roi)
 }
 
 /// `AxB` as two positive numbers.
 fn by(text: &str, parameter: &str) -> Result<(u32, u32)> {
-    let parsed = text.split_once('x').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let parsed = text
+        .split_once('x')
+        .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     parsed
         .filter(|(a, b)| *a > 0 && *b > 0 && *a <= 16384 && *b <= 16384)
         .ok_or_else(|| Error::invalid(format!("Query parameter error: {parameter}")))
@@ -95,7 +102,9 @@ async fn rendered(call: &Call) -> Result<Answer> {
         return Ok(Answer::bytes("image/png", Vec::new()).status(StatusCode::NOT_MODIFIED));
     }
     if query.frames.is_empty() || query.frames.len() > MOST_FRAMES {
-        return Err(Error::invalid(format!("Too many frames requested: ask for 1 to {MOST_FRAMES} at a time")));
+        return Err(Error::invalid(format!(
+            "Too many frames requested: ask for 1 to {MOST_FRAMES} at a time"
+        )));
     }
     let roi = roi(query.roi.as_deref())?;
     let size = match &query.force_scale {
@@ -111,16 +120,39 @@ async fn rendered(call: &Call) -> Result<Answer> {
         if format == Format::Mp4 {
             return Err(Error::invalid("format=mp4 needs animate"));
         }
-        let wanted = Wanted { frame: query.frames[0], size, roi, format, quality: 95 };
+        let wanted = Wanted {
+            frame: query.frames[0],
+            size,
+            roi,
+            format,
+            quality: 95,
+        };
         service::frame(&call.cx, actor, id, wanted).await?.0
     } else {
         let (layout, fallback) = match (animate, &query.tile) {
-            (Some(rate), _) => (Layout::Animate { rate: Fraction { num: rate, den: 1 } }, Format::Gif),
+            (Some(rate), _) => (
+                Layout::Animate {
+                    rate: Fraction { num: rate, den: 1 },
+                },
+                Format::Gif,
+            ),
             (None, Some(tile)) => {
                 let (columns, rows) = by(tile, "tile")?;
-                (Layout::Tile { columns: Some(columns), rows: Some(rows) }, Format::Png)
+                (
+                    Layout::Tile {
+                        columns: Some(columns),
+                        rows: Some(rows),
+                    },
+                    Format::Png,
+                )
             }
-            (None, None) => (Layout::Tile { columns: None, rows: None }, Format::Png),
+            (None, None) => (
+                Layout::Tile {
+                    columns: None,
+                    rows: None,
+                },
+                Format::Png,
+            ),
         };
         let format = format(call, fallback);
         let frames = query.frames;
@@ -140,8 +172,13 @@ async fn rendered(call: &Call) -> Result<Answer> {
 }
 
 fn not_modified(call: &Call, modified_at: i64) -> bool {
-    let since = call.headers.get("if-modified-since").and_then(|value| value.to_str().ok());
-    since.is_some_and(|since| crate::time::parse_http(since).is_some_and(|since| since / 1000 >= modified_at / 1000))
+    let since = call
+        .headers
+        .get("if-modified-since")
+        .and_then(|value| value.to_str().ok());
+    since.is_some_and(|since| {
+        crate::time::parse_http(since).is_some_and(|since| since / 1000 >= modified_at / 1000)
+    })
 }
 
 fn answer(picture: Picture) -> Answer {
@@ -160,7 +197,8 @@ async fn frame_picture(call: Call) -> Result<Answer> {
         quality: u8,
     }
     let query: Query = call.query()?;
-    let frame = u64::try_from(call.id("frame")).map_err(|_| Error::invalid("frames count from zero"))?;
+    let frame =
+        u64::try_from(call.id("frame")).map_err(|_| Error::invalid("frames count from zero"))?;
     let wanted = Wanted {
         frame,
         size: query.height.map_or(Size::Native, Size::MaxHeight),
@@ -168,8 +206,11 @@ async fn frame_picture(call: Call) -> Result<Answer> {
         format: format(&call, Format::Jpg),
         quality: query.quality,
     };
-    let (picture, fingerprint) = service::frame(&call.cx, call.actor()?, call.id("id"), wanted).await?;
-    Ok(answer(picture).header("cache-control", FOR_EVER).header("x-transect-fingerprint", fingerprint))
+    let (picture, fingerprint) =
+        service::frame(&call.cx, call.actor()?, call.id("id"), wanted).await?;
+    Ok(answer(picture)
+        .header("cache-control", FOR_EVER)
+        .header("x-transect-fingerprint", fingerprint))
 }
 
 async fn packets(call: Call) -> Result<Answer> {
@@ -180,9 +221,18 @@ async fn packets(call: Call) -> Result<Answer> {
     }
     let range: Range = call.query()?;
     if range.last < range.first || range.last - range.first >= MOST_PACKETS {
-        return Err(Error::invalid(format!("ask for a range of 1 to {MOST_PACKETS} frames")));
+        return Err(Error::invalid(format!(
+            "ask for a range of 1 to {MOST_PACKETS} frames"
+        )));
     }
-    let found = service::packets(&call.cx, call.actor()?, call.id("id"), range.first, range.last).await?;
+    let found = service::packets(
+        &call.cx,
+        call.actor()?,
+        call.id("id"),
+        range.first,
+        range.last,
+    )
+    .await?;
     let bytes = framed(&found)?;
     Ok(Answer::bytes("application/octet-stream", bytes).header("cache-control", FOR_EVER))
 }
@@ -204,7 +254,8 @@ fn framed(found: &Packets) -> Result<Vec<u8>> {
         },
         "packets": packets,
     }))?;
-    let length = u32::try_from(head.len()).map_err(|error| Error::internal("frame packets", error))?;
+    let length =
+        u32::try_from(head.len()).map_err(|error| Error::internal("frame packets", error))?;
     let payload: usize = found.packets.iter().map(|packet| packet.bytes.len()).sum();
     let mut bytes = Vec::with_capacity(4 + head.len() + payload);
     bytes.extend(length.to_le_bytes());

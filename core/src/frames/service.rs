@@ -55,23 +55,40 @@ async fn source_of(cx: &Context, actor: &Actor, id: i64) -> Result<Option<Source
 /// `Busy` while its index is being made.
 async fn ready(cx: &Context, actor: &Actor, id: i64) -> Result<Source> {
     let source = source_of(cx, actor, id).await?.ok_or_else(|| {
-        Error::NotFound(format!("media {id} has no file that pictures could come from"))
+        Error::NotFound(format!(
+            "media {id} has no file that pictures could come from"
+        ))
     })?;
     match source.state {
         State::Ready => Ok(source),
-        State::Indexing => Err(Error::Busy(format!("media {id} is being indexed; try again in a moment"))),
-        State::Failed => Err(Error::invalid_because(format!("media {id} cannot be read"), source.message)),
+        State::Indexing => Err(Error::Busy(format!(
+            "media {id} is being indexed; try again in a moment"
+        ))),
+        State::Failed => Err(Error::invalid_because(
+            format!("media {id} cannot be read"),
+            source.message,
+        )),
     }
 }
 
 /// The index of a media's source, from its file or made anew.
 pub async fn index(cx: &Context, source: &Source) -> Result<FrameIndex> {
     let path = source::file(cx, source).await?;
-    Ok(cx.frames.workers.index(&path, &cx.frames.index_file(source.media)).await?)
+    Ok(cx
+        .frames
+        .workers
+        .index(&path, &cx.frames.index_file(source.media))
+        .await?)
 }
 
 /// A picture of a source's frame, for thumbnails and conversions.
-pub async fn picture(cx: &Context, source: &Source, frame: u64, size: Size, format: Format) -> Result<Picture> {
+pub async fn picture(
+    cx: &Context,
+    source: &Source,
+    frame: u64,
+    size: Size,
+    format: Format,
+) -> Result<Picture> {
     let path = source::file(cx, source).await?;
     let request = PictureRequest {
         size,
@@ -103,8 +120,15 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
         key_frames: Vec::new(),
     };
     let source = match source {
-        None => return Ok(empty(State::Failed, format!("media {id} has no file of its own"))),
-        Some(source) if source.state != State::Ready => return Ok(empty(source.state, source.message)),
+        None => {
+            return Ok(empty(
+                State::Failed,
+                format!("media {id} has no file of its own"),
+            ));
+        }
+        Some(source) if source.state != State::Ready => {
+            return Ok(empty(source.state, source.message));
+        }
         Some(source) => source,
     };
     let index = match index(cx, &source).await {
@@ -119,7 +143,11 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
         .filter(|frame| index.frames[*frame].flags.contains(Flags::KEY))
         .collect();
     Ok(WireIndex {
-        kind: if index.kind == Kind::Image { "image" } else { "video" },
+        kind: if index.kind == Kind::Image {
+            "image"
+        } else {
+            "video"
+        },
         num_frames: index.frame_count(),
         frame_rate: index.frame_rate.map_or([0, 1], |rate| [rate.num, rate.den]),
         time_base: [index.time_base.num, index.time_base.den],
@@ -147,7 +175,12 @@ pub(super) struct Wanted {
 }
 
 /// A picture, and a tag that stands for exactly these bytes' meaning.
-pub(super) async fn frame(cx: &Context, actor: &Actor, id: i64, wanted: Wanted) -> Result<(Picture, String)> {
+pub(super) async fn frame(
+    cx: &Context,
+    actor: &Actor,
+    id: i64,
+    wanted: Wanted,
+) -> Result<(Picture, String)> {
     let source = ready(cx, actor, id).await?;
     let request = PictureRequest {
         source: source::file(cx, &source).await?,
@@ -171,13 +204,27 @@ pub(super) async fn compose(
 ) -> Result<Picture> {
     let source = ready(cx, actor, id).await?;
     let path = source::file(cx, &source).await?;
-    Ok(cx.frames.workers.compose(build(&path, &cx.frames.index_file(id))).await?)
+    Ok(cx
+        .frames
+        .workers
+        .compose(build(&path, &cx.frames.index_file(id)))
+        .await?)
 }
 
-pub(super) async fn packets(cx: &Context, actor: &Actor, id: i64, first: u64, last: u64) -> Result<Packets> {
+pub(super) async fn packets(
+    cx: &Context,
+    actor: &Actor,
+    id: i64,
+    first: u64,
+    last: u64,
+) -> Result<Packets> {
     let source = ready(cx, actor, id).await?;
     let path = source::file(cx, &source).await?;
-    Ok(cx.frames.workers.packets(&path, &cx.frames.index_file(id), first, last).await?)
+    Ok(cx
+        .frames
+        .workers
+        .packets(&path, &cx.frames.index_file(id), first, last)
+        .await?)
 }
 
 /// When a media's pictures last changed, in UTC milliseconds, for conditional requests.

@@ -20,12 +20,21 @@ use crate::{entity_type, id, section, time};
 /// The attribute in which a media carries the UUID of its folder.
 const USER_SECTIONS: &str = "tator_user_sections";
 
-pub(super) async fn update(cx: &Context, actor: &Actor, id: i64, patch: MediaPatch) -> Result<Media> {
+pub(super) async fn update(
+    cx: &Context,
+    actor: &Actor,
+    id: i64,
+    patch: MediaPatch,
+) -> Result<Media> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let level = if patch.user_elemental_id.is_some() { Level::Full } else { Level::Edit };
+                let level = if patch.user_elemental_id.is_some() {
+                    Level::Full
+                } else {
+                    Level::Edit
+                };
                 let (media, project) = visible(tx, &actor, id, level).await?;
                 change(tx, &stamp, project, media, &patch).await
             })
@@ -55,7 +64,11 @@ pub(super) async fn update_all(
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let level = if patch.user_elemental_id.is_some() { Level::Full } else { Level::Edit };
+                let level = if patch.user_elemental_id.is_some() {
+                    Level::Full
+                } else {
+                    Level::Edit
+                };
                 project::access(tx, &actor, project, level).await?;
                 let schema = Schema::load(tx, project).await?;
                 let selection = select(tx, &schema, project, &filter, &ids).await?;
@@ -85,7 +98,13 @@ fn check_count(expected: Option<i64>, found: usize, verb: &str) -> Result<()> {
     }
 }
 
-async fn change(tx: &mut Tx, stamp: &Stamp, project: i64, before: Media, patch: &MediaPatch) -> Result<Media> {
+async fn change(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    before: Media,
+    patch: &MediaPatch,
+) -> Result<Media> {
     let mut media = before.clone();
     plain_fields(&mut media, patch)?;
     if let Some(uuid) = &patch.user_elemental_id {
@@ -107,8 +126,12 @@ async fn change(tx: &mut Tx, stamp: &Stamp, project: i64, before: Media, patch: 
     media.modified_datetime = stamp.at_ms;
     media.modified_by = stamp.account;
     store::update(tx, &media).await?;
-    let entity =
-        Indexing { entity: media.id, definitions: &definitions, before: Some(&old), after: Some(&new) };
+    let entity = Indexing {
+        entity: media.id,
+        definitions: &definitions,
+        before: Some(&old),
+        after: Some(&new),
+    };
     attribute::index(tx, [entity]).await?;
     let changes = Changes::new(Action::Update, [(media.id, Some(&before), Some(&media))])?;
     journal::record(tx, stamp, Some(project), "media", changes).await?;
@@ -151,14 +174,30 @@ async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPa
         return Ok(());
     }
     let mut files = media.media_files.clone().unwrap_or_default();
-    let own = ["archival", "streaming", "audio", "image", "live", "concat", "ids"];
+    let own = [
+        "archival",
+        "streaming",
+        "audio",
+        "image",
+        "live",
+        "concat",
+        "ids",
+    ];
     let allowed: &[&str] = match patch {
         MediaPatch { multi: Some(_), .. } => &["ids"],
-        MediaPatch { concat: Some(_), .. } => &["concat"],
+        MediaPatch {
+            concat: Some(_), ..
+        } => &["concat"],
         _ => &["live"],
     };
-    if let Some(clash) = own.iter().find(|key| !allowed.contains(key) && files.contains_key(**key)) {
-        return Err(Error::invalid(format!("media {} already has {clash} files of its own", media.id)));
+    if let Some(clash) = own
+        .iter()
+        .find(|key| !allowed.contains(key) && files.contains_key(**key))
+    {
+        return Err(Error::invalid(format!(
+            "media {} already has {clash} files of its own",
+            media.id
+        )));
     }
     if let Some(multi) = &patch.multi {
         let ids = integers(multi.get("ids"));
@@ -170,20 +209,34 @@ async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPa
         }
     }
     if let Some(concat) = &patch.concat {
-        let ids: Vec<i64> = concat.iter().filter_map(|part| part["id"].as_i64()).collect();
+        let ids: Vec<i64> = concat
+            .iter()
+            .filter_map(|part| part["id"].as_i64())
+            .collect();
         check_children(tx, project, &ids).await?;
         files.insert("concat".into(), json!(concat));
     }
     if let Some(live) = &patch.live {
-        files.insert("live".into(), live.get("streams").cloned().unwrap_or_else(|| json!([])));
-        files.insert("layout".into(), live.get("layout").cloned().unwrap_or_else(|| json!([])));
+        files.insert(
+            "live".into(),
+            live.get("streams").cloned().unwrap_or_else(|| json!([])),
+        );
+        files.insert(
+            "layout".into(),
+            live.get("layout").cloned().unwrap_or_else(|| json!([])),
+        );
     }
     media.media_files = Some(files);
     Ok(())
 }
 
 fn integers(value: Option<&Json>) -> Vec<i64> {
-    value.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_i64).collect()
+    value
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_i64)
+        .collect()
 }
 
 fn truthy(value: &Json) -> bool {
@@ -198,7 +251,9 @@ fn truthy(value: &Json) -> bool {
 async fn check_children(tx: &mut Tx, project: i64, ids: &[i64]) -> Result<()> {
     let known = store::of_project(tx, ids, project).await?;
     match ids.iter().find(|id| !known.contains(id)) {
-        Some(missing) => Err(Error::invalid(format!("media {missing} is not part of project {project}"))),
+        Some(missing) => Err(Error::invalid(format!(
+            "media {missing} is not part of project {project}"
+        ))),
         None => Ok(()),
     }
 }
@@ -229,10 +284,15 @@ async fn follow_section(
             attributes.insert(USER_SECTIONS.into(), json!(""));
             return Ok(());
         }
-        let found = section::service::find(tx, wanted).await?.filter(|found| found.project == project);
+        let found = section::service::find(tx, wanted)
+            .await?
+            .filter(|found| found.project == project);
         let found = found.ok_or_else(|| Error::no_reference("Section"))?;
         media.primary_section = Some(found.id);
-        attributes.insert(USER_SECTIONS.into(), json!(found.tator_user_sections.unwrap_or_default()));
+        attributes.insert(
+            USER_SECTIONS.into(),
+            json!(found.tator_user_sections.unwrap_or_default()),
+        );
     } else if let Some(uuid) = patch.attributes.attributes.get(USER_SECTIONS) {
         let uuid = uuid.as_str().unwrap_or_default();
         let found = match uuid {
@@ -286,16 +346,22 @@ async fn take_away(tx: &mut Tx, stamp: &Stamp, project: i64, rows: &[Media]) -> 
         store::set_deleted(tx, media.id, stamp.at_ms, stamp.account).await?;
         let definitions = attribute::definitions_of_type(tx, Kind::Media, media.type_id).await?;
         let before = media.attributes.members()?;
-        let gone =
-            Indexing { entity: media.id, definitions: &definitions, before: Some(&before), after: None };
+        let gone = Indexing {
+            entity: media.id,
+            definitions: &definitions,
+            before: Some(&before),
+            after: None,
+        };
         attribute::index(tx, [gone]).await?;
     }
     let ids: Vec<i64> = rows.iter().map(|media| media.id).collect();
     if !ids.is_empty() {
         annotation::service::with_media(tx, stamp, &ids).await?;
     }
-    let changes =
-        Changes::new(Action::Delete, rows.iter().map(|media| (media.id, Some(media), None::<()>)))?;
+    let changes = Changes::new(
+        Action::Delete,
+        rows.iter().map(|media| (media.id, Some(media), None::<()>)),
+    )?;
     journal::record(tx, stamp, Some(project), "media", changes).await
 }
 

@@ -24,7 +24,12 @@ pub(super) struct Made {
 /// Makes one media, or a list of images. All or nothing.
 ///
 /// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for a type that does not fit.
-pub(super) async fn create(cx: &Context, actor: &Actor, project: i64, news: Vec<NewMedia>) -> Result<Made> {
+pub(super) async fn create(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    news: Vec<NewMedia>,
+) -> Result<Made> {
     let mut sourced = Vec::with_capacity(news.len());
     for new in news {
         let url = new.url.as_deref().filter(|url| !url.is_empty());
@@ -39,20 +44,31 @@ pub(super) async fn create(cx: &Context, actor: &Actor, project: i64, news: Vec<
         .database
         .write(move |tx| {
             Box::pin(async move {
-                let author = sourced.iter().any(|(new, _)| new.user_elemental_id.is_some());
-                project::access(tx, &actor, project, if author { Level::Full } else { Level::Transfer }).await?;
+                let author = sourced
+                    .iter()
+                    .any(|(new, _)| new.user_elemental_id.is_some());
+                project::access(
+                    tx,
+                    &actor,
+                    project,
+                    if author { Level::Full } else { Level::Transfer },
+                )
+                .await?;
                 let many = sourced.len() > 1;
                 let mut made = Vec::with_capacity(sourced.len());
                 for (new, key) in sourced {
                     let (media, of) = one(tx, &stamp, &actor, project, new, key).await?;
                     if many && of.dtype != "image" {
-                        return Err(Error::invalid("Only image types are supported for bulk media creation!"));
+                        return Err(Error::invalid(
+                            "Only image types are supported for bulk media creation!",
+                        ));
                     }
                     made.push((media, of.dtype));
                 }
                 let changes = Changes::new(
                     Action::Create,
-                    made.iter().map(|(media, _)| (media.id, None::<()>, Some(media))),
+                    made.iter()
+                        .map(|(media, _)| (media.id, None::<()>, Some(media))),
                 )?;
                 journal::record(tx, &stamp, Some(project), "media", changes).await?;
                 Ok(made)
@@ -65,7 +81,7 @@ pub(super) async fn create(cx: &Context, actor: &Actor, project: i64, news: Vec<
 
 /// The stored object behind a link of this station.
 fn uploaded(cx: &Context, url: &str) -> Result<String> {
-    storage::links::key_of_link(cx, url).ok_or_else(|| {
+    storage::key_of_link(cx, url).ok_or_else(|| {
         Error::Forbidden(format!(
             "The URL is not from an allowed origin; upload the file to this station first: {url}"
         ))
@@ -126,7 +142,12 @@ pub(super) async fn one(
     };
     let media = attach(tx, project, media, &new, key).await?;
     store::insert(tx, std::slice::from_ref(&media)).await?;
-    let entity = Indexing { entity: id, definitions: &definitions, before: None, after: Some(&attributes) };
+    let entity = Indexing {
+        entity: id,
+        definitions: &definitions,
+        before: None,
+        after: Some(&attributes),
+    };
     attribute::index(tx, [entity]).await?;
     Ok((media, of))
 }
@@ -148,9 +169,15 @@ async fn attach(
 ) -> Result<Media> {
     if new.reference_only != 0 {
         if let Some(url) = &new.url {
-            let size = [new.height.unwrap_or(1).max(1), new.width.unwrap_or(1).max(1)];
+            let size = [
+                new.height.unwrap_or(1).max(1),
+                new.width.unwrap_or(1).max(1),
+            ];
             let record = json!({"path": url, "resolution": size, "size": 0});
-            media.media_files.get_or_insert_default().insert("image".into(), json!([record]));
+            media
+                .media_files
+                .get_or_insert_default()
+                .insert("image".into(), json!([record]));
         }
         return Ok(media);
     }
@@ -159,8 +186,14 @@ async fn attach(
     };
     let owner = storage::service::owner(tx, project).await?;
     let own = owner.rendition(media.id, Some(&media.name));
-    let missing = || Error::invalid(format!("there is no uploaded object {upload}; upload it first"));
-    let size = storage::service::size(tx, &upload).await?.ok_or_else(missing)?;
+    let missing = || {
+        Error::invalid(format!(
+            "there is no uploaded object {upload}; upload it first"
+        ))
+    };
+    let size = storage::service::size(tx, &upload)
+        .await?
+        .ok_or_else(missing)?;
     storage::service::copy_link(tx, &upload, &own).await?;
     let source = Source {
         media: media.id,
@@ -179,23 +212,44 @@ async fn attach(
 /// The type that a new media names, or the first that fits its name when it says −1.
 async fn fitting_type(tx: &mut Tx, project: i64, new: &NewMedia) -> Result<EntityType> {
     if new.r#type != -1 {
-        let mut found = entity_type::service::of_project(tx, Kind::Media, [new.r#type], project).await?;
-        return Ok(found.remove(&new.r#type).expect("of_project answers every id"));
+        let mut found =
+            entity_type::service::of_project(tx, Kind::Media, [new.r#type], project).await?;
+        return Ok(found
+            .remove(&new.r#type)
+            .expect("of_project answers every id"));
     }
-    let dtype = dtype_of_name(&new.name)
-        .ok_or_else(|| Error::invalid(format!("cannot tell from its name what {} is; give its type", new.name)))?;
+    let dtype = dtype_of_name(&new.name).ok_or_else(|| {
+        Error::invalid(format!(
+            "cannot tell from its name what {} is; give its type",
+            new.name
+        ))
+    })?;
     let types = entity_type::service::list_of_project(tx, Kind::Media, project).await?;
-    let fitting = types.into_iter().filter(|of| of.dtype == dtype).min_by_key(|of| of.id);
-    fitting.ok_or_else(|| Error::invalid(format!("project {project} has no media type for {dtype}s")))
+    let fitting = types
+        .into_iter()
+        .filter(|of| of.dtype == dtype)
+        .min_by_key(|of| of.id);
+    fitting
+        .ok_or_else(|| Error::invalid(format!("project {project} has no media type for {dtype}s")))
 }
 
 /// The folder of a new media (found or made), and what its media carry as `tator_user_sections`.
-async fn folder(tx: &mut Tx, stamp: &Stamp, project: i64, new: &NewMedia) -> Result<(Option<i64>, String)> {
+async fn folder(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    new: &NewMedia,
+) -> Result<(Option<i64>, String)> {
     let found = match (&new.section, new.section_id) {
         (_, Some(id)) => {
             let found = section::service::find(tx, id).await?;
-            let found = found.filter(|section| section.project == project && section.dtype == section::Dtype::Folder);
-            Some(found.ok_or_else(|| Error::invalid(format!("Folder with ID {id} does not exist")))?)
+            let found = found.filter(|section| {
+                section.project == project && section.dtype == section::Dtype::Folder
+            });
+            Some(
+                found
+                    .ok_or_else(|| Error::invalid(format!("Folder with ID {id} does not exist")))?,
+            )
         }
         (Some(name), None) if !name.is_empty() => {
             match section::service::find_folder_by_name(tx, project, name).await? {
@@ -206,7 +260,10 @@ async fn folder(tx: &mut Tx, stamp: &Stamp, project: i64, new: &NewMedia) -> Res
         _ => None,
     };
     Ok(match found {
-        Some(section) => (Some(section.id), section.tator_user_sections.unwrap_or_default()),
+        Some(section) => (
+            Some(section.id),
+            section.tator_user_sections.unwrap_or_default(),
+        ),
         None => (None, String::new()),
     })
 }

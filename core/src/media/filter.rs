@@ -7,7 +7,9 @@ use crate::attribute::Kind;
 use crate::database::Tx;
 use crate::error::Result;
 use crate::id;
-use crate::query::{AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection};
+use crate::query::{
+    AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection,
+};
 
 /// Query parameters of media lists.
 pub const PARAMETERS: &str = "media_id: [int], type: int, name: string, section: int, multi_section: [int<1..>], \
@@ -17,7 +19,10 @@ pub const PARAMETERS: &str = "media_id: [int], type: int, name: string, section:
 /// The query parameters of a list, count, bulk change or deletion.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the wire's names; the specification describes them")]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the specification describes them"
+)]
 pub struct Filter {
     pub media_id: Vec<i64>,
     pub r#type: Option<i64>,
@@ -50,7 +55,6 @@ pub struct Filter {
 /// The part of a body that selects media, applied together with the query.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the wire's names; the specification describes them")]
 pub struct IdQuery {
     pub ids: Vec<i64>,
     pub localization_ids: Vec<i64>,
@@ -79,27 +83,44 @@ pub async fn select(
     }
     by_columns(&mut selection, filter)?;
     for (ids, sql) in [
-        (&ids.localization_ids, "t.id in (select media from localization where id in"),
-        (&ids.state_ids, "t.id in (select media from state_media where state in"),
+        (
+            &ids.localization_ids,
+            "t.id in (select media from localization where id in",
+        ),
+        (
+            &ids.state_ids,
+            "t.id in (select media from state_media where state in",
+        ),
     ] {
         if !ids.is_empty() {
             let list: Vec<String> = ids.iter().map(i64::to_string).collect();
             selection.require(format!("{sql} ({}))", list.join(",")));
         }
     }
-    let sections: Vec<i64> = filter.section.iter().chain(&filter.multi_section).copied().collect();
+    let sections: Vec<i64> = filter
+        .section
+        .iter()
+        .chain(&filter.multi_section)
+        .copied()
+        .collect();
     selection.in_sections(tx, schema, &sections).await?;
     selection.filter_attributes(schema, filter.r#type, &filter.attributes)?;
-    selection.filter_related(tx, schema, &filter.related).await?;
+    selection
+        .filter_related(tx, schema, &filter.related)
+        .await?;
     if let Some(encoded) = &filter.encoded_search {
-        selection.search(tx, schema, &crate::query::decode(encoded)?).await?;
+        selection
+            .search(tx, schema, &crate::query::decode(encoded)?)
+            .await?;
     }
     if let Some(search) = &ids.object_search {
         selection.search(tx, schema, &Node::parse(search)?).await?;
     }
     selection.sort(schema, filter.r#type, &filter.sort_by)?;
     selection.paginate(&filter.page);
-    selection.rank_by(tx, filter.r#type, &ids.float_array).await?;
+    selection
+        .rank_by(tx, filter.r#type, &ids.float_array)
+        .await?;
     Ok(selection)
 }
 
@@ -110,7 +131,11 @@ fn by_columns(selection: &mut Selection, filter: &Filter) -> Result<()> {
     if let Some(name) = &filter.name {
         selection.equals("lower(t.name)", name.to_lowercase());
     }
-    for (column, value) in [("t.md5", &filter.md5), ("t.gid", &filter.gid), ("t.uid", &filter.uid)] {
+    for (column, value) in [
+        ("t.md5", &filter.md5),
+        ("t.gid", &filter.gid),
+        ("t.uid", &filter.uid),
+    ] {
         if let Some(value) = value {
             selection.equals(column, value);
         }
@@ -134,7 +159,9 @@ fn by_columns(selection: &mut Selection, filter: &Filter) -> Result<()> {
     }
     match filter.archive_lifecycle.as_deref() {
         Some("live") => selection.require("t.archive_state = 'live'"),
-        Some("archived") => selection.require("t.archive_state in ('to_archive', 'archived', 'to_live')"),
+        Some("archived") => {
+            selection.require("t.archive_state in ('to_archive', 'archived', 'to_live')")
+        }
         _ => {}
     }
     Ok(())

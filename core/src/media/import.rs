@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use super::create;
 use super::source::{self, Source, State};
@@ -17,11 +18,12 @@ use crate::journal::{self, Change};
 use crate::{entity_type, organization, project, storage};
 
 /// Endings beyond those that the registry of media types knows as pictures or videos.
-const MORE_VIDEOS: [&str; 12] =
-    ["mts", "m2ts", "ts", "mxf", "mkv", "webm", "mov", "mp4", "avi", "m4v", "mpg", "h264"];
+const MORE_VIDEOS: [&str; 12] = [
+    "mts", "m2ts", "ts", "mxf", "mkv", "webm", "mov", "mp4", "avi", "m4v", "mpg", "h264",
+];
 
 /// What to import, and where to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Import {
     /// Files, and folders that are searched through.
     pub paths: Vec<PathBuf>,
@@ -34,7 +36,7 @@ pub struct Import {
 }
 
 /// What became of one file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Imported {
     /// The file.
     pub path: String,
@@ -46,30 +48,34 @@ pub struct Imported {
     pub message: String,
     /// Pictures in the file.
     pub num_frames: Option<i64>,
+    /// How many files are done, this one included.
+    pub done: usize,
+    /// How many files there are.
+    pub total: usize,
 }
 
 /// Imports files one after another and tells `report` of each as it is done.
 ///
 /// Errors: `NotFound` for a path that does not exist, `Invalid` when there is no account or no
 /// media file at all. A file that cannot be read is a media with the state `failed`, not an error.
-pub async fn import(
-    cx: &Context,
-    what: Import,
-    report: &mut (dyn FnMut(Imported, usize, usize) + Send),
-) -> Result<()> {
+pub async fn import(cx: &Context, what: Import, report: mpsc::Sender<Imported>) -> Result<()> {
     let paths = what.paths.clone();
     let files = tokio::task::spawn_blocking(move || find_files(&paths))
         .await
         .map_err(|error| Error::internal("look for media files", error))??;
     if files.is_empty() {
-        return Err(Error::invalid("there is no video or image file among the given paths"));
+        return Err(Error::invalid(
+            "there is no video or image file among the given paths",
+        ));
     }
     let actor = owner(cx).await?;
     let project = ensure_project(cx, &actor, &what.project).await?;
     let total = files.len();
     for (at, file) in files.into_iter().enumerate() {
-        let done = one(cx, &actor, project, &what, &file).await?;
-        report(done, at + 1, total);
+        let mut done = one(cx, &actor, project, &what, &file).await?;
+        (done.done, done.total) = (at + 1, total);
+        let gone = |_| Error::Busy("the caller of the import has gone away".into());
+        report.send(done).await.map_err(gone)?;
     }
     Ok(())
 }
@@ -77,7 +83,10 @@ pub async fn import(
 /// The account that imports on behalf of the command line: the first administrator.
 async fn owner(cx: &Context) -> Result<Actor> {
     let accounts = account::service::list(cx).await?;
-    let first = accounts.iter().find(|user| user.is_staff).or(accounts.first());
+    let first = accounts
+        .iter()
+        .find(|user| user.is_staff)
+        .or(accounts.first());
     first.map(Actor::from).ok_or_else(|| {
         Error::invalid(
             "there is no account yet; make one first: transect user create NAME --admin --password-stdin",
@@ -90,8 +99,9 @@ fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         let absolute = std::path::absolute(path)?;
-        let facts = std::fs::metadata(&absolute)
-            .map_err(|error| Error::NotFound(format!("cannot read: {error}: {}", absolute.display())))?;
+        let facts = std::fs::metadata(&absolute).map_err(|error| {
+            Error::NotFound(format!("cannot read: {error}: {}", absolute.display()))
+        })?;
         if facts.is_dir() {
             walk(&absolute, &mut files)?;
         } else {
@@ -140,16 +150,23 @@ async fn ensure_project(cx: &Context, actor: &Actor, name: &str) -> Result<i64> 
             project::service::create_named(cx, actor, organization, name).await?
         }
     };
-    entity_type::service::ensure_defaults(cx, actor, id).await?;
+    entity_type::ensure_defaults(cx, actor, id).await?;
     Ok(id)
 }
 
-async fn one(cx: &Context, actor: &Actor, project: i64, what: &Import, file: &Path) -> Result<Imported> {
+async fn one(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    what: &Import,
+    file: &Path,
+) -> Result<Imported> {
     let path = file.to_string_lossy().into_owned();
     let facts = tokio::fs::metadata(file).await?;
     let known = path.clone();
-    let known =
-        cx.database.read(move |tx| Box::pin(async move { source::find_path(tx, project, &known).await }));
+    let known = cx
+        .database
+        .read(move |tx| Box::pin(async move { source::find_path(tx, project, &known).await }));
     if let Some(media) = known.await? {
         return Ok(Imported {
             path,
@@ -157,14 +174,27 @@ async fn one(cx: &Context, actor: &Actor, project: i64, what: &Import, file: &Pa
             state: "skipped".into(),
             message: "it is a media of this project already".into(),
             num_frames: None,
+            done: 0,
+            total: 0,
         });
     }
     let source = add(cx, actor, project, what, file, &facts).await?;
     let media = source.media;
     let (state, message) = indexer::index(cx, source).await?;
-    let row = cx.database.read(move |tx| Box::pin(store::find(tx, media))).await?;
+    let row = cx
+        .database
+        .read(move |tx| Box::pin(store::find(tx, media)))
+        .await?;
     let num_frames = row.and_then(|media| media.num_frames);
-    Ok(Imported { path, media: Some(media), state: state.name().into(), message, num_frames })
+    Ok(Imported {
+        path,
+        media: Some(media),
+        state: state.name().into(),
+        message,
+        num_frames,
+        done: 0,
+        total: 0,
+    })
 }
 
 /// Makes the media and its source, which waits to be indexed.
@@ -176,14 +206,24 @@ async fn add(
     file: &Path,
     facts: &std::fs::Metadata,
 ) -> Result<Source> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let copied = if what.copy { Some(storage::service::put_file(cx, file).await?) } else { None };
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let copied = if what.copy {
+        Some(storage::service::put_file(cx, file).await?)
+    } else {
+        None
+    };
     let size_bytes = i64::try_from(facts.len()).unwrap_or(i64::MAX);
     let modified_at = facts
         .modified()
         .ok()
         .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or_default());
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or_default()
+        });
     let new = NewMedia {
         r#type: 0,
         name: name.clone(),
@@ -196,11 +236,16 @@ async fn add(
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let new = NewMedia { r#type: type_of(tx, project, dtype).await?, ..new };
+                let new = NewMedia {
+                    r#type: type_of(tx, project, dtype).await?,
+                    ..new
+                };
                 let (media, _) = create::one(tx, &stamp, &actor, project, new, None).await?;
                 let object_key = match copied {
                     Some(stored) => {
-                        let key = storage::service::owner(tx, project).await?.rendition(media.id, Some(&name));
+                        let key = storage::service::owner(tx, project)
+                            .await?
+                            .rendition(media.id, Some(&name));
                         storage::service::adopt(tx, &key, stored, stamp.at_ms).await?;
                         Some(key)
                     }
@@ -217,7 +262,14 @@ async fn add(
                     fingerprint: None,
                 };
                 source::put(tx, &source).await?;
-                journal::record(tx, &stamp, Some(project), "media", Change::created(media.id, &media)?).await?;
+                journal::record(
+                    tx,
+                    &stamp,
+                    Some(project),
+                    "media",
+                    Change::created(media.id, &media)?,
+                )
+                .await?;
                 Ok(source)
             })
         })
@@ -226,7 +278,10 @@ async fn add(
 
 async fn type_of(tx: &mut Tx, project: i64, dtype: &str) -> Result<i64> {
     let types = entity_type::service::list_of_project(tx, Kind::Media, project).await?;
-    let fitting = types.into_iter().filter(|of| of.dtype == dtype).min_by_key(|of| of.id);
+    let fitting = types
+        .into_iter()
+        .filter(|of| of.dtype == dtype)
+        .min_by_key(|of| of.id);
     fitting
         .map(|of| of.id)
         .ok_or_else(|| Error::invalid(format!("project {project} has no media type for {dtype}s")))

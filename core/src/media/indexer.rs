@@ -37,9 +37,14 @@ pub async fn run(cx: Arc<Context>) {
 pub async fn drain(cx: &Context) -> Result<()> {
     let mut tried = HashSet::new();
     loop {
-        let waiting = cx.database.read(|tx| Box::pin(source::waiting(tx, BATCH))).await?;
-        let fresh: Vec<Source> =
-            waiting.into_iter().filter(|source| tried.insert(source.media)).collect();
+        let waiting = cx
+            .database
+            .read(|tx| Box::pin(source::waiting(tx, BATCH)))
+            .await?;
+        let fresh: Vec<Source> = waiting
+            .into_iter()
+            .filter(|source| tried.insert(source.media))
+            .collect();
         if fresh.is_empty() {
             return Ok(());
         }
@@ -62,7 +67,9 @@ pub async fn index(cx: &Context, source: Source) -> Result<(State, String)> {
         Err(error @ (Error::StorageFull(_) | Error::Internal { .. })) => Err(error),
         Err(error) => {
             let message = match &error {
-                Error::Invalid { message, details } if details != "None" => format!("{message}: {details}"),
+                Error::Invalid { message, details } if details != "None" => {
+                    format!("{message}: {details}")
+                }
                 other => other.to_string(),
             };
             tracing::warn!(media.id = media, message, "a media cannot be read");
@@ -88,7 +95,10 @@ async fn examine(cx: &Context, source: &Source) -> Result<Found> {
     let (width, height) = index.display_size();
     let thumbnail_height = (height * THUMBNAIL_WIDTH).div_ceil(width.max(1)).max(1);
     let size = if width > THUMBNAIL_WIDTH {
-        Size::Exact { width: THUMBNAIL_WIDTH, height: thumbnail_height }
+        Size::Exact {
+            width: THUMBNAIL_WIDTH,
+            height: thumbnail_height,
+        }
     } else {
         Size::Native
     };
@@ -100,18 +110,33 @@ async fn examine(cx: &Context, source: &Source) -> Result<Found> {
     } else {
         None
     };
-    Ok(Found { index, thumbnail: (thumbnail.bytes.to_vec(), thumbnail.width, thumbnail.height), converted })
+    Ok(Found {
+        index,
+        thumbnail: (thumbnail.bytes.to_vec(), thumbnail.width, thumbnail.height),
+        converted,
+    })
 }
 
 /// Stores the pictures, then writes what is known of the media, all at once.
 async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
     let media = source.media;
-    let Some(project) = cx.database.read(move |tx| Box::pin(async move {
-        Ok(store::find(tx, media).await?.and_then(|media| media.project))
-    })).await? else {
+    let Some(project) = cx
+        .database
+        .read(move |tx| {
+            Box::pin(async move {
+                Ok(store::find(tx, media)
+                    .await?
+                    .and_then(|media| media.project))
+            })
+        })
+        .await?
+    else {
         return forget(cx, source).await;
     };
-    let owner = cx.database.read(move |tx| Box::pin(storage::service::owner(tx, project))).await?;
+    let owner = cx
+        .database
+        .read(move |tx| Box::pin(storage::service::owner(tx, project)))
+        .await?;
     let thumbnail_key = owner.rendition(media, Some("thumbnail.jpg"));
     storage::service::put_bytes(cx, &thumbnail_key, found.thumbnail.0.clone()).await?;
     let converted_key = format!(
@@ -133,9 +158,17 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                 if let Some(path) = &source.path {
                     let size = source.size_bytes.unsigned_abs();
                     let path = std::path::Path::new(path);
-                    storage::service::put_in_place(tx, &original, path, size, source.modified_at).await?;
+                    storage::service::put_in_place(tx, &original, path, size, source.modified_at)
+                        .await?;
                 }
-                describe(&mut row, &source, &found, &original, &converted_key, &thumbnail_key);
+                describe(
+                    &mut row,
+                    &source,
+                    &found,
+                    &original,
+                    &converted_key,
+                    &thumbnail_key,
+                );
                 store::update(tx, &row).await?;
                 let ready = Source {
                     state: State::Ready,
@@ -154,8 +187,14 @@ fn original_key(source: &Source, owner: storage::Owner, media: &Media) -> String
     source.object_key.clone().unwrap_or_else(|| {
         let name = std::path::Path::new(source.path.as_deref().unwrap_or_default())
             .file_name()
-            .map_or_else(|| media.name.clone(), |name| name.to_string_lossy().into_owned());
-        format!("{}/{}/{}/{name}", owner.organization, owner.project, media.id)
+            .map_or_else(
+                || media.name.clone(),
+                |name| name.to_string_lossy().into_owned(),
+            );
+        format!(
+            "{}/{}/{}/{name}",
+            owner.organization, owner.project, media.id
+        )
     })
 }
 
@@ -175,8 +214,11 @@ fn describe(
     if index.kind == Kind::Image {
         let image = match &found.converted {
             Some((bytes, width, height)) => {
-                let mut image =
-                    record(converted, bytes.len() as i64, Some((i64::from(*height), i64::from(*width))));
+                let mut image = record(
+                    converted,
+                    bytes.len() as i64,
+                    Some((i64::from(*height), i64::from(*width))),
+                );
                 image.insert("mime".into(), json!("image/png"));
                 image
             }
@@ -191,14 +233,20 @@ fn describe(
         let mut video = record(original, source.size_bytes, Some(resolution));
         video.insert("codec".into(), json!(index.codec));
         if let Some(codec) = &index.codec_string {
-            video.insert("codec_mime".into(), json!(format!("video/mp4; codecs=\"{codec}\"")));
+            video.insert(
+                "codec_mime".into(),
+                json!(format!("video/mp4; codecs=\"{codec}\"")),
+            );
         }
         if let Some(rate) = index.bit_rate {
             video.insert("bit_rate".into(), json!(rate));
         }
         files.insert("archival".into(), json!([video]));
         row.num_frames = Some(index.frame_count() as i64);
-        row.fps = index.frame_rate.map(transect_frame_client::Fraction::as_f64).or(row.fps);
+        row.fps = index
+            .frame_rate
+            .map(transect_frame_client::Fraction::as_f64)
+            .or(row.fps);
         row.codec = Some(index.codec.clone());
     }
     let (bytes, thumbnail_width, thumbnail_height) = &found.thumbnail;
@@ -225,8 +273,14 @@ fn mime_of(index: &FrameIndex) -> &'static str {
 }
 
 async fn fail(cx: &Context, source: Source, message: String) -> Result<()> {
-    let failed = Source { state: State::Failed, message, ..source };
-    cx.database.write(move |tx| Box::pin(async move { source::put(tx, &failed).await })).await
+    let failed = Source {
+        state: State::Failed,
+        message,
+        ..source
+    };
+    cx.database
+        .write(move |tx| Box::pin(async move { source::put(tx, &failed).await }))
+        .await
 }
 
 /// A media that was deleted while it waited needs no index.

@@ -22,8 +22,15 @@ pub(super) struct Presigning {
 }
 
 /// A media that the actor may see. Errors: `NotFound`, `Forbidden`.
-pub(super) async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<(Media, i64)> {
-    let media = store::find(tx, id).await?.ok_or_else(|| Error::no_match("Media"))?;
+pub(super) async fn visible(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: i64,
+    level: Level,
+) -> Result<(Media, i64)> {
+    let media = store::find(tx, id)
+        .await?
+        .ok_or_else(|| Error::no_match("Media"))?;
     let project = media.project.ok_or_else(|| Error::no_match("Media"))?;
     project::access(tx, actor, project, level).await?;
     Ok((media, project))
@@ -60,20 +67,34 @@ pub(super) async fn list(
         .await
 }
 
-pub(super) async fn count(cx: &Context, actor: &Actor, project: i64, filter: Filter, ids: IdQuery) -> Result<i64> {
+pub(super) async fn count(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    filter: Filter,
+    ids: IdQuery,
+) -> Result<i64> {
     let actor = actor.clone();
     cx.database
         .read(move |tx| {
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
-                select(tx, &schema, project, &filter, &ids).await?.count(tx).await
+                select(tx, &schema, project, &filter, &ids)
+                    .await?
+                    .count(tx)
+                    .await
             })
         })
         .await
 }
 
-pub(super) async fn stats(cx: &Context, actor: &Actor, project: i64, filter: Filter) -> Result<Stats> {
+pub(super) async fn stats(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    filter: Filter,
+) -> Result<Stats> {
     let actor = actor.clone();
     cx.database
         .read(move |tx| {
@@ -101,7 +122,11 @@ pub(super) async fn neighbour(
             Box::pin(async move {
                 let (media, project) = visible(tx, &actor, id, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
-                let filter = Filter { page: crate::query::Page::default(), sort_by: Vec::new(), ..filter };
+                let filter = Filter {
+                    page: crate::query::Page::default(),
+                    sort_by: Vec::new(),
+                    ..filter
+                };
                 let selection = select(tx, &schema, project, &filter, &IdQuery::default()).await?;
                 store::neighbour(tx, selection, &media, next).await
             })
@@ -110,7 +135,12 @@ pub(super) async fn neighbour(
 }
 
 /// Replaces object keys in `media_files` by links that work for a while without credentials.
-pub(super) async fn presign(cx: &Context, actor: &Actor, media: &mut Media, how: &Presigning) -> Result<()> {
+pub(super) async fn presign(
+    cx: &Context,
+    actor: &Actor,
+    media: &mut Media,
+    how: &Presigning,
+) -> Result<()> {
     let Some(files) = &mut media.media_files else {
         return Ok(());
     };
@@ -118,7 +148,12 @@ pub(super) async fn presign(cx: &Context, actor: &Actor, media: &mut Media, how:
         if !how.only.is_empty() && !how.only.contains(role) {
             continue;
         }
-        for record in records.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut) {
+        for record in records
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_object_mut)
+        {
             for key in ["path", "segment_info"] {
                 link(cx, actor, record, key, how).await?;
             }
@@ -136,8 +171,7 @@ async fn link(
 ) -> Result<()> {
     let path = record.get(key).and_then(Json::as_str).map(str::to_owned);
     if let Some(path) = path.filter(|path| !path.starts_with("http")) {
-        let url =
-            storage::links::presign(cx, actor, &how.origin, &path, how.seconds, how.no_cache).await;
+        let url = storage::presign(cx, actor, &how.origin, &path, how.seconds, how.no_cache).await;
         record.insert(key.into(), json!(url));
     }
     Ok(())
@@ -147,7 +181,11 @@ async fn link(
 ///
 /// Errors: `Invalid` for a key that no media has.
 pub(super) fn pick(rows: Vec<Media>, fields: &str) -> Result<Vec<Map<String, Json>>> {
-    let names: Vec<&str> = fields.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> = fields
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
     let mut picked = Vec::with_capacity(rows.len());
     for row in rows {
         let row = serde_json::to_value(row)?;
@@ -155,7 +193,10 @@ pub(super) fn pick(rows: Vec<Media>, fields: &str) -> Result<Vec<Map<String, Jso
         for name in &names {
             match name.strip_prefix("attributes.") {
                 Some(attribute) => {
-                    let value = row["attributes"].get(attribute).cloned().unwrap_or(Json::Null);
+                    let value = row["attributes"]
+                        .get(attribute)
+                        .cloned()
+                        .unwrap_or(Json::Null);
                     let place = some.entry("attributes").or_insert_with(|| json!({}));
                     place[attribute] = value;
                 }

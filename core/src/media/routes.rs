@@ -16,7 +16,13 @@ const SHAPING: &str = "fields: string, presigned: int<1..604800>, no_cache: bool
 
 /// The query parameters that select media, in the compact notation.
 pub(super) fn filter_parameters() -> String {
-    [PARAMETERS, ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS].join(", ")
+    [
+        PARAMETERS,
+        ATTRIBUTE_PARAMETERS,
+        PAGE_PARAMETERS,
+        RELATED_PARAMETERS,
+    ]
+    .join(", ")
 }
 
 /// The operations of this noun.
@@ -67,15 +73,23 @@ pub fn operations() -> Vec<Operation> {
             .about("Count media; the body holds ids, similarity or a search object.")
             .body("MediaIdQuery")
             .answers("int"),
-        filtered(Operation::get("/rest/MediaStats/{project}", "GetMediaStats", stats))
-            .about("Count, bytes and duration of matching media.")
-            .answers("MediaStats"),
+        filtered(Operation::get(
+            "/rest/MediaStats/{project}",
+            "GetMediaStats",
+            stats,
+        ))
+        .about("Count, bytes and duration of matching media.")
+        .answers("MediaStats"),
         filtered(Operation::get("/rest/MediaNext/{id}", "GetMediaNext", next))
             .about("The media after this one in the filtered order of names; -1 at the end.")
             .answers("MediaNext"),
-        filtered(Operation::get("/rest/MediaPrev/{id}", "GetMediaPrev", previous))
-            .about("The media before this one in the filtered order of names; -1 at the start.")
-            .answers("MediaPrev"),
+        filtered(Operation::get(
+            "/rest/MediaPrev/{id}",
+            "GetMediaPrev",
+            previous,
+        ))
+        .about("The media before this one in the filtered order of names; -1 at the start.")
+        .answers("MediaPrev"),
     ]
 }
 
@@ -126,13 +140,19 @@ async fn create_media(mut call: Call) -> Result<Answer> {
         let new: NewMedia = call.body()?;
         let made = create::create(&call.cx, call.actor()?, project, vec![new]).await?;
         let (media, dtype) = &made.media[0];
-        return Answer::created(message(media.id, dtype, &media.name, project), media.id, media);
+        return Answer::created(
+            message(media.id, dtype, &media.name, project),
+            media.id,
+            media,
+        );
     }
     let news: Vec<NewMedia> = call.body()?;
     if news.is_empty() {
         return Err(Error::invalid("An empty list makes no media!"));
     }
-    let made = create::create(&call.cx, call.actor()?, project, news).await?.media;
+    let made = create::create(&call.cx, call.actor()?, project, news)
+        .await?
+        .media;
     let message = match &made[..] {
         [(media, dtype)] => message(media.id, dtype, &media.name, project),
         many => format!("Started import of {} images!", many.len()),
@@ -149,13 +169,22 @@ fn message(id: i64, dtype: &str, name: &str, project: i64) -> String {
 async fn update_list(mut call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
     let patch: MediaPatch = call.body()?;
-    let count = change::update_all(&call.cx, call.actor()?, call.id("project"), filter, ids, patch).await?;
+    let count = change::update_all(
+        &call.cx,
+        call.actor()?,
+        call.id("project"),
+        filter,
+        ids,
+        patch,
+    )
+    .await?;
     Answer::message(format!("Successfully patched {count} medias!"))
 }
 
 async fn delete_list(call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
-    let count = change::remove_all(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
+    let count =
+        change::remove_all(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
     Answer::message(format!("Successfully deleted {count} medias!"))
 }
 
@@ -182,11 +211,13 @@ async fn stats(call: Call) -> Result<Answer> {
 }
 
 async fn next(call: Call) -> Result<Answer> {
-    let found = read::neighbour(&call.cx, call.actor()?, call.id("id"), call.query()?, true).await?;
+    let found =
+        read::neighbour(&call.cx, call.actor()?, call.id("id"), call.query()?, true).await?;
     Answer::json(&json!({"next": found.unwrap_or(-1)}))
 }
 
 async fn previous(call: Call) -> Result<Answer> {
-    let found = read::neighbour(&call.cx, call.actor()?, call.id("id"), call.query()?, false).await?;
+    let found =
+        read::neighbour(&call.cx, call.actor()?, call.id("id"), call.query()?, false).await?;
     Answer::json(&json!({"prev": found.unwrap_or(-1)}))
 }

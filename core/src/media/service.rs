@@ -19,9 +19,14 @@ pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Resul
 /// Checks that media exist in the project. Errors: `Invalid`, naming the first that does not.
 pub async fn check_of_project(tx: &mut Tx, ids: &HashSet<i64>, project: i64) -> Result<()> {
     let ids: Vec<i64> = ids.iter().copied().collect();
-    let known: HashSet<i64> = store::of_project(tx, &ids, project).await?.into_iter().collect();
+    let known: HashSet<i64> = store::of_project(tx, &ids, project)
+        .await?
+        .into_iter()
+        .collect();
     match ids.iter().find(|id| !known.contains(id)) {
-        Some(missing) => Err(Error::invalid(format!("Media {missing} is not part of project {project}!"))),
+        Some(missing) => Err(Error::invalid(format!(
+            "Media {missing} is not part of project {project}!"
+        ))),
         None => Ok(()),
     }
 }
@@ -33,5 +38,8 @@ pub async fn matching(tx: &mut Tx, project: i64, text: &str) -> Result<Vec<i64>>
     let parameters = super::routes::filter_parameters();
     let filter: Filter = crate::http::parse_query(&parameters, text.trim_start_matches('?'))?;
     let schema = Schema::load(tx, project).await?;
-    select(tx, &schema, project, &filter, &IdQuery::default()).await?.ids(tx).await
+    select(tx, &schema, project, &filter, &IdQuery::default())
+        .await?
+        .ids(tx)
+        .await
 }

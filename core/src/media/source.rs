@@ -33,7 +33,10 @@ impl State {
     }
 
     fn from_name(name: &str) -> Self {
-        [Self::Indexing, Self::Ready].into_iter().find(|state| state.name() == name).unwrap_or(Self::Failed)
+        [Self::Indexing, Self::Ready]
+            .into_iter()
+            .find(|state| state.name() == name)
+            .unwrap_or(Self::Failed)
     }
 }
 
@@ -58,7 +61,8 @@ pub struct Source {
     pub fingerprint: Option<String>,
 }
 
-const COLUMNS: &str = "media, path, object_key, size_bytes, modified_at, state, message, fingerprint";
+const COLUMNS: &str =
+    "media, path, object_key, size_bytes, modified_at, state, message, fingerprint";
 
 fn source(mut row: Row) -> Result<Source> {
     Ok(Source {
@@ -124,5 +128,10 @@ pub async fn file(cx: &Context, source: &Source) -> Result<PathBuf> {
     }
     let key = source.object_key.as_deref().unwrap_or_default();
     let path = storage::service::path(cx, key).await?;
-    path.ok_or_else(|| Error::NotFound(format!("the stored bytes of media {} are missing: {key}", source.media)))
+    path.ok_or_else(|| {
+        Error::NotFound(format!(
+            "the stored bytes of media {} are missing: {key}",
+            source.media
+        ))
+    })
 }

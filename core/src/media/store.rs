@@ -37,7 +37,11 @@ const COLUMNS: [&str; 25] = [
 ];
 
 fn select_list() -> String {
-    COLUMNS.iter().map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ")
+    COLUMNS
+        .iter()
+        .map(|column| format!("t.{column}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn media(row: &mut Row) -> Result<Media> {
@@ -77,7 +81,11 @@ fn media(row: &mut Row) -> Result<Media> {
 }
 
 fn row_values(media: &Media) -> Vec<Value> {
-    let files = media.media_files.clone().map(Json::Object).unwrap_or(Json::Null);
+    let files = media
+        .media_files
+        .clone()
+        .map(Json::Object)
+        .unwrap_or(Json::Null);
     values![
         media.id,
         &media.name,
@@ -135,19 +143,32 @@ pub async fn list(
 
 /// A media that is not deleted.
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Media>> {
-    let sql = format!("select {} from media t where t.id = $1 and not t.deleted", select_list());
-    tx.row(&sql, &values![id]).await?.map(|mut row| media(&mut row)).transpose()
+    let sql = format!(
+        "select {} from media t where t.id = $1 and not t.deleted",
+        select_list()
+    );
+    tx.row(&sql, &values![id])
+        .await?
+        .map(|mut row| media(&mut row))
+        .transpose()
 }
 
 pub async fn insert(tx: &mut Tx, rows: &[Media]) -> Result<()> {
     let columns = [COLUMNS.as_slice(), &["deleted"]].concat();
-    let values = rows.iter().map(|media| [row_values(media), values![false].to_vec()].concat()).collect();
+    let values = rows
+        .iter()
+        .map(|media| [row_values(media), values![false].to_vec()].concat())
+        .collect();
     tx.insert_many("media", &columns, values).await
 }
 
 pub async fn update(tx: &mut Tx, row: &Media) -> Result<()> {
-    let sets: Vec<String> =
-        COLUMNS.iter().enumerate().skip(1).map(|(at, column)| format!("{column} = ${}", at + 1)).collect();
+    let sets: Vec<String> = COLUMNS
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(at, column)| format!("{column} = ${}", at + 1))
+        .collect();
     let sql = format!("update media set {} where id = $1", sets.join(", "));
     tx.execute(&sql, &row_values(row)).await?;
     Ok(())
@@ -156,7 +177,8 @@ pub async fn update(tx: &mut Tx, row: &Media) -> Result<()> {
 pub async fn set_deleted(tx: &mut Tx, id: i64, at_ms: i64, account: Option<i64>) -> Result<()> {
     let sql = "update media set deleted = true, modified_at = $2, modified_by = $3 where id = $1";
     tx.execute(sql, &values![id, at_ms, account]).await?;
-    tx.execute("delete from section_media where media = $1", &values![id]).await?;
+    tx.execute("delete from section_media where media = $1", &values![id])
+        .await?;
     Ok(())
 }
 
@@ -165,8 +187,10 @@ pub async fn of_project(tx: &mut Tx, ids: &[i64], project: i64) -> Result<Vec<i6
     let mut known = Vec::new();
     for chunk in ids.chunks(5000) {
         let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
-        let sql =
-            format!("select id from media where project = $1 and not deleted and id in ({})", list.join(","));
+        let sql = format!(
+            "select id from media where project = $1 and not deleted and id in ({})",
+            list.join(",")
+        );
         for mut row in tx.rows(&sql, &values![project]).await? {
             known.push(row.take()?);
         }
@@ -175,10 +199,17 @@ pub async fn of_project(tx: &mut Tx, ids: &[i64], project: i64) -> Result<Vec<i6
 }
 
 /// The neighbour of a media in the order of name and id among the selected rows.
-pub async fn neighbour(tx: &mut Tx, mut selection: Selection, of: &Media, next: bool) -> Result<Option<i64>> {
+pub async fn neighbour(
+    tx: &mut Tx,
+    mut selection: Selection,
+    of: &Media,
+    next: bool,
+) -> Result<Option<i64>> {
     let (name, id) = (selection.bind(&of.name), selection.bind(of.id));
     let (sign, order) = if next { (">", "asc") } else { ("<", "desc") };
-    selection.require(format!("(t.name {sign} {name} or (t.name = {name} and t.id {sign} {id}))"));
+    selection.require(format!(
+        "(t.name {sign} {name} or (t.name = {name} and t.id {sign} {id}))"
+    ));
     selection.order_by(format!("t.name {order}, t.id {order}"));
     let (sql, values) = selection.select("t.id");
     tx.scalar(&format!("{sql} limit 1"), &values).await
@@ -186,19 +217,36 @@ pub async fn neighbour(tx: &mut Tx, mut selection: Selection, of: &Media, next: 
 
 /// Counts, bytes and seconds of the selected media.
 pub async fn stats(tx: &mut Tx, selection: &Selection) -> Result<Stats> {
-    let mut stats = Stats { count: 0, download_size: 0, total_size: 0, duration: 0.0 };
+    let mut stats = Stats {
+        count: 0,
+        download_size: 0,
+        total_size: 0,
+        duration: 0.0,
+    };
     let (sql, values) = selection.select("t.media_files, t.num_frames, t.fps");
     tx.each(&sql, &values, |mut row| {
-        let (files, frames, fps): (Json, Option<i64>, Option<f64>) = (row.take()?, row.take()?, row.take()?);
+        let (files, frames, fps): (Json, Option<i64>, Option<f64>) =
+            (row.take()?, row.take()?, row.take()?);
         stats.count += 1;
         let size = |role: &str| -> i64 {
             let records = files[role].as_array().map_or(&[][..], Vec::as_slice);
-            records.iter().filter_map(|record| record["size"].as_i64()).sum()
+            records
+                .iter()
+                .filter_map(|record| record["size"].as_i64())
+                .sum()
         };
-        stats.total_size += ["archival", "streaming", "audio", "image", "thumbnail", "thumbnail_gif", "attachment"]
-            .into_iter()
-            .map(size)
-            .sum::<i64>();
+        stats.total_size += [
+            "archival",
+            "streaming",
+            "audio",
+            "image",
+            "thumbnail",
+            "thumbnail_gif",
+            "attachment",
+        ]
+        .into_iter()
+        .map(size)
+        .sum::<i64>();
         stats.download_size += match (size("archival"), size("image")) {
             (0, 0) => size("streaming"),
             (archival, image) => archival + image,

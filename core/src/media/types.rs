@@ -9,7 +9,10 @@ use crate::time;
 
 /// A media as the wire shows it.
 #[derive(Debug, Clone, Serialize)]
-#[expect(missing_docs, reason = "the wire's names; the component Media describes them")]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the component Media describes them"
+)]
 pub struct Media {
     pub name: String,
     pub media_files: Option<Map<String, Json>>,

@@ -293,6 +293,20 @@ pub(super) async fn remove_affiliation(cx: &Context, actor: &Actor, id: i64) -> 
         .await
 }
 
+/// The first organization that the actor administers; one of the actor's name is made if there is none.
+pub async fn first_of(cx: &Context, actor: &Actor) -> Result<i64> {
+    let mine = list(cx, actor).await?;
+    if let Some(found) = mine.iter().find(|one| one.permission == Role::Admin) {
+        return Ok(found.id);
+    }
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move { Ok(create_for(tx, &stamp, actor.id, &actor.username).await?.id) })
+        })
+        .await
+}
+
 /// Accounts affiliated with an organization, for the memberships of a new project.
 pub async fn affiliated_accounts(tx: &mut Tx, organization: i64) -> Result<Vec<i64>> {
     Ok(store::affiliations(tx, organization)

@@ -98,6 +98,36 @@ async fn complete(tx: &mut Tx, project: &mut Project) -> Result<()> {
     Ok(())
 }
 
+/// The project of that name among those of an account, in any case of letters.
+pub async fn find_by_name(tx: &mut Tx, account: i64, name: &str) -> Result<Option<i64>> {
+    let wanted = name.to_lowercase();
+    let named = store::names(tx, account).await?;
+    let found = named
+        .into_iter()
+        .find(|(_, name)| name.to_lowercase() == wanted);
+    Ok(found.map(|(id, _)| id))
+}
+
+/// Makes a project of which only the name matters. Errors: as [`create`].
+pub async fn create_named(
+    cx: &Context,
+    actor: &Actor,
+    organization: i64,
+    name: &str,
+) -> Result<i64> {
+    let new = NewProject {
+        name: name.to_owned(),
+        summary: String::new(),
+        organization,
+        enable_downloads: true,
+        bucket: None,
+        upload_bucket: None,
+        backup_bucket: None,
+        elemental_id: None,
+    };
+    Ok(create(cx, actor, new).await?.id)
+}
+
 /// Makes a project with its Baseline version and first members.
 ///
 /// The actor gets Full Control; other members of the organization get its default level, if it has

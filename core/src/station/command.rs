@@ -14,6 +14,8 @@ use crate::account::NewUser;
 use crate::account::service as accounts;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::export::{self, Export};
+use crate::media::import::{self, Import};
 
 /// What can be asked of a station.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +51,10 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Imports media. Tells an [`Imported`](crate::media::import::Imported) for each file. Answers null.
+    Import(Import),
+    /// Exports annotations. Answers with a [`Report`](crate::export::Report).
+    Export(Export),
     /// Checks the database from end to end. Answers with [`doctor::Finding`]s.
     CheckDatabase,
 }
@@ -62,6 +68,8 @@ impl Command {
             Self::UserList => "user list",
             Self::UserPassword { .. } => "user password",
             Self::UserSignInLink { .. } => "user sign-in-link",
+            Self::Import(_) => "import",
+            Self::Export(_) => "export",
             Self::CheckDatabase => "doctor",
         }
     }
@@ -93,7 +101,7 @@ impl Progress {
 }
 
 /// Performs a command on an open station.
-pub(super) async fn run(cx: &Context, command: Command, _progress: Progress) -> Result<Value> {
+pub(super) async fn run(cx: &Context, command: Command, progress: Progress) -> Result<Value> {
     match command {
         Command::UserCreate {
             name,
@@ -128,6 +136,18 @@ pub(super) async fn run(cx: &Context, command: Command, _progress: Progress) -> 
             let code = accounts::sign_in_code(cx, &name).await?;
             Ok(json!(format!("{url}/sign-in?code={code}")))
         }
+        Command::Import(what) => {
+            let (report, mut files) = mpsc::channel(16);
+            let told = async {
+                while let Some(file) = files.recv().await {
+                    progress.line(&file).await?;
+                }
+                Ok(())
+            };
+            tokio::try_join!(import::import(cx, what, report), told)?;
+            Ok(Value::Null)
+        }
+        Command::Export(what) => Ok(serde_json::to_value(export::export(cx, what).await?)?),
         Command::CheckDatabase => Ok(serde_json::to_value(doctor::check_database(cx).await)?),
     }
 }

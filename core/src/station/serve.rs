@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
@@ -13,13 +14,16 @@ use super::lock::{self, Lock, SERVE, Taken};
 use super::{control, folder};
 use crate::config::Settings;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::http;
+use crate::media::indexer;
 
 /// How long a station waits for a passing command to let go of its folder.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the database may take to close once nothing uses it.
 const CLOSING: Duration = Duration::from_secs(10);
+/// How often abandoned uploads are looked for.
+const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Serves the folder until SIGTERM or SIGINT, then drains and closes it.
 ///
@@ -37,7 +41,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
 
     let cx = tokio::select! {
         cx = Context::open(settings, data.clone()) => cx?,
-        () = asked.to_end() => return Ok(()),
+        () = asked.next() => return Ok(()),
     };
     let stopping = CancellationToken::new();
     let socket = control::listen(&data)?;
@@ -49,20 +53,21 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     let web =
         axum::serve(listener, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let commands = control::serve(socket, cx.clone(), stopping.clone());
-    let mut serving = Box::pin(async { tokio::join!(web, commands) });
+    let background = background(cx.clone(), stopping.clone());
+    let mut serving = Box::pin(async { tokio::join!(web, commands, background) });
     lock.set_address(&url);
     tracing::info!(url, data = %data.display(), database = ?cx.database.dialect(), "the station answers");
     ready(&url);
 
     tokio::select! {
         _ = &mut serving => {}
-        () = asked.to_end() => {
+        () = asked.next() => {
             tracing::info!("stopping: no new requests; those that run may take {} s", drain.as_secs());
             stopping.cancel();
             tokio::select! {
                 _ = &mut serving => {}
                 () = tokio::time::sleep(drain) => tracing::warn!("requests still ran after {} s and were cut off", drain.as_secs()),
-                () = asked.to_end() => tracing::warn!("asked again to end: running requests were cut off"),
+                () = asked.next() => tracing::warn!("asked again to end: running requests were cut off"),
             }
         }
     }
@@ -75,6 +80,24 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     }
     tracing::info!("the station has ended");
     Ok(())
+}
+
+/// What a station does besides answering: indexes new media, and lets abandoned uploads go.
+async fn background(cx: Arc<Context>, stopping: CancellationToken) {
+    let sweeping = async {
+        let mut hour = tokio::time::interval(SWEEP);
+        loop {
+            hour.tick().await;
+            if let Err(error) = crate::storage::expire(&cx).await {
+                tracing::warn!(error = %Chain(&error), "abandoned uploads could not be removed");
+            }
+        }
+    };
+    tokio::select! {
+        () = indexer::run(cx.clone()) => {}
+        () = sweeping => {}
+        () = stopping.cancelled() => {}
+    }
 }
 
 /// Takes the lock; waits for a passing command, but not for another station.
@@ -124,7 +147,7 @@ impl Asked {
     }
 
     /// Returns at the next of them.
-    async fn to_end(&mut self) {
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

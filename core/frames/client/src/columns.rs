@@ -50,7 +50,10 @@ impl ColumnReader<'_> {
     pub(crate) fn unsigned(&mut self) -> Result<u64, IndexError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.bytes.split_first().ok_or_else(|| IndexError::Format("ends early".into()))?;
+            let (&byte, rest) = self
+                .bytes
+                .split_first()
+                .ok_or_else(|| IndexError::Format("ends early".into()))?;
             self.bytes = rest;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {

@@ -52,12 +52,16 @@ pub enum WorkerError {
 impl WorkerError {
     /// An [`WorkerError::Io`] that names the operation.
     pub fn io(what: &str, error: &std::io::Error) -> Self {
-        Self::Io { message: format!("{what}: {error}") }
+        Self::Io {
+            message: format!("{what}: {error}"),
+        }
     }
 
     /// An [`WorkerError::Unreadable`].
     pub fn unreadable(message: impl Into<String>) -> Self {
-        Self::Unreadable { message: message.into() }
+        Self::Unreadable {
+            message: message.into(),
+        }
     }
 }
 

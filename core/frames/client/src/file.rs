@@ -20,7 +20,10 @@ impl FrameIndex {
     ///
     /// Errors: `Io`.
     pub fn write(&self, path: &Path) -> Result<(), IndexError> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.tmp", std::process::id()));
         let temporary = Path::new(&temporary);
@@ -60,29 +63,51 @@ impl FrameIndex {
             columns.unsigned(u64::from(packet.size));
         }
         columns.second_deltas(self.packets.iter().map(|packet| packet.dts));
-        columns.deltas(self.packets.iter().map(|packet| packet.pts.wrapping_sub(packet.dts)));
-        columns.bytes.extend(self.packets.iter().map(|packet| packet.flags.0));
+        columns.deltas(
+            self.packets
+                .iter()
+                .map(|packet| packet.pts.wrapping_sub(packet.dts)),
+        );
+        columns
+            .bytes
+            .extend(self.packets.iter().map(|packet| packet.flags.0));
         columns.unsigned(self.frames.len() as u64);
-        columns.deltas(self.frames.iter().zip(0_i64..).map(|(frame, ordinal)| i64::from(frame.packet) - ordinal));
+        columns.deltas(
+            self.frames
+                .iter()
+                .zip(0_i64..)
+                .map(|(frame, ordinal)| i64::from(frame.packet) - ordinal),
+        );
         for frame in &self.frames {
-            columns.signed(frame.pts.wrapping_sub(self.packets[frame.packet as usize].pts));
+            columns.signed(
+                frame
+                    .pts
+                    .wrapping_sub(self.packets[frame.packet as usize].pts),
+            );
         }
         columns.deltas(self.frames.iter().map(|frame| frame.duration));
-        columns.bytes.extend(self.frames.iter().map(|frame| frame.flags.0));
+        columns
+            .bytes
+            .extend(self.frames.iter().map(|frame| frame.flags.0));
         let mut bytes = MAGIC.to_vec();
         bytes.extend(zstd::bulk::compress(&columns.bytes, LEVEL)?);
         Ok(bytes)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, IndexError> {
-        let packed = bytes.strip_prefix(MAGIC).ok_or_else(|| IndexError::Format("unknown version".into()))?;
-        let plain = zstd::bulk::decompress(packed, SIZE_LIMIT_BYTES.min(packed.len().saturating_mul(4096)))
-            .map_err(|error| IndexError::Format(error.to_string()))?;
+        let packed = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| IndexError::Format("unknown version".into()))?;
+        let plain = zstd::bulk::decompress(
+            packed,
+            SIZE_LIMIT_BYTES.min(packed.len().saturating_mul(4096)),
+        )
+        .map_err(|error| IndexError::Format(error.to_string()))?;
         let mut columns = ColumnReader { bytes: &plain };
         let header_size = columns.unsigned()? as usize;
         let header = take(&mut columns, header_size)?;
-        let mut index: FrameIndex =
-            serde_json::from_slice(header).map_err(|error| IndexError::Format(error.to_string()))?;
+        let mut index: FrameIndex = serde_json::from_slice(header)
+            .map_err(|error| IndexError::Format(error.to_string()))?;
         index.packets = read_packets(&mut columns)?;
         index.frames = read_frames(&mut columns, &mut index.packets)?;
         Ok(index)
@@ -91,8 +116,12 @@ impl FrameIndex {
 
 fn read_packets(columns: &mut ColumnReader) -> Result<Vec<Packet>, IndexError> {
     let count = count(columns)?;
-    let gaps = (0..count).map(|_| columns.signed()).collect::<Result<Vec<_>, _>>()?;
-    let sizes = (0..count).map(|_| columns.unsigned()).collect::<Result<Vec<_>, _>>()?;
+    let gaps = (0..count)
+        .map(|_| columns.signed())
+        .collect::<Result<Vec<_>, _>>()?;
+    let sizes = (0..count)
+        .map(|_| columns.unsigned())
+        .collect::<Result<Vec<_>, _>>()?;
     let dts = columns.second_deltas(count)?;
     let offsets = columns.deltas(count)?;
     let flags = take(columns, count)?;
@@ -103,24 +132,43 @@ fn read_packets(columns: &mut ColumnReader) -> Result<Vec<Packet>, IndexError> {
             let size = sizes[at] as u32;
             end = position.wrapping_add(u64::from(size));
             let pts = dts[at].wrapping_add(offsets[at]);
-            Packet { position, size, dts: dts[at], pts, frame: None, flags: Flags(flags[at]) }
+            Packet {
+                position,
+                size,
+                dts: dts[at],
+                pts,
+                frame: None,
+                flags: Flags(flags[at]),
+            }
         })
         .collect())
 }
 
-fn read_frames(columns: &mut ColumnReader, packets: &mut [Packet]) -> Result<Vec<Frame>, IndexError> {
+fn read_frames(
+    columns: &mut ColumnReader,
+    packets: &mut [Packet],
+) -> Result<Vec<Frame>, IndexError> {
     let count = count(columns)?;
     let ordinals = columns.deltas(count)?;
-    let pts = (0..count).map(|_| columns.signed()).collect::<Result<Vec<_>, _>>()?;
+    let pts = (0..count)
+        .map(|_| columns.signed())
+        .collect::<Result<Vec<_>, _>>()?;
     let durations = columns.deltas(count)?;
     let flags = take(columns, count)?;
     (0..count)
         .map(|at| {
             let packet = u32::try_from(ordinals[at] + at as i64).unwrap_or(u32::MAX);
-            let source = packets.get_mut(packet as usize).ok_or_else(|| IndexError::Format("no such packet".into()))?;
+            let source = packets
+                .get_mut(packet as usize)
+                .ok_or_else(|| IndexError::Format("no such packet".into()))?;
             source.frame = Some(at as u32);
             let pts = source.pts.wrapping_add(pts[at]);
-            Ok(Frame { pts, duration: durations[at], packet, flags: Flags(flags[at]) })
+            Ok(Frame {
+                pts,
+                duration: durations[at],
+                packet,
+                flags: Flags(flags[at]),
+            })
         })
         .collect()
 }
@@ -135,8 +183,10 @@ fn count(columns: &mut ColumnReader) -> Result<usize, IndexError> {
 }
 
 fn take<'a>(columns: &mut ColumnReader<'a>, size: usize) -> Result<&'a [u8], IndexError> {
-    let (taken, rest) =
-        columns.bytes.split_at_checked(size).ok_or_else(|| IndexError::Format("ends early".into()))?;
+    let (taken, rest) = columns
+        .bytes
+        .split_at_checked(size)
+        .ok_or_else(|| IndexError::Format("ends early".into()))?;
     columns.bytes = rest;
     Ok(taken)
 }
@@ -174,17 +224,40 @@ mod tests {
         // I P B B: decode order 0 3 1 2 within each group of four; the last packet is hidden.
         for at in 0..count {
             let frame = at / 4 * 4 + [0, 3, 1, 2][at % 4];
-            let flags = if at % 4 == 0 { Flags::KEY } else { Flags::default() };
+            let flags = if at % 4 == 0 {
+                Flags::KEY
+            } else {
+                Flags::default()
+            };
             let (position, size) = (5000 + at as u64 * 1100, 1000 + (at * 37 % 90) as u32);
             let (dts, pts) = (at as i64 * 512, frame as i64 * 512 + 1024);
-            index.packets.push(Packet { position, size, dts, pts, frame: Some(frame as u32), flags });
+            index.packets.push(Packet {
+                position,
+                size,
+                dts,
+                pts,
+                frame: Some(frame as u32),
+                flags,
+            });
         }
         for frame in 0..count {
             let packet = frame / 4 * 4 + [0, 2, 3, 1][frame % 4];
             let (pts, flags) = (index.packets[packet].pts, index.packets[packet].flags);
-            index.frames.push(Frame { pts, duration: 512, packet: packet as u32, flags });
+            index.frames.push(Frame {
+                pts,
+                duration: 512,
+                packet: packet as u32,
+                flags,
+            });
         }
-        let hidden = Packet { position: 9, size: 7, dts: i64::MIN + 1, pts: i64::MAX, frame: None, flags: Flags(36) };
+        let hidden = Packet {
+            position: 9,
+            size: 7,
+            dts: i64::MIN + 1,
+            pts: i64::MAX,
+            frame: None,
+            flags: Flags(36),
+        };
         index.packets.push(hidden);
         index
     }

@@ -185,24 +185,35 @@ impl FrameIndex {
     pub fn random_access_at_or_before(&self, frame: usize) -> Option<usize> {
         let frame = self.frames.get(frame)?;
         let earlier = &self.packets[..=frame.packet as usize];
-        let start = earlier.iter().rposition(|packet| packet.flags.contains(Flags::KEY) && packet.pts <= frame.pts);
+        let start = earlier
+            .iter()
+            .rposition(|packet| packet.flags.contains(Flags::KEY) && packet.pts <= frame.pts);
         Some(start.unwrap_or(0))
     }
 
     /// Ordinals of the packets to decode, in this order, to show every frame of `range`; empty if the range is.
     /// Frames beyond the end are ignored.
     pub fn packets_for(&self, range: RangeInclusive<usize>) -> Range<usize> {
-        let Some(start) = self.random_access_at_or_before(*range.start()) else { return 0..0 };
+        let Some(start) = self.random_access_at_or_before(*range.start()) else {
+            return 0..0;
+        };
         let last = (*range.end()).min(self.frames.len() - 1);
         if last < *range.start() {
             return 0..0;
         }
-        let end = self.frames[*range.start()..=last].iter().map(|frame| frame.packet as usize + 1).max();
+        let end = self.frames[*range.start()..=last]
+            .iter()
+            .map(|frame| frame.packet as usize + 1)
+            .max();
         start..end.unwrap_or(start)
     }
 
     /// Width and height in pixels of the upright picture, as a worker delivers it.
     pub fn display_size(&self) -> (u32, u32) {
-        if self.rotation_degrees % 180 == 90 { (self.height, self.width) } else { (self.width, self.height) }
+        if self.rotation_degrees % 180 == 90 {
+            (self.height, self.width)
+        } else {
+            (self.width, self.height)
+        }
     }
 }

@@ -65,7 +65,11 @@ pub enum Lane {
 impl Task {
     /// The lane this task runs in.
     pub fn lane(&self) -> Lane {
-        if matches!(self, Task::Index { .. }) { Lane::Index } else { Lane::Picture }
+        if matches!(self, Task::Index { .. }) {
+            Lane::Index
+        } else {
+            Lane::Picture
+        }
     }
 }
 
@@ -122,9 +126,13 @@ pub struct PacketTable {
 ///
 /// Errors: `InvalidInput` if it is too large, or holds a path that is not UTF-8.
 pub fn encode(header: &impl Serialize, body: &[u8]) -> io::Result<Vec<u8>> {
-    let header = serde_json::to_vec(header).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let header = serde_json::to_vec(header)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let size = |length: usize, limit: u32| {
-        u32::try_from(length).ok().filter(|&size| size <= limit).ok_or(io::ErrorKind::InvalidInput)
+        u32::try_from(length)
+            .ok()
+            .filter(|&size| size <= limit)
+            .ok_or(io::ErrorKind::InvalidInput)
     };
     let mut message = Vec::with_capacity(8 + header.len() + body.len());
     message.extend(size(header.len(), HEADER_LIMIT_BYTES)?.to_le_bytes());
@@ -140,7 +148,11 @@ pub fn encode(header: &impl Serialize, body: &[u8]) -> io::Result<Vec<u8>> {
 pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<(T, Vec<u8>)>> {
     let mut sizes = [0; 8];
     if let Err(error) = stream.read_exact(&mut sizes) {
-        return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
+        return if error.kind() == io::ErrorKind::UnexpectedEof {
+            Ok(None)
+        } else {
+            Err(error)
+        };
     }
     let (header_size, body_size) = split(sizes)?;
     let mut header = vec![0; header_size];
@@ -158,7 +170,11 @@ pub async fn read_async<T: DeserializeOwned>(
 ) -> io::Result<Option<(T, Vec<u8>)>> {
     let mut sizes = [0; 8];
     if let Err(error) = stream.read_exact(&mut sizes).await {
-        return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
+        return if error.kind() == io::ErrorKind::UnexpectedEof {
+            Ok(None)
+        } else {
+            Err(error)
+        };
     }
     let (header_size, body_size) = split(sizes)?;
     let mut header = vec![0; header_size];
@@ -170,9 +186,15 @@ pub async fn read_async<T: DeserializeOwned>(
 
 fn split(sizes: [u8; 8]) -> io::Result<(usize, usize)> {
     let [a, b, c, d, e, f, g, h] = sizes;
-    let (header, body) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+    let (header, body) = (
+        u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, g, h]),
+    );
     if header > HEADER_LIMIT_BYTES || body > BODY_LIMIT_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "message too large"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "message too large",
+        ));
     }
     Ok((header as usize, body as usize))
 }

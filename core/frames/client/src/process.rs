@@ -45,8 +45,16 @@ impl Held {
 
     /// Ids of the requests being worked on: the oldest of each lane.
     fn in_hand(&self) -> Vec<u64> {
-        let oldest = |lane| self.waiting.iter().find(|(_, waiting)| waiting.lane == lane).map(|(&id, _)| id);
-        [Lane::Index, Lane::Picture].into_iter().filter_map(oldest).collect()
+        let oldest = |lane| {
+            self.waiting
+                .iter()
+                .find(|(_, waiting)| waiting.lane == lane)
+                .map(|(&id, _)| id)
+        };
+        [Lane::Index, Lane::Picture]
+            .into_iter()
+            .filter_map(oldest)
+            .collect()
     }
 
     /// When the process counts as hung, and by whom; none while it has nothing to do.
@@ -55,7 +63,10 @@ impl Held {
             Lane::Index => self.index_alive_at,
             Lane::Picture => self.picture_alive_at,
         };
-        self.in_hand().into_iter().map(|id| (at(&id) + timeout, id)).min()
+        self.in_hand()
+            .into_iter()
+            .map(|id| (at(&id) + timeout, id))
+            .min()
     }
 }
 
@@ -82,21 +93,41 @@ impl Process {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| WorkerError::io(&format!("cannot start {}", binary.display()), &error))?;
+            .map_err(|error| {
+                WorkerError::io(&format!("cannot start {}", binary.display()), &error)
+            })?;
         let id = child.id();
-        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(WorkerError::Io { message: "worker has no pipes".into() });
+            return Err(WorkerError::Io {
+                message: "worker has no pipes".into(),
+            });
         };
         let now = Instant::now();
-        let held = Held { waiting: BTreeMap::new(), index_alive_at: now, picture_alive_at: now };
+        let held = Held {
+            waiting: BTreeMap::new(),
+            index_alive_at: now,
+            picture_alive_at: now,
+        };
         let held = Arc::new(Mutex::new(held));
         let dead = Arc::new(AtomicBool::new(false));
         let (outbox, letters) = mpsc::channel(OUTBOX);
         tokio::spawn(write(stdin, letters));
-        let watch = Watch { child, held: held.clone(), dead: dead.clone(), timeout, quarantine };
+        let watch = Watch {
+            child,
+            held: held.clone(),
+            dead: dead.clone(),
+            timeout,
+            quarantine,
+        };
         tokio::spawn(watch.run(stdout, stderr));
-        Ok(Process { id, outbox, held, dead })
+        Ok(Process {
+            id,
+            outbox,
+            held,
+            dead,
+        })
     }
 
     /// True once the process has ended or is being ended.
@@ -113,18 +144,35 @@ impl Process {
         {
             let mut held = lock(&self.held);
             if self.dead() {
-                return Err(WorkerError::Crashed { message: "before it took the request".into() });
+                return Err(WorkerError::Crashed {
+                    message: "before it took the request".into(),
+                });
             }
             if !held.waiting.values().any(|waiting| waiting.lane == lane) {
                 *held.alive_at(lane) = Instant::now();
             }
-            held.waiting.insert(id, Waiting { lane, source, answer });
+            held.waiting.insert(
+                id,
+                Waiting {
+                    lane,
+                    source,
+                    answer,
+                },
+            );
         }
-        let mut withdrawal = Withdrawal { process: self, id, stage: Stage::Unsent };
+        let mut withdrawal = Withdrawal {
+            process: self,
+            id,
+            stage: Stage::Unsent,
+        };
         // A closed outbox means that the process is ending; the watch then answers.
         let _ = self.outbox.send(letter).await;
         withdrawal.stage = Stage::Sent;
-        let answer = answered.await.unwrap_or_else(|_| Err(WorkerError::Crashed { message: "no answer".into() }));
+        let answer = answered.await.unwrap_or_else(|_| {
+            Err(WorkerError::Crashed {
+                message: "no answer".into(),
+            })
+        });
         withdrawal.stage = Stage::Answered;
         answer
     }
@@ -151,7 +199,13 @@ impl Drop for Withdrawal<'_> {
             }
             // It stays in `held` until the worker answers for it, so that the watch knows what the worker is busy with.
             Stage::Sent => {
-                if let Ok(letter) = message::encode(&Request { id: self.id, task: Task::Cancel }, &[]) {
+                if let Ok(letter) = message::encode(
+                    &Request {
+                        id: self.id,
+                        task: Task::Cancel,
+                    },
+                    &[],
+                ) {
                     let _ = self.process.outbox.try_send(letter);
                 }
             }
@@ -205,7 +259,11 @@ impl Watch {
         };
         self.dead.store(true, Ordering::Release);
         let _ = self.child.start_kill();
-        let status = self.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let status = self
+            .child
+            .wait()
+            .await
+            .map_or_else(|error| error.to_string(), |status| status.to_string());
         reader.abort();
         let words = words.await.unwrap_or_default();
         self.fail_all(hung, &status, &words);
@@ -213,12 +271,16 @@ impl Watch {
 
     fn take(&self, reply: Reply, body: Vec<u8>) {
         let mut held = lock(&self.held);
-        let Some(lane) = held.waiting.get(&reply.id).map(|waiting| waiting.lane) else { return };
+        let Some(lane) = held.waiting.get(&reply.id).map(|waiting| waiting.lane) else {
+            return;
+        };
         *held.alive_at(lane) = Instant::now();
         if matches!(reply.outcome, Outcome::Progress) {
             return;
         }
-        let Some(waiting) = held.waiting.remove(&reply.id) else { return };
+        let Some(waiting) = held.waiting.remove(&reply.id) else {
+            return;
+        };
         drop(held);
         if !matches!(reply.outcome, Outcome::Withdrawn) {
             self.quarantine.clear(&waiting.source);
@@ -236,16 +298,26 @@ impl Watch {
         let in_hand = held.in_hand();
         let waiting = std::mem::take(&mut held.waiting);
         drop(held);
-        let message = if words.is_empty() { status.to_owned() } else { format!("{status}: {words}") };
+        let message = if words.is_empty() {
+            status.to_owned()
+        } else {
+            format!("{status}: {words}")
+        };
         for (id, waiting) in waiting {
             let culprit = hung.map_or_else(|| in_hand.contains(&id), |hung| hung == id);
-            let said = if hung.is_some() { "did not answer in time" } else { message.as_str() };
+            let said = if hung.is_some() {
+                "did not answer in time"
+            } else {
+                message.as_str()
+            };
             if culprit {
                 self.quarantine.strike(&waiting.source, said);
             }
             let error = match hung {
                 Some(hung) if hung == id => WorkerError::Timeout,
-                _ => WorkerError::Crashed { message: message.clone() },
+                _ => WorkerError::Crashed {
+                    message: message.clone(),
+                },
             };
             let _ = waiting.answer.send(Err(error));
         }

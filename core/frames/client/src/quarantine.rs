@@ -28,7 +28,9 @@ impl Quarantine {
     /// Fails with `Quarantined` if the source has used up its chances and has not changed since.
     pub(crate) fn admit(&self, source: &Path) -> Result<(), WorkerError> {
         let mut records = self.lock();
-        let Some(record) = records.get(source) else { return Ok(()) };
+        let Some(record) = records.get(source) else {
+            return Ok(());
+        };
         if record.look != look(source) {
             records.remove(source);
             return Ok(());
@@ -58,7 +60,9 @@ impl Quarantine {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Record>> {
-        self.records.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.records
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -82,7 +86,10 @@ mod tests {
         quarantine.strike(&path, "killed");
         assert_eq!(quarantine.admit(&path), Ok(()));
         quarantine.strike(&path, "killed");
-        assert!(matches!(quarantine.admit(&path), Err(WorkerError::Quarantined { .. })));
+        assert!(matches!(
+            quarantine.admit(&path),
+            Err(WorkerError::Quarantined { .. })
+        ));
         std::fs::write(&path, "longer").unwrap();
         assert_eq!(quarantine.admit(&path), Ok(()));
     }

@@ -57,8 +57,15 @@ impl FromStr for Roi {
     fn from_str(text: &str) -> Result<Self, WorkerError> {
         let parts: Result<Vec<f64>, _> = text.split(':').map(str::parse).collect();
         match parts.as_deref() {
-            Ok(&[width_norm, height_norm, x_norm, y_norm]) => Ok(Roi { width_norm, height_norm, x_norm, y_norm }),
-            _ => Err(WorkerError::Invalid { message: format!("roi is not w:h:x:y: {text}") }),
+            Ok(&[width_norm, height_norm, x_norm, y_norm]) => Ok(Roi {
+                width_norm,
+                height_norm,
+                x_norm,
+                y_norm,
+            }),
+            _ => Err(WorkerError::Invalid {
+                message: format!("roi is not w:h:x:y: {text}"),
+            }),
         }
     }
 }

@@ -18,7 +18,10 @@ pub fn stamp(path: &Path) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&size.to_le_bytes());
     let spread = (1..=SAMPLES).map(|at| (size / (SAMPLES + 1) * at, SAMPLE_BYTES));
-    let edges = [(0, EDGE_BYTES), (size.saturating_sub(EDGE_BYTES), EDGE_BYTES)];
+    let edges = [
+        (0, EDGE_BYTES),
+        (size.saturating_sub(EDGE_BYTES), EDGE_BYTES),
+    ];
     for (position, length) in edges.into_iter().chain(spread) {
         file.seek(SeekFrom::Start(position))?;
         let mut bytes = Vec::new();

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use crate::message::{Outcome, Task};
 use crate::process::Process;
 use crate::quarantine::Quarantine;
-use crate::{CodedPacket, ComposeRequest, FrameIndex, Packets, Picture, PictureRequest, WorkerError};
+use crate::{
+    CodedPacket, ComposeRequest, FrameIndex, Packets, Picture, PictureRequest, WorkerError,
+};
 
 /// Beside its cache a worker may map this much: code, decoders, one large picture in several forms.
 const WORKING_MEMORY_BYTES: u64 = 3 << 30;
@@ -43,23 +45,37 @@ pub struct Workers {
 impl Workers {
     /// A pool that has not started anything yet.
     pub fn new(options: Options) -> Self {
-        let slots = (0..options.processes.max(1)).map(|_| Mutex::default()).collect();
-        Workers { options, slots, quarantine: Arc::default(), next_id: AtomicU64::new(1) }
+        let slots = (0..options.processes.max(1))
+            .map(|_| Mutex::default())
+            .collect();
+        Workers {
+            options,
+            slots,
+            quarantine: Arc::default(),
+            next_id: AtomicU64::new(1),
+        }
     }
 
     /// Returns the source's index: the one in `index_file` if the source still fits it, else a new one, which is written there.
     ///
     /// Errors: `Unreadable` if the source is no video or image that can be decoded; `Io`; those of the pool.
     pub async fn index(&self, source: &Path, index_file: &Path) -> Result<FrameIndex, WorkerError> {
-        let task = Task::Index { source: source.to_owned(), index_file: index_file.to_owned() };
+        let task = Task::Index {
+            source: source.to_owned(),
+            index_file: index_file.to_owned(),
+        };
         match self.call(task, source).await? {
             (Outcome::Indexed, _) => {}
             other => return Err(unexpected(&other.0)),
         }
         let path = index_file.to_owned();
         let read = tokio::task::spawn_blocking(move || FrameIndex::read(&path)).await;
-        read.map_err(|error| WorkerError::Io { message: error.to_string() })?
-            .map_err(|error| WorkerError::Io { message: format!("{error}: {}", index_file.display()) })
+        read.map_err(|error| WorkerError::Io {
+            message: error.to_string(),
+        })?
+        .map_err(|error| WorkerError::Io {
+            message: format!("{error}: {}", index_file.display()),
+        })
     }
 
     /// Returns one frame as an encoded picture, upright.
@@ -89,16 +105,29 @@ impl Workers {
         first: u64,
         last: u64,
     ) -> Result<Packets, WorkerError> {
-        let task = Task::Packets { source: source.to_owned(), index_file: index_file.to_owned(), first, last };
+        let task = Task::Packets {
+            source: source.to_owned(),
+            index_file: index_file.to_owned(),
+            first,
+            last,
+        };
         let (outcome, body) = self.call(task, source).await?;
-        let Outcome::Packets(table) = outcome else { return Err(unexpected(&outcome)) };
+        let Outcome::Packets(table) = outcome else {
+            return Err(unexpected(&outcome));
+        };
         let mut rest = Bytes::from(body);
         let mut packets = Vec::with_capacity(table.packets.len());
         for (frame, key, size) in table.packets {
             if size as usize > rest.len() {
-                return Err(WorkerError::Io { message: "worker sent too few bytes".into() });
+                return Err(WorkerError::Io {
+                    message: "worker sent too few bytes".into(),
+                });
             }
-            packets.push(CodedPacket { frame, key, bytes: rest.split_to(size as usize) });
+            packets.push(CodedPacket {
+                frame,
+                key,
+                bytes: rest.split_to(size as usize),
+            });
         }
         Ok(Packets {
             codec_string: table.codec_string,
@@ -114,7 +143,9 @@ impl Workers {
     pub fn process_ids(&self) -> Vec<u32> {
         let id = |slot: &Mutex<Option<Arc<Process>>>| {
             let slot = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            slot.as_ref().filter(|process| !process.dead()).and_then(|process| process.id)
+            slot.as_ref()
+                .filter(|process| !process.dead())
+                .and_then(|process| process.id)
         };
         self.slots.iter().filter_map(id).collect()
     }
@@ -143,17 +174,34 @@ impl Workers {
             (WORKING_MEMORY_BYTES + cache_bytes).to_string(),
         ];
         let (timeout, quarantine) = (self.options.request_timeout, self.quarantine.clone());
-        let process = Arc::new(Process::start(&self.options.binary, &arguments, timeout, quarantine)?);
+        let process = Arc::new(Process::start(
+            &self.options.binary,
+            &arguments,
+            timeout,
+            quarantine,
+        )?);
         *slot = Some(process.clone());
         Ok(process)
     }
 }
 
-fn picture((outcome, body): (Outcome, Vec<u8>), mime: &'static str) -> Result<Picture, WorkerError> {
-    let Outcome::Picture { width, height } = outcome else { return Err(unexpected(&outcome)) };
-    Ok(Picture { bytes: body.into(), width, height, mime })
+fn picture(
+    (outcome, body): (Outcome, Vec<u8>),
+    mime: &'static str,
+) -> Result<Picture, WorkerError> {
+    let Outcome::Picture { width, height } = outcome else {
+        return Err(unexpected(&outcome));
+    };
+    Ok(Picture {
+        bytes: body.into(),
+        width,
+        height,
+        mime,
+    })
 }
 
 fn unexpected(outcome: &Outcome) -> WorkerError {
-    WorkerError::Io { message: format!("worker sent an unexpected answer: {outcome:?}") }
+    WorkerError::Io {
+        message: format!("worker sent an unexpected answer: {outcome:?}"),
+    }
 }

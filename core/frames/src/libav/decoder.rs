@@ -29,31 +29,48 @@ impl Decoder {
         unsafe {
             let codec = ffi::avcodec_find_decoder((*parameters.0).codec_id);
             if codec.is_null() {
-                return Err(Error { what: "decode", reason: format!("no decoder for {}", parameters.codec()) });
+                return Err(Error {
+                    what: "decode",
+                    reason: format!("no decoder for {}", parameters.codec()),
+                });
             }
-            let decoder = Decoder { context: ffi::avcodec_alloc_context3(codec) };
+            let decoder = Decoder {
+                context: ffi::avcodec_alloc_context3(codec),
+            };
             if decoder.context.is_null() {
                 return Err(no_memory("open the decoder"));
             }
-            check("open the decoder", ffi::avcodec_parameters_to_context(decoder.context, parameters.0))?;
+            check(
+                "open the decoder",
+                ffi::avcodec_parameters_to_context(decoder.context, parameters.0),
+            )?;
             // One thread costs the least processor time; workers run side by side instead.
             (*decoder.context).thread_count = 1;
             if guard == Guard::Show {
                 (*decoder.context).flags |= ffi::AV_CODEC_FLAG_OUTPUT_CORRUPT as i32;
             }
-            check("open the decoder", ffi::avcodec_open2(decoder.context, codec, ptr::null_mut()))?;
+            check(
+                "open the decoder",
+                ffi::avcodec_open2(decoder.context, codec, ptr::null_mut()),
+            )?;
             Ok(decoder)
         }
     }
 
     /// Decodes a packet. The caller takes out all pictures after each call.
     pub fn send(&mut self, packet: &Packet) -> Result<()> {
-        check("decode a packet", unsafe { ffi::avcodec_send_packet(self.context, packet.0) }).map(|_| ())
+        check("decode a packet", unsafe {
+            ffi::avcodec_send_packet(self.context, packet.0)
+        })
+        .map(|_| ())
     }
 
     /// Says that no packet follows, so that all pictures come out. After that only [`Decoder::reset`] is of use.
     pub fn finish(&mut self) -> Result<()> {
-        check("end decoding", unsafe { ffi::avcodec_send_packet(self.context, ptr::null()) }).map(|_| ())
+        check("end decoding", unsafe {
+            ffi::avcodec_send_packet(self.context, ptr::null())
+        })
+        .map(|_| ())
     }
 
     /// Takes out the next picture, in display order; none if the decoder wants more packets.
@@ -64,7 +81,11 @@ impl Decoder {
         let code = unsafe { ffi::avcodec_receive_frame(self.context, frame.0) };
         match code {
             0.. => Ok(Some(frame)),
-            code if code == ffi::AVERROR(ffmpeg_next::error::EAGAIN) || code == ffi::AVERROR_EOF => Ok(None),
+            code if code == ffi::AVERROR(ffmpeg_next::error::EAGAIN)
+                || code == ffi::AVERROR_EOF =>
+            {
+                Ok(None)
+            }
             code => Err(fail("decode", code)),
         }
     }
@@ -76,7 +97,11 @@ impl Decoder {
 
     /// From the next packet on, leaves out pictures that no other one refers to.
     pub fn skip_unreferenced(&mut self, skip: bool) {
-        let discard = if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
+        let discard = if skip {
+            ffi::AVDiscard::AVDISCARD_NONREF
+        } else {
+            ffi::AVDiscard::AVDISCARD_DEFAULT
+        };
         unsafe { (*self.context).skip_frame = discard }
     }
 }

@@ -33,22 +33,36 @@ impl Encoder {
         unsafe {
             let codec = ffi::avcodec_find_encoder_by_name(codec_name.as_ptr());
             if codec.is_null() {
-                return Err(Error { what: "encode", reason: format!("no encoder {name}") });
+                return Err(Error {
+                    what: "encode",
+                    reason: format!("no encoder {name}"),
+                });
             }
-            let encoder = Encoder { context: ffi::avcodec_alloc_context3(codec) };
-            let Some(context) = encoder.context.as_mut() else { return Err(no_memory("open the encoder")) };
+            let encoder = Encoder {
+                context: ffi::avcodec_alloc_context3(codec),
+            };
+            let Some(context) = encoder.context.as_mut() else {
+                return Err(no_memory("open the encoder"));
+            };
             let rate = setting.rate.unwrap_or(Fraction { num: 25, den: 1 });
             context.width = (*like.0).width;
             context.height = (*like.0).height;
             context.pix_fmt = like.format().0;
             context.color_range = (*like.0).color_range;
             context.colorspace = (*like.0).colorspace;
-            context.time_base = ffi::AVRational { num: rate.den as i32, den: rate.num as i32 };
-            context.framerate = ffi::AVRational { num: rate.num as i32, den: rate.den as i32 };
+            context.time_base = ffi::AVRational {
+                num: rate.den as i32,
+                den: rate.num as i32,
+            };
+            context.framerate = ffi::AVRational {
+                num: rate.num as i32,
+                den: rate.den as i32,
+            };
             context.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
             context.thread_count = 1;
             if setting.rate.is_some() {
-                context.flags |= ffi::AV_CODEC_FLAG_GLOBAL_HEADER as i32 | ffi::AV_CODEC_FLAG_CLOSED_GOP as i32;
+                context.flags |=
+                    ffi::AV_CODEC_FLAG_GLOBAL_HEADER as i32 | ffi::AV_CODEC_FLAG_CLOSED_GOP as i32;
             }
             if let Some(quantiser) = setting.quantiser {
                 context.flags |= ffi::AV_CODEC_FLAG_QSCALE as i32;
@@ -70,14 +84,21 @@ impl Encoder {
     /// Hands in a picture, or none to end.
     pub fn send(&mut self, frame: Option<&Frame>) -> Result<()> {
         let frame = frame.map_or(ptr::null(), |frame| frame.0.cast_const());
-        check("encode", unsafe { ffi::avcodec_send_frame(self.context, frame) }).map(|_| ())
+        check("encode", unsafe {
+            ffi::avcodec_send_frame(self.context, frame)
+        })
+        .map(|_| ())
     }
 
     /// Takes out a packet; false if there is none now.
     pub fn receive(&mut self, packet: &mut Packet) -> Result<bool> {
         match unsafe { ffi::avcodec_receive_packet(self.context, packet.0) } {
             0.. => Ok(true),
-            code if code == ffi::AVERROR(ffmpeg_next::error::EAGAIN) || code == ffi::AVERROR_EOF => Ok(false),
+            code if code == ffi::AVERROR(ffmpeg_next::error::EAGAIN)
+                || code == ffi::AVERROR_EOF =>
+            {
+                Ok(false)
+            }
             code => Err(fail("encode", code)),
         }
     }
@@ -88,7 +109,10 @@ impl Encoder {
         self.send(Some(frame))?;
         self.send(None)?;
         if !self.receive(&mut packet)? {
-            return Err(Error { what: "encode", reason: "nothing came out".into() });
+            return Err(Error {
+                what: "encode",
+                reason: "nothing came out".into(),
+            });
         }
         Ok(packet.bytes().to_vec())
     }

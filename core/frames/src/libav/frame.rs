@@ -35,7 +35,8 @@ impl PixelFormat {
     }
 
     fn has(self, flag: u64) -> bool {
-        self.descriptor().is_some_and(|descriptor| descriptor.flags & flag != 0)
+        self.descriptor()
+            .is_some_and(|descriptor| descriptor.flags & flag != 0)
     }
 
     pub fn has_alpha(self) -> bool {
@@ -49,12 +50,15 @@ impl PixelFormat {
 
     /// Bits of the first component.
     pub fn depth(self) -> i32 {
-        self.descriptor().map_or(8, |descriptor| descriptor.comp[0].depth)
+        self.descriptor()
+            .map_or(8, |descriptor| descriptor.comp[0].depth)
     }
 
     /// Pixels per chroma sample, across and down.
     pub fn chroma_steps(self) -> (u32, u32) {
-        self.descriptor().map_or((1, 1), |format| (1 << format.log2_chroma_w, 1 << format.log2_chroma_h))
+        self.descriptor().map_or((1, 1), |format| {
+            (1 << format.log2_chroma_w, 1 << format.log2_chroma_h)
+        })
     }
 }
 
@@ -78,7 +82,10 @@ pub struct Colour {
 
 impl Colour {
     /// What JFIF prescribes.
-    pub const JPEG: Colour = Colour { matrix: Matrix::Bt601, full_range: true };
+    pub const JPEG: Colour = Colour {
+        matrix: Matrix::Bt601,
+        full_range: true,
+    };
 }
 
 /// Pictures this high and unmarked are taken for BT.709, as players do.
@@ -90,7 +97,11 @@ pub struct Frame(pub(super) *mut ffi::AVFrame);
 impl Frame {
     pub(super) fn new() -> Result<Self> {
         let frame = unsafe { ffi::av_frame_alloc() };
-        if frame.is_null() { Err(no_memory("make a picture")) } else { Ok(Frame(frame)) }
+        if frame.is_null() {
+            Err(no_memory("make a picture"))
+        } else {
+            Ok(Frame(frame))
+        }
     }
 
     /// A picture with room for pixels, of no particular content.
@@ -108,7 +119,11 @@ impl Frame {
     /// A second owner of the same pixels.
     pub fn share(&self) -> Result<Self> {
         let frame = unsafe { ffi::av_frame_clone(self.0) };
-        if frame.is_null() { Err(no_memory("share a picture")) } else { Ok(Frame(frame)) }
+        if frame.is_null() {
+            Err(no_memory("share a picture"))
+        } else {
+            Ok(Frame(frame))
+        }
     }
 
     /// The ordinal of the packet this came from, as given to [`super::Packet::label`].
@@ -136,7 +151,11 @@ impl Frame {
     /// Bytes of memory that the picture holds on to.
     pub fn size_bytes(&self) -> u64 {
         let buffers = unsafe { (*self.0).buf };
-        buffers.iter().filter(|buffer| !buffer.is_null()).map(|&buffer| unsafe { (*buffer).size as u64 }).sum()
+        buffers
+            .iter()
+            .filter(|buffer| !buffer.is_null())
+            .map(|&buffer| unsafe { (*buffer).size as u64 })
+            .sum()
     }
 
     /// What the stream says about its colours, or what its size makes likely.
@@ -149,11 +168,13 @@ impl Frame {
             Space::AVCOL_SPC_BT2020_NCL | Space::AVCOL_SPC_BT2020_CL => Matrix::Bt2020,
             Space::AVCOL_SPC_FCC => Matrix::Fcc,
             Space::AVCOL_SPC_SMPTE240M => Matrix::Smpte240,
-            _ if self.height() >= HD_HEIGHT && !self.format().name().starts_with("yuvj") => Matrix::Bt709,
+            _ if self.height() >= HD_HEIGHT && !self.format().name().starts_with("yuvj") => {
+                Matrix::Bt709
+            }
             _ => Matrix::Bt601,
         };
-        let full_range =
-            raw.color_range == ffi::AVColorRange::AVCOL_RANGE_JPEG || self.format().name().starts_with("yuvj");
+        let full_range = raw.color_range == ffi::AVColorRange::AVCOL_RANGE_JPEG
+            || self.format().name().starts_with("yuvj");
         Colour { matrix, full_range }
     }
 
@@ -162,7 +183,11 @@ impl Frame {
         let kind = ffi::AVFrameSideDataType::AV_FRAME_DATA_DISPLAYMATRIX;
         unsafe {
             let data = ffi::av_frame_get_side_data(self.0, kind);
-            if data.is_null() || (*data).size < 36 { 0 } else { rotation((*data).data.cast()) }
+            if data.is_null() || (*data).size < 36 {
+                0
+            } else {
+                rotation((*data).data.cast())
+            }
         }
     }
 
@@ -179,17 +204,27 @@ impl Frame {
             return None;
         }
         let (data, size, stride) = self.plane_parts(plane)?;
-        Some((unsafe { std::slice::from_raw_parts_mut(data, size) }, stride))
+        Some((
+            unsafe { std::slice::from_raw_parts_mut(data, size) },
+            stride,
+        ))
     }
 
     /// Start, size and stride; the last row ends with its last pixel, so that cropped pictures stay within their buffer.
     fn plane_parts(&self, plane: usize) -> Option<(*mut u8, usize, usize)> {
         let data = unsafe { *(*self.0).data.get(plane)? };
-        let stride = usize::try_from(unsafe { (*self.0).linesize[plane] }).ok().filter(|&stride| stride > 0)?;
-        let row = unsafe { ffi::av_image_get_linesize(self.format().0, (*self.0).width, plane as i32) };
+        let stride = usize::try_from(unsafe { (*self.0).linesize[plane] })
+            .ok()
+            .filter(|&stride| stride > 0)?;
+        let row =
+            unsafe { ffi::av_image_get_linesize(self.format().0, (*self.0).width, plane as i32) };
         let row = usize::try_from(row).ok()?;
         let (_, down) = self.format().chroma_steps();
-        let rows = if plane == 1 || plane == 2 { self.height().div_ceil(down) } else { self.height() };
+        let rows = if plane == 1 || plane == 2 {
+            self.height().div_ceil(down)
+        } else {
+            self.height()
+        };
         let size = stride * (rows as usize).checked_sub(1)? + row;
         (!data.is_null()).then_some((data, size, stride))
     }

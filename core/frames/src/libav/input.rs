@@ -29,28 +29,54 @@ impl Input {
     ///
     /// Errors: not a known format, damaged headers, or no video in it.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error { what: "open", reason: error.to_string() })?;
+        let file = File::open(path).map_err(|error| Error {
+            what: "open",
+            reason: error.to_string(),
+        })?;
         // Names can mean something to libav: numbered pictures, for instance. A descriptor only has content.
         let url = c_string(&format!("file:/dev/fd/{}", file.as_raw_fd()))?;
         let mut options = ptr::null_mut();
-        for (key, value) in [("protocol_whitelist", "file"), ("format_whitelist", FORMATS)] {
+        for (key, value) in [
+            ("protocol_whitelist", "file"),
+            ("format_whitelist", FORMATS),
+        ] {
             let (key, value) = (c_string(key)?, c_string(value)?);
-            check("set an option", unsafe { ffi::av_dict_set(&mut options, key.as_ptr(), value.as_ptr(), 0) })?;
+            check("set an option", unsafe {
+                ffi::av_dict_set(&mut options, key.as_ptr(), value.as_ptr(), 0)
+            })?;
         }
-        let mut input = Input { context: ptr::null_mut(), stream: 0, _file: file };
+        let mut input = Input {
+            context: ptr::null_mut(),
+            stream: 0,
+            _file: file,
+        };
         unsafe {
-            let code = ffi::avformat_open_input(&mut input.context, url.as_ptr(), ptr::null(), &mut options);
+            let code = ffi::avformat_open_input(
+                &mut input.context,
+                url.as_ptr(),
+                ptr::null(),
+                &mut options,
+            );
             ffi::av_dict_free(&mut options);
             check("open", code)?;
-            check("read the headers", ffi::avformat_find_stream_info(input.context, ptr::null_mut()))?;
+            check(
+                "read the headers",
+                ffi::avformat_find_stream_info(input.context, ptr::null_mut()),
+            )?;
             let video = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
             let stream = ffi::av_find_best_stream(input.context, video, -1, -1, ptr::null_mut(), 0);
             if stream < 0 {
-                return Err(Error { what: "find a picture", reason: "no video stream".into() });
+                return Err(Error {
+                    what: "find a picture",
+                    reason: "no video stream".into(),
+                });
             }
             input.stream = stream as usize;
             if (*input.stream()).disposition & ffi::AV_DISPOSITION_ATTACHED_PIC != 0 {
-                return Err(Error { what: "find a picture", reason: "only cover art".into() });
+                return Err(Error {
+                    what: "find a picture",
+                    reason: "only cover art".into(),
+                });
             }
             for at in 0..(*input.context).nb_streams as usize {
                 if at != input.stream {
@@ -91,7 +117,12 @@ impl Input {
     /// Goes to a byte of the file, for formats that can start anywhere.
     pub fn seek_byte(&mut self, position: u64) -> Result<()> {
         let code = unsafe {
-            ffi::av_seek_frame(self.context, self.stream as i32, position as i64, ffi::AVSEEK_FLAG_BYTE)
+            ffi::av_seek_frame(
+                self.context,
+                self.stream as i32,
+                position as i64,
+                ffi::AVSEEK_FLAG_BYTE,
+            )
         };
         check("seek", code).map(|_| ())
     }
@@ -99,7 +130,12 @@ impl Input {
     /// Goes to the last random access point the container knows at or before a time stamp in ticks.
     pub fn seek_time(&mut self, timestamp: i64) -> Result<()> {
         let code = unsafe {
-            ffi::av_seek_frame(self.context, self.stream as i32, timestamp, ffi::AVSEEK_FLAG_BACKWARD)
+            ffi::av_seek_frame(
+                self.context,
+                self.stream as i32,
+                timestamp,
+                ffi::AVSEEK_FLAG_BACKWARD,
+            )
         };
         check("seek", code).map(|_| ())
     }
@@ -116,8 +152,17 @@ impl Input {
     /// The brand of an ISO base media file, such as `isom` or `avif`; empty elsewhere.
     pub fn brand(&self) -> String {
         unsafe {
-            let entry = ffi::av_dict_get((*self.context).metadata, c"major_brand".as_ptr(), ptr::null(), 0);
-            if entry.is_null() { String::new() } else { text((*entry).value) }
+            let entry = ffi::av_dict_get(
+                (*self.context).metadata,
+                c"major_brand".as_ptr(),
+                ptr::null(),
+                0,
+            );
+            if entry.is_null() {
+                String::new()
+            } else {
+                text((*entry).value)
+            }
         }
     }
 
@@ -142,19 +187,26 @@ impl Input {
         let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
         let mut size = 0;
         let matrix = unsafe { ffi::av_stream_get_side_data(self.stream(), kind, &mut size) };
-        if matrix.is_null() || size < 36 { 0 } else { unsafe { frame::rotation(matrix.cast()) } }
+        if matrix.is_null() || size < 36 {
+            0
+        } else {
+            unsafe { frame::rotation(matrix.cast()) }
+        }
     }
 
     pub fn has_audio(&self) -> bool {
         let context = unsafe { &*self.context };
         (0..context.nb_streams as usize).any(|at| unsafe {
-            (*(**context.streams.add(at)).codecpar).codec_type == ffi::AVMediaType::AVMEDIA_TYPE_AUDIO
+            (*(**context.streams.add(at)).codecpar).codec_type
+                == ffi::AVMediaType::AVMEDIA_TYPE_AUDIO
         })
     }
 
     /// Bits per second of the whole file, where known.
     pub fn bit_rate(&self) -> Option<u64> {
-        u64::try_from(unsafe { (*self.context).bit_rate }).ok().filter(|&rate| rate > 0)
+        u64::try_from(unsafe { (*self.context).bit_rate })
+            .ok()
+            .filter(|&rate| rate > 0)
     }
 }
 
@@ -166,5 +218,8 @@ impl Drop for Input {
 
 fn fraction(value: ffi::AVRational) -> Option<Fraction> {
     let valid = value.num > 0 && value.den > 0;
-    valid.then(|| Fraction { num: value.num.into(), den: value.den.into() })
+    valid.then(|| Fraction {
+        num: value.num.into(),
+        den: value.den.into(),
+    })
 }

@@ -51,24 +51,41 @@ pub fn quiet() {
 
 fn fail(what: &'static str, code: i32) -> Error {
     let mut text = [0_u8; 256];
-    #[expect(unsafe_code, reason = "the buffer outlives the call, its size is passed")]
+    #[expect(
+        unsafe_code,
+        reason = "the buffer outlives the call, its size is passed"
+    )]
     unsafe {
         ffi::av_strerror(code, text.as_mut_ptr().cast(), text.len());
     }
-    let reason = CStr::from_bytes_until_nul(&text).map_or("unknown", |text| text.to_str().unwrap_or("unknown"));
-    Error { what, reason: reason.to_lowercase() }
+    let reason = CStr::from_bytes_until_nul(&text)
+        .map_or("unknown", |text| text.to_str().unwrap_or("unknown"));
+    Error {
+        what,
+        reason: reason.to_lowercase(),
+    }
 }
 
 fn check(what: &'static str, code: i32) -> Result<i32> {
-    if code < 0 { Err(fail(what, code)) } else { Ok(code) }
+    if code < 0 {
+        Err(fail(what, code))
+    } else {
+        Ok(code)
+    }
 }
 
 fn no_memory(what: &'static str) -> Error {
-    Error { what, reason: "out of memory".into() }
+    Error {
+        what,
+        reason: "out of memory".into(),
+    }
 }
 
 fn c_string(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error { what: "pass a name", reason: "it holds a zero byte".into() })
+    CString::new(text).map_err(|_| Error {
+        what: "pass a name",
+        reason: "it holds a zero byte".into(),
+    })
 }
 
 /// Copies a C string; empty for null.
@@ -77,5 +94,7 @@ fn text(pointer: *const std::ffi::c_char) -> String {
     if pointer.is_null() {
         return String::new();
     }
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(pointer) }
+        .to_string_lossy()
+        .into_owned()
 }

@@ -50,7 +50,9 @@ pub fn mux_mp4<E: From<super::Error>>(
     }
     encoder.send(None)?;
     write(&mut encoder, &mut output, &mut packet)?;
-    check("end the MP4 file", unsafe { ffi::av_write_trailer(output.0) })?;
+    check("end the MP4 file", unsafe {
+        ffi::av_write_trailer(output.0)
+    })?;
     Ok(output.finish())
 }
 
@@ -58,17 +60,29 @@ fn open(encoder: &Encoder) -> Result<Output> {
     unsafe {
         let mut context = ptr::null_mut();
         let name = c"mp4".as_ptr();
-        check("open an MP4 file", ffi::avformat_alloc_output_context2(&mut context, ptr::null(), name, ptr::null()))?;
+        check(
+            "open an MP4 file",
+            ffi::avformat_alloc_output_context2(&mut context, ptr::null(), name, ptr::null()),
+        )?;
         let output = Output(context);
         let stream = ffi::avformat_new_stream(context, ptr::null());
         if stream.is_null() {
             return Err(no_memory("open an MP4 file"));
         }
-        check("open an MP4 file", ffi::avcodec_parameters_from_context((*stream).codecpar, encoder.context))?;
+        check(
+            "open an MP4 file",
+            ffi::avcodec_parameters_from_context((*stream).codecpar, encoder.context),
+        )?;
         (*stream).time_base = (*encoder.context).time_base;
         (*stream).avg_frame_rate = (*encoder.context).framerate;
-        check("open an MP4 file", ffi::avio_open_dyn_buf(&mut (*context).pb))?;
-        check("begin the MP4 file", ffi::avformat_write_header(context, ptr::null_mut()))?;
+        check(
+            "open an MP4 file",
+            ffi::avio_open_dyn_buf(&mut (*context).pb),
+        )?;
+        check(
+            "begin the MP4 file",
+            ffi::avformat_write_header(context, ptr::null_mut()),
+        )?;
         Ok(output)
     }
 }
@@ -80,7 +94,10 @@ fn write(encoder: &mut Encoder, output: &mut Output, packet: &mut Packet) -> Res
             (*packet.0).stream_index = 0;
             (*packet.0).duration = 1;
             ffi::av_packet_rescale_ts(packet.0, (*encoder.context).time_base, (*stream).time_base);
-            check("write the MP4 file", ffi::av_interleaved_write_frame(output.0, packet.0))?;
+            check(
+                "write the MP4 file",
+                ffi::av_interleaved_write_frame(output.0, packet.0),
+            )?;
         }
     }
     Ok(())

@@ -11,7 +11,11 @@ pub struct Packet(pub(super) *mut ffi::AVPacket);
 impl Packet {
     pub fn new() -> Result<Self> {
         let packet = unsafe { ffi::av_packet_alloc() };
-        if packet.is_null() { Err(no_memory("make a packet")) } else { Ok(Packet(packet)) }
+        if packet.is_null() {
+            Err(no_memory("make a packet"))
+        } else {
+            Ok(Packet(packet))
+        }
     }
 
     /// Replaces the payload with `size` bytes, written by `fill`.
@@ -22,8 +26,14 @@ impl Packet {
     ) -> std::result::Result<(), E> {
         unsafe {
             ffi::av_packet_unref(self.0);
-            check("make a packet", ffi::av_new_packet(self.0, i32::try_from(size).unwrap_or(i32::MAX)))?;
-            fill(std::slice::from_raw_parts_mut((*self.0).data, size as usize))
+            check(
+                "make a packet",
+                ffi::av_new_packet(self.0, i32::try_from(size).unwrap_or(i32::MAX)),
+            )?;
+            fill(std::slice::from_raw_parts_mut(
+                (*self.0).data,
+                size as usize,
+            ))
         }
     }
 
@@ -76,8 +86,14 @@ impl Packet {
 
     /// True if the container changes the decoder's configuration with this packet.
     pub fn reconfigures(&self) -> bool {
-        use ffi::AVPacketSideDataType::{AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE};
-        let kinds = [AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE];
+        use ffi::AVPacketSideDataType::{
+            AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE,
+        };
+        let kinds = [
+            AV_PKT_DATA_NEW_EXTRADATA,
+            AV_PKT_DATA_PALETTE,
+            AV_PKT_DATA_PARAM_CHANGE,
+        ];
         kinds.into_iter().any(|kind| unsafe {
             !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null()
         })

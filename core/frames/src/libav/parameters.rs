@@ -12,13 +12,19 @@ pub struct Parameters(pub(super) *mut ffi::AVCodecParameters);
 impl Parameters {
     fn new() -> Result<Self> {
         let parameters = unsafe { ffi::avcodec_parameters_alloc() };
-        if parameters.is_null() { Err(no_memory("make parameters")) } else { Ok(Parameters(parameters)) }
+        if parameters.is_null() {
+            Err(no_memory("make parameters"))
+        } else {
+            Ok(Parameters(parameters))
+        }
     }
 
     /// Copies those of a stream.
     pub(super) fn of(source: *const ffi::AVCodecParameters) -> Result<Self> {
         let parameters = Self::new()?;
-        check("copy parameters", unsafe { ffi::avcodec_parameters_copy(parameters.0, source) })?;
+        check("copy parameters", unsafe {
+            ffi::avcodec_parameters_copy(parameters.0, source)
+        })?;
         Ok(parameters)
     }
 
@@ -30,7 +36,10 @@ impl Parameters {
         unsafe {
             let descriptor = ffi::avcodec_descriptor_get_by_name(name.as_ptr());
             if descriptor.is_null() {
-                return Err(Error { what: "find the codec", reason: format!("unknown name {}", index.codec) });
+                return Err(Error {
+                    what: "find the codec",
+                    reason: format!("unknown name {}", index.codec),
+                });
             }
             let raw = &mut *parameters.0;
             raw.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
@@ -45,7 +54,8 @@ impl Parameters {
             raw.format = PixelFormat::by_name(&index.pixel_format).map_or(-1, PixelFormat::number);
             if !setup.extradata.is_empty() {
                 let size = setup.extradata.len();
-                let copy = ffi::av_mallocz(size + ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize).cast::<u8>();
+                let copy =
+                    ffi::av_mallocz(size + ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize).cast::<u8>();
                 if copy.is_null() {
                     return Err(no_memory("copy codec headers"));
                 }
@@ -86,11 +96,14 @@ impl Parameters {
     /// True if every packet of this codec stands alone.
     pub fn intra_only(&self) -> bool {
         let descriptor = unsafe { ffi::avcodec_descriptor_get((*self.0).codec_id) };
-        !descriptor.is_null() && unsafe { (*descriptor).props } & ffi::AV_CODEC_PROP_INTRA_ONLY as i32 != 0
+        !descriptor.is_null()
+            && unsafe { (*descriptor).props } & ffi::AV_CODEC_PROP_INTRA_ONLY as i32 != 0
     }
 
     pub fn bit_rate(&self) -> Option<u64> {
-        u64::try_from(unsafe { (*self.0).bit_rate }).ok().filter(|&rate| rate > 0)
+        u64::try_from(unsafe { (*self.0).bit_rate })
+            .ok()
+            .filter(|&rate| rate > 0)
     }
 
     /// Reordering as the container or the probe has it, in pictures.

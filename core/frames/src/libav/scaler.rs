@@ -19,7 +19,11 @@ pub fn scale(
 ) -> Result<Frame> {
     let result = Frame::blank(format, width, height)?;
     let smaller = width < source.width() || height < source.height();
-    let flags = if smaller { ffi::SWS_AREA } else { ffi::SWS_BICUBIC };
+    let flags = if smaller {
+        ffi::SWS_AREA
+    } else {
+        ffi::SWS_BICUBIC
+    };
     unsafe {
         let source_format = source.format().0;
         let (source, target) = (&*source.0, &*result.0);

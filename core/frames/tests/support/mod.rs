@@ -29,7 +29,10 @@ impl Bench {
             cache_bytes: 64 << 20,
             request_timeout: Duration::from_secs(20),
         });
-        Bench { folder: tempfile::tempdir().unwrap(), workers }
+        Bench {
+            folder: tempfile::tempdir().unwrap(),
+            workers,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -40,7 +43,9 @@ impl Bench {
     pub fn clip(&self, name: &str, count: usize, arguments: &str) -> PathBuf {
         let path = self.path(name);
         let size = format!("{WIDTH}x{HEIGHT}");
-        let raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-r", "30", "-s", &size, "-i", "-"];
+        let raw = [
+            "-f", "rawvideo", "-pix_fmt", "gray", "-r", "30", "-s", &size, "-i", "-",
+        ];
         let mut child = Command::new("ffmpeg")
             .args(["-v", "error", "-y"])
             .args(raw)
@@ -127,20 +132,29 @@ fn bit(number: usize, block: usize) -> bool {
 /// Reads the number off a picture; none if the bars make no sense.
 pub fn number(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> Option<usize> {
     let at = |block: usize| {
-        luma((block * BLOCK + BLOCK / 2) * width / WIDTH, BAR_ROWS / 2 * height / HEIGHT)
+        luma(
+            (block * BLOCK + BLOCK / 2) * width / WIDTH,
+            BAR_ROWS / 2 * height / HEIGHT,
+        )
     };
     if at(0) < 160 || at(1) > 90 {
         return None;
     }
-    let number = (2..18).fold(0, |number, block| number << 1 | usize::from(at(block) > 127));
-    (18..20).all(|block| bit(number, block) == (at(block) > 127)).then_some(number)
+    let number = (2..18).fold(0, |number, block| {
+        number << 1 | usize::from(at(block) > 127)
+    });
+    (18..20)
+        .all(|block| bit(number, block) == (at(block) > 127))
+        .then_some(number)
 }
 
 /// Reads the number off an encoded picture.
 pub fn number_in(bytes: &[u8]) -> Option<usize> {
     let picture = image::load_from_memory(bytes).unwrap().to_luma8();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    number(width, height, |x, y| picture.get_pixel(x as u32, y as u32).0[0])
+    number(width, height, |x, y| {
+        picture.get_pixel(x as u32, y as u32).0[0]
+    })
 }
 
 /// What a plain decode of the file by ffmpeg shows, in order.
@@ -149,11 +163,26 @@ pub fn shown(path: &Path) -> Vec<usize> {
     let output = Command::new("ffmpeg")
         .args(["-v", "quiet", "-i"])
         .arg(path)
-        .args(["-vf", &size, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+        .args([
+            "-vf",
+            &size,
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "gray",
+            "-",
+        ])
         .output()
         .unwrap();
-    let read = |pixels: &[u8]| number(WIDTH, HEIGHT, |x, y| pixels[y * WIDTH + x]).unwrap_or(usize::MAX);
-    output.stdout.chunks_exact(WIDTH * HEIGHT).map(read).collect()
+    let read =
+        |pixels: &[u8]| number(WIDTH, HEIGHT, |x, y| pixels[y * WIDTH + x]).unwrap_or(usize::MAX);
+    output
+        .stdout
+        .chunks_exact(WIDTH * HEIGHT)
+        .map(read)
+        .collect()
 }
 
 /// Numbers that look random and are the same in every run.

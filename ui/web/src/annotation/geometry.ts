@@ -129,11 +129,25 @@ export function dragged(shape: Shape, handle: string, to: Point): Shape {
   }
 }
 
-/** Returns the handle within `tolerance_ui` screen points of a point, the nearest first. */
+/** Boxes smaller than this on screen have handles at their corners only: more would hide them. */
+const SMALL_BOX_UI = 36;
+
+/** Returns the handles that fit on a shape at its size on screen. */
+export function usableHandles(shape: Shape, extent: Extent): Handle[] {
+  const handles = handlesOf(shape);
+  if (shape.kind !== 'box') return handles;
+  const smaller_ui = Math.min(shape.width * extent.width_ui, shape.height * extent.height_ui);
+  return smaller_ui < SMALL_BOX_UI ? handles.filter(({ id }) => id.length === 2) : handles;
+}
+
+/** Returns the handle within reach of a point, the nearest first. The middle of a small box stays free to move it. */
 export function handleAt(shape: Shape, point: Point, extent: Extent, tolerance_ui: number): Handle | undefined {
   let best: Handle | undefined;
   let bestDistance = tolerance_ui;
-  for (const handle of handlesOf(shape)) {
+  if (shape.kind === 'box') {
+    bestDistance = Math.min(tolerance_ui, Math.max(3, Math.min(shape.width * extent.width_ui, shape.height * extent.height_ui) / 3));
+  }
+  for (const handle of usableHandles(shape, extent)) {
     const distance = distance_ui(handle.at, point, extent);
     if (distance <= bestDistance) {
       best = handle;

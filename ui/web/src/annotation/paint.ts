@@ -1,8 +1,10 @@
-import { handlesOf, verticesOf } from './geometry';
+import { usableHandles, verticesOf } from './geometry';
 import type { Annotation, Point, Shape } from './types';
-import { type Size, uiFromNorm, type View } from './view';
+import { extentOf, type Size, uiFromNorm, type View } from './view';
 
 export interface Look {
+  /** Equal for looks that are drawn with the same pen. */
+  pen: string;
   colour: string;
   width_ui: number;
   title: string;
@@ -26,10 +28,9 @@ export function paintShapes(context: CanvasRenderingContext2D, annotations: Anno
   for (const annotation of annotations) {
     if (!isVisible(annotation.shape, place)) continue;
     const look = lookOf(annotation);
-    const name = `${look.colour} ${look.width_ui}`;
-    const group = groups.get(name);
+    const group = groups.get(look.pen);
     if (group) group.members.push(annotation);
-    else groups.set(name, { look, members: [annotation] });
+    else groups.set(look.pen, { look, members: [annotation] });
   }
   const detailed = annotations.length <= DETAILED;
   for (const { look, members } of groups.values()) {
@@ -65,10 +66,12 @@ export function paintSelected(context: CanvasRenderingContext2D, shape: Shape, l
   stroke(context, shape, place);
   if (look.title !== '') paintTitle(context, shape, look, place);
   if (!withHandles) return;
-  for (const { at } of handlesOf(shape)) {
+  const handles = usableHandles(shape, extentOf(place.view, place.picture_px));
+  const half = shape.kind === 'box' && handles.length < 8 ? 2.5 : 4;
+  for (const { at } of handles) {
     const [x, y] = uiFromNorm(at, place.view, place.picture_px);
     context.beginPath();
-    context.roundRect(x - 4, y - 4, 8, 8, 2);
+    context.roundRect(x - half, y - half, 2 * half, 2 * half, half / 2);
     context.fillStyle = '#ffffff';
     context.strokeStyle = INK;
     context.lineWidth = 1.5;

@@ -140,6 +140,23 @@ export class SaveQueue {
     return [...acknowledged, ...[...this.#entries.values()].filter((entry) => entry.media === media)];
   }
 
+  /** The entries that the server refused. */
+  get refused(): Entry[] {
+    return [...this.#entries.values()].filter((entry) => entry.problem !== undefined);
+  }
+
+  problemOf(key: string): string | undefined {
+    return this.#entries.get(key)?.problem;
+  }
+
+  /** Gives up an edit. Returns what the server has; null when it has nothing. */
+  revert(key: string): Annotation | null {
+    const base = this.#entries.get(key)?.base ?? null;
+    this.#drop(key);
+    this.#changed();
+    return base;
+  }
+
   /** Tries again at once, also what the server refused. */
   retry(): void {
     for (const entry of this.#entries.values()) delete entry.problem;

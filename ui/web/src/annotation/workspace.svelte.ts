@@ -7,6 +7,14 @@ import { annotationFrom } from './wire';
 
 export type Tool = 'select' | Kind;
 
+/** How a person was working: kept when they go on to another file. */
+export interface Carried {
+  project: number;
+  tool: Tool;
+  chosenTypes: Partial<Record<Kind, number>>;
+  next: Record<number, Attributes>;
+}
+
 /** The annotations of one version of one media, what is selected, and what can be undone. */
 export class Workspace {
   /** Counts changes of the annotations; whoever reads them reads this too. */
@@ -30,12 +38,22 @@ export class Workspace {
     readonly project: number,
     readonly media: number,
     types: LocalizationType[],
+    carried?: Carried,
   ) {
     this.types = new Map(types.map((type) => [type.id, type]));
+    const keeps = carried?.project === project;
+    if (keeps) this.#next = carried.next;
+    if (keeps) for (const [kind, id] of Object.entries(carried.chosenTypes)) if (this.types.has(id)) this.chosenTypes[kind as Kind] = id;
     for (const type of types) {
       if (type.drawable === false || type.visible === false) continue;
       this.chosenTypes[type.dtype] ??= type.id;
     }
+    if (keeps && (carried.tool === 'select' || this.chosenTypes[carried.tool] !== undefined)) this.tool = carried.tool;
+  }
+
+  /** What goes along to the next file. */
+  get carried(): Carried {
+    return { project: this.project, tool: this.tool, chosenTypes: { ...this.chosenTypes }, next: $state.snapshot(this.#next) };
   }
 
   get selected(): Annotation | undefined {
@@ -149,6 +167,20 @@ export class Workspace {
 
   setNextAttribute(type: LocalizationType, name: string, value: Value): void {
     this.#next[type.id] = { ...this.#next[type.id], [name]: value };
+  }
+
+  /** Why the server refused the newest state of an annotation. */
+  problemOf(annotation: Annotation): string | undefined {
+    void saving.status;
+    return saving.queue.problemOf(keyOf(annotation));
+  }
+
+  /** Goes back to what the server has. */
+  revert(annotation: Annotation): void {
+    const key = keyOf(annotation);
+    this.#set(key, saving.queue.revert(key));
+    if (!this.#annotations.has(key)) this.selectedKey = null;
+    this.revision++;
   }
 
   missing(annotation: Annotation): string[] {

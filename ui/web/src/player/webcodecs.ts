@@ -204,6 +204,9 @@ export class WebCodecsSource implements PictureSource {
     } catch (error) {
       if (fetching.abort.signal.aborted || this.#closed) return;
       this.#fetching = undefined;
+      // The server answered, and it has no packets to give: pictures may still work.
+      const status = (error as { status?: number }).status ?? 0;
+      if (status === 400 || status === 404) return this.#fail(error);
       return this.events.ontrouble(error instanceof Error ? error : new Error(String(error)));
     }
     if (this.#fetching === fetching) this.#fetching = undefined;
