@@ -155,14 +155,25 @@ async fn replant(
     Ok(())
 }
 
+/// The leaf after a change of its attributes.
 async fn patched(tx: &mut Tx, before: &Leaf, patch: &AttributePatch) -> Result<Leaf> {
-    let mut leaf = before.clone();
-    if !patch.is_empty() {
-        let of = entity_type::service::get(tx, Kind::Leaf, leaf.r#type).await?;
-        let definitions = definitions(tx, leaf.r#type).await?;
-        leaf.attributes = attribute::for_patch(&definitions, &of.name, &before.attributes, patch)?;
+    Ok(patch_all(tx, std::slice::from_ref(before), patch)
+        .await?
+        .remove(0))
+}
+
+/// Leaves of one type after a change of their attributes.
+async fn patch_all(tx: &mut Tx, before: &[Leaf], patch: &AttributePatch) -> Result<Vec<Leaf>> {
+    let mut after = before.to_vec();
+    if let Some(first) = before.first().filter(|_| !patch.is_empty()) {
+        let of = entity_type::service::get(tx, Kind::Leaf, first.r#type).await?;
+        let definitions = definitions(tx, first.r#type).await?;
+        for leaf in &mut after {
+            leaf.attributes =
+                attribute::for_patch(&definitions, &of.name, &leaf.attributes, patch)?;
+        }
     }
-    Ok(leaf)
+    Ok(after)
 }
 
 /// Writes leaves whose state so far is `before`, in the same order.
@@ -227,10 +238,7 @@ pub(super) async fn update_all(
                         "When doing a bulk patch the type id of all objects must be the same.",
                     ));
                 }
-                let mut after = Vec::with_capacity(before.len());
-                for leaf in &before {
-                    after.push(patched(tx, leaf, &patch).await?);
-                }
+                let after = patch_all(tx, &before, &patch).await?;
                 write(tx, &stamp, project, &before, &after).await?;
                 Ok(before.len())
             })
