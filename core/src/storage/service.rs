@@ -147,26 +147,6 @@ pub(super) async fn put(
     Ok(object)
 }
 
-/// Copies a file of this machine into the store; [`adopt`] gives the copy its key.
-pub async fn put_file(cx: &Context, path: &Path) -> Result<Stored> {
-    let length = tokio::fs::metadata(path).await?.len();
-    let bytes = super::objects::local::read_file(path.to_owned(), 0..length).await?;
-    let gone = || Error::NotFound(format!("the file is gone: {}", path.display()));
-    cx.objects.put(bytes.ok_or_else(gone)?, Some(length)).await
-}
-
-/// Makes a key stand for bytes that were just stored.
-pub async fn adopt(tx: &mut Tx, key: &str, stored: Stored, now_ms: i64) -> Result<()> {
-    let object = Object {
-        key: key.to_owned(),
-        size_bytes: stored.size_bytes,
-        etag: stored.md5,
-        modified_at: now_ms,
-        place: Place::Blob(stored.blob),
-    };
-    store::put(tx, &object).await
-}
-
 async fn replace(tx: &mut Tx, object: &Object) -> Result<()> {
     let before = store::find(tx, &object.key).await?;
     if let Some(Place::File(_)) = before.map(|before| before.place) {
