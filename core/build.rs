@@ -4,7 +4,7 @@ use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+    if std::env::var_os("PROFILE").is_some_and(|profile| profile != "release") {
         return; // Other builds read the page from the folder when they run.
     }
     let page = Path::new("../ui/web/dist");

@@ -3,6 +3,7 @@
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
 /// Now, in UTC milliseconds.
+#[expect(clippy::disallowed_methods, reason = "the one clock")]
 pub fn now_ms() -> i64 {
     Utc::now().timestamp_millis()
 }

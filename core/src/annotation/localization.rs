@@ -26,10 +26,6 @@ pub struct Localization {
 
 /// The numbers of a shape; those that its type does not use are null.
 #[derive(Debug, Clone, Default)]
-#[expect(
-    missing_docs,
-    reason = "the wire's names; the component Localization describes them"
-)]
 pub struct Geometry {
     pub x: Option<f64>,
     pub y: Option<f64>,

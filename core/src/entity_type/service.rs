@@ -36,11 +36,9 @@ pub async fn of_project(
     ids: impl IntoIterator<Item = i64>,
     project: i64,
 ) -> Result<HashMap<i64, EntityType>> {
+    let ids: HashSet<i64> = ids.into_iter().collect();
     let mut found = HashMap::new();
     for id in ids {
-        if found.contains_key(&id) {
-            continue;
-        }
         let one = store::find(tx, kind, id).await?;
         let one = one.filter(|one| one.project == project).ok_or_else(|| {
             let name = kind.name();

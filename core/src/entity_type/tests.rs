@@ -377,3 +377,97 @@ async fn sections_take_their_attributes_from_the_project() {
         remove("Depth").await.unwrap();
     }
 }
+
+/// Two media of a type with a localization and a state each, and a state on a third of another type.
+async fn annotated(
+    tx: &mut Tx,
+    project: i64,
+    [media_type, other, box_type, event]: [i64; 4],
+) -> crate::error::Result<()> {
+    let first = tx.allocate("media", 3).await?;
+    for (id, type_id) in (first..).zip([media_type, media_type, other]) {
+        tx.execute(
+            "insert into media (id, project, type, name, md5, elemental_id, attributes, \
+             archive_state, created_at, modified_at, deleted) \
+             values ($1, $2, $3, 'm', '', 'e', '{}', 'live', 0, 0, false)",
+            &values![id, project, type_id],
+        )
+        .await?;
+        let localization = tx.allocate("localization", 1).await?;
+        tx.execute(
+            "insert into localization (id, project, type, media, version, frame, attributes, \
+             elemental_id, mark, latest, variant_deleted, deleted, created_at, modified_at) \
+             values ($1, $2, $3, $4, 1, 0, '{}', 'e', 0, true, false, false, 0, 0)",
+            &values![localization, project, box_type, id],
+        )
+        .await?;
+    }
+    // The last state is also on the media that stays.
+    for media in [
+        vec![first],
+        vec![first, first + 1],
+        vec![first + 1, first + 2],
+    ] {
+        let state = tx.allocate("state", 1).await?;
+        tx.execute(
+            "insert into state (id, project, type, version, media, localizations, attributes, \
+             elemental_id, mark, latest, variant_deleted, deleted, created_at, modified_at) \
+             values ($1, $2, $3, 1, '[]', '[]', '{}', 'e', 0, true, false, false, 0, 0)",
+            &values![state, project, event],
+        )
+        .await?;
+        for media in media {
+            let sql = "insert into state_media (media, state) values ($1, $2)";
+            tx.execute(sql, &values![media, state]).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_a_media_type_go_the_annotations_of_its_media() {
+    for bench in benches().await {
+        let make = async |kind, body| id_of(&bench.create(kind, body).await.unwrap());
+        let image = json!({"name": "i", "dtype": "image"});
+        let gone = make(Kind::Media, image.clone()).await;
+        let kept = make(Kind::Media, image).await;
+        let on = json!([gone, kept]);
+        let body = json!({"name": "b", "dtype": "box", "media_types": on});
+        let box_type = make(Kind::Localization, body).await;
+        let body = json!({"name": "s", "association": "Media", "media_types": on});
+        let event = make(Kind::State, body).await;
+        let (project, types) = (bench.project, [gone, kept, box_type, event]);
+        let database = &bench.cx.database;
+        let made = database.write(move |tx| Box::pin(annotated(tx, project, types)));
+        made.await.unwrap();
+        let flag = json!({"name": "F", "dtype": "bool", "default": false});
+        bench
+            .add(Kind::Localization, box_type, flag.clone())
+            .await
+            .unwrap();
+        bench.add(Kind::State, event, flag).await.unwrap();
+
+        let removed = service::remove(&bench.cx, &bench.actor, Kind::Media, gone);
+        assert_eq!(removed.await.unwrap(), 2);
+        let counts = database.read(move |tx| {
+            Box::pin(async move {
+                let mut counts: Vec<i64> = Vec::new();
+                for (table, kind, type_id) in [
+                    ("localization", "LocalizationType", box_type),
+                    ("state", "StateType", event),
+                ] {
+                    let sql =
+                        format!("select count(*) from {table} where type = $1 and not deleted");
+                    counts.extend(tx.scalar::<i64>(&sql, &values![type_id]).await?);
+                    let sql = "select count(*) from attribute_number where attribute in \
+                               (select id from attribute_type where kind = $1 and type = $2)";
+                    counts.extend(tx.scalar::<i64>(sql, &values![kind, type_id]).await?);
+                }
+                Ok(counts)
+            })
+        });
+        assert_eq!(counts.await.unwrap(), [1, 1, 1, 1]);
+        let left = bench.read(Kind::Localization, box_type).await;
+        assert_eq!(left["media"], json!([kept]));
+    }
+}

@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
     account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
-    project, section, storage, version,
+    project, section, storage, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -50,6 +50,7 @@ pub fn operations() -> Vec<Operation> {
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),
+        transcode::routes::operations(),
         journal::routes::operations(),
     ]
     .concat()

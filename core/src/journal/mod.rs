@@ -3,6 +3,7 @@
 //! Who, when, what before and after, under a hybrid logical clock. The change log of the API,
 //! undo, sync, search and live updates read it; there is no second history.
 
+mod change_log;
 mod clock;
 pub mod routes;
 mod service;
@@ -12,3 +13,6 @@ mod types;
 pub use clock::{Clock, Stamp};
 pub use store::record;
 pub use types::{Action, Change, Changes};
+
+#[cfg(test)]
+mod tests;

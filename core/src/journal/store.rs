@@ -1,7 +1,7 @@
 //! Rows of the journal.
 
 use super::clock::Stamp;
-use super::types::{Action, Changes};
+use super::types::{Action, Changes, Entry, EntryFilter};
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::values;
@@ -55,4 +55,76 @@ pub async fn record(
             .await?;
     }
     Ok(())
+}
+
+/// Hands each entry of a project that fits the filter to `visit`, oldest first.
+pub async fn each(
+    tx: &mut Tx,
+    project: i64,
+    filter: &EntryFilter,
+    mut visit: impl FnMut(Entry) -> Result<()> + Send,
+) -> Result<()> {
+    let nouns: Vec<String> = filter
+        .nouns
+        .iter()
+        .map(|noun| format!("'{noun}'"))
+        .collect();
+    let mut sql = format!(
+        "select seq, at_ms, account, noun, action, changes from journal \
+         where project = $1 and noun in ({})",
+        nouns.join(", ")
+    );
+    let mut values = values![project].to_vec();
+    if let Some(account) = filter.account {
+        sql.push_str(" and account = $2");
+        values.push(account.into());
+    }
+    if let Some(entity) = filter.entity {
+        let seqs = of_entity(tx, &filter.nouns, entity).await?;
+        if seqs.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = seqs.iter().map(i64::to_string).collect();
+        sql.push_str(&format!(" and seq in ({})", list.join(", ")));
+    }
+    sql.push_str(" order by seq");
+    tx.each(&sql, &values, |mut row| {
+        let (seq, at_ms, account) = (row.take()?, row.take()?, row.take()?);
+        let (noun, action): (String, String) = (row.take()?, row.take()?);
+        let packed: Vec<u8> = row.take()?;
+        let unreadable = |why: String| Error::internal(format!("read journal entry {seq}"), why);
+        let document = zstd::stream::decode_all(packed.as_slice())
+            .map_err(|error| unreadable(error.to_string()))?;
+        visit(Entry {
+            seq,
+            at_ms,
+            account,
+            action: Action::from_name(&action).ok_or_else(|| unreadable(action))?,
+            noun,
+            changes: serde_json::from_slice(&document)?,
+        })
+    })
+    .await
+}
+
+/// The entries about an entity: its creation by the range of ids, the others by their links.
+async fn of_entity(tx: &mut Tx, nouns: &[&str], entity: i64) -> Result<Vec<i64>> {
+    let mut seqs = Vec::new();
+    for noun in nouns {
+        // Ranges of one noun do not overlap: the last to begin before an id is the only candidate.
+        let sql = "select seq, last_id from journal \
+                   where action = 'create' and noun = $1 and first_id <= $2 \
+                   order by first_id desc limit 1";
+        if let Some(mut row) = tx.row(sql, &values![*noun, entity]).await? {
+            let (seq, last): (i64, i64) = (row.take()?, row.take()?);
+            if entity <= last {
+                seqs.push(seq);
+            }
+        }
+        let sql = "select seq from journal_entity where noun = $1 and entity = $2";
+        for mut row in tx.rows(sql, &values![*noun, entity]).await? {
+            seqs.push(row.take()?);
+        }
+    }
+    Ok(seqs)
 }

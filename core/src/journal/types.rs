@@ -1,7 +1,8 @@
 //! What a change is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json};
 
 use crate::error::Result;
 
@@ -23,6 +24,12 @@ impl Action {
             Self::Update => "update",
             Self::Delete => "delete",
         }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Create, Self::Update, Self::Delete]
+            .into_iter()
+            .find(|action| action.name() == name)
     }
 }
 
@@ -85,4 +92,40 @@ impl Changes {
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { action, entities })
     }
+}
+
+/// An entry as it is read back.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub seq: i64,
+    pub at_ms: i64,
+    pub account: Option<i64>,
+    pub noun: String,
+    pub action: Action,
+    pub changes: Vec<Recorded>,
+}
+
+/// One entity of an entry.
+#[derive(Debug, Deserialize)]
+pub(super) struct Recorded {
+    pub id: i64,
+    #[serde(default)]
+    pub before: Map<String, Json>,
+    #[serde(default)]
+    pub after: Map<String, Json>,
+}
+
+/// Which entries are wanted.
+#[derive(Debug)]
+pub(super) struct EntryFilter {
+    pub nouns: Vec<&'static str>,
+    pub account: Option<i64>,
+    pub entity: Option<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ChangeLogQuery {
+    pub user_id: Option<i64>,
+    pub entity_id: Option<i64>,
+    pub entity_type: Option<String>,
 }

@@ -15,7 +15,7 @@ const SHAPING: &str = "fields: string, presigned: int<1..604800>, no_cache: bool
      presign_only: [enum(thumbnail|thumbnail_gif|streaming|archival|audio|image|attachment)]";
 
 /// The query parameters that select media, in the compact notation.
-pub(super) fn filter_parameters() -> String {
+pub(crate) fn filter_parameters() -> String {
     [
         PARAMETERS,
         ATTRIBUTE_PARAMETERS,

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::time;
@@ -168,7 +168,7 @@ pub(super) fn held(folder: &Path, holder: &Holder) -> Error {
     ))
 }
 
-fn wrong(path: &PathBuf, error: &std::io::Error) -> Error {
+fn wrong(path: &Path, error: &std::io::Error) -> Error {
     Error::invalid(format!(
         "cannot lock the data folder: {error}: {}",
         path.display()

@@ -41,7 +41,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
 
     let cx = tokio::select! {
         cx = Context::open(settings, data.clone()) => cx?,
-        () = asked.to_end() => return Ok(()),
+        () = asked.next() => return Ok(()),
     };
     let stopping = CancellationToken::new();
     let socket = control::listen(&data)?;
@@ -61,13 +61,13 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
 
     tokio::select! {
         _ = &mut serving => {}
-        () = asked.to_end() => {
+        () = asked.next() => {
             tracing::info!("stopping: no new requests; those that run may take {} s", drain.as_secs());
             stopping.cancel();
             tokio::select! {
                 _ = &mut serving => {}
                 () = tokio::time::sleep(drain) => tracing::warn!("requests still ran after {} s and were cut off", drain.as_secs()),
-                () = asked.to_end() => tracing::warn!("asked again to end: running requests were cut off"),
+                () = asked.next() => tracing::warn!("asked again to end: running requests were cut off"),
             }
         }
     }
@@ -147,7 +147,7 @@ impl Asked {
     }
 
     /// Returns at the next of them.
-    async fn to_end(&mut self) {
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -7,7 +7,7 @@
 //! There is one bucket, `transect`. Links look as S3's do and live at most a week.
 
 mod key;
-mod links;
+pub mod links;
 pub mod objects;
 pub mod routes;
 mod serve;

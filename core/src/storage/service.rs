@@ -7,8 +7,7 @@ use futures::StreamExt;
 use md5::{Digest, Md5};
 
 use super::key::Owner;
-use super::objects::local::modified_ms;
-use super::objects::{ByteStream, SHARDS, Stored};
+use super::objects::{ByteStream, SHARDS, Stored, local};
 use super::types::{
     DownloadInfo, DownloadRequest, Object, Part, Place, UploadCompletion, UploadInfo, UploadQuery,
 };
@@ -40,7 +39,7 @@ pub async fn find(cx: &Context, key: &str) -> Result<Option<Object>> {
             Error::NotFound("the file that this object stands for is missing".into())
         })?;
         object.size_bytes = facts.len();
-        object.modified_at = modified_ms(&facts);
+        object.modified_at = local::modified_ms(&facts);
         object.etag = format!("{:x}-{:x}", object.modified_at, object.size_bytes);
     }
     Ok(Some(object))
@@ -54,7 +53,7 @@ pub(super) async fn read(
 ) -> Result<Option<ByteStream>> {
     match &object.place {
         Place::Blob(blob) => cx.objects.get(blob, range).await,
-        Place::File(path) => super::objects::local::read_file(path.clone(), range).await,
+        Place::File(path) => local::read_file(path.clone(), range).await,
     }
 }
 
@@ -96,6 +95,26 @@ pub async fn put_bytes(cx: &Context, key: &str, bytes: impl Into<Bytes>) -> Resu
     put(cx, key, stream, Some(length)).await
 }
 
+/// Stores a copy of a file, which stands under no key until it is [`adopt`]ed.
+pub async fn put_file(cx: &Context, file: &Path) -> Result<Stored> {
+    let length = tokio::fs::metadata(file).await?.len();
+    let gone = || Error::NotFound(format!("there is no such file: {}", file.display()));
+    let bytes = local::read_file(file.to_owned(), 0..length).await?;
+    cx.objects.put(bytes.ok_or_else(gone)?, Some(length)).await
+}
+
+/// Makes a key stand for stored bytes that have no key yet.
+pub async fn adopt(tx: &mut Tx, key: &str, stored: Stored, now_ms: i64) -> Result<()> {
+    let object = Object {
+        key: key.to_owned(),
+        size_bytes: stored.size_bytes,
+        etag: stored.md5,
+        modified_at: now_ms,
+        place: Place::Blob(stored.blob),
+    };
+    replace(tx, &object).await
+}
+
 /// Stores a stream under a key, in place of what it stood for.
 ///
 /// Errors: `StorageFull`, `Forbidden` when the key stands for a file in place, `Invalid` when the
@@ -126,26 +145,6 @@ pub(super) async fn put(
     keep_or_delete(cx, &blob, written).await?;
     collect(cx).await?;
     Ok(object)
-}
-
-/// Copies a file of this machine into the store; [`adopt`] gives the copy its key.
-pub async fn put_file(cx: &Context, path: &Path) -> Result<Stored> {
-    let length = tokio::fs::metadata(path).await?.len();
-    let bytes = super::objects::local::read_file(path.to_owned(), 0..length).await?;
-    let gone = || Error::NotFound(format!("the file is gone: {}", path.display()));
-    cx.objects.put(bytes.ok_or_else(gone)?, Some(length)).await
-}
-
-/// Makes a key stand for bytes that were just stored.
-pub async fn adopt(tx: &mut Tx, key: &str, stored: Stored, now_ms: i64) -> Result<()> {
-    let object = Object {
-        key: key.to_owned(),
-        size_bytes: stored.size_bytes,
-        etag: stored.md5,
-        modified_at: now_ms,
-        place: Place::Blob(stored.blob),
-    };
-    store::put(tx, &object).await
 }
 
 async fn replace(tx: &mut Tx, object: &Object) -> Result<()> {
