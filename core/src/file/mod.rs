@@ -1,3 +1,14 @@
-//! file.
+//! Files: what a project keeps besides its media, such as tables, models and reports.
+//!
+//! A file is a record first, with `path` null; its bytes are uploaded for it, and then `path` is
+//! set to the key of the upload.
 
+mod change;
+mod filter;
+mod read;
 pub mod routes;
+mod store;
+mod types;
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,69 @@
-//! Routes of file.
+//! Routes of files.
 
-use crate::http::Operation;
+use super::filter::PARAMETERS;
+use super::types::Shown;
+use super::{change, read};
+use crate::error::Result;
+use crate::http::{Answer, Call, Operation};
+use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS};
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
-    Vec::new()
+    let (many, one) = ("/rest/Files/{project}", "/rest/File/{id}");
+    vec![
+        Operation::get(many, "GetFileList", list)
+            .about("List files.")
+            .query(PARAMETERS)
+            .query(ATTRIBUTE_PARAMETERS)
+            .query(PAGE_PARAMETERS)
+            .answers("[File]"),
+        Operation::post(many, "CreateFile", create)
+            .about("Create a file; its bytes are uploaded afterwards.")
+            .body("FileSpec")
+            .answers("CreateResponse"),
+        Operation::get(one, "GetFile", get)
+            .about("Read one file.")
+            .answers("File"),
+        Operation::patch(one, "UpdateFile", update)
+            .about("Change a file, or say where its bytes are.")
+            .body("FileUpdate")
+            .answers("MessageResponse"),
+        Operation::delete(one, "DeleteFile", remove)
+            .about("Delete a file.")
+            .answers("MessageResponse"),
+    ]
+}
+
+async fn list(call: Call) -> Result<Answer> {
+    let files = read::list(&call.cx, call.actor()?, call.id("project"), call.query()?).await?;
+    Answer::list(files.into_iter().map(Shown::from))
+}
+
+async fn create(mut call: Call) -> Result<Answer> {
+    let new = call.body()?;
+    let file = change::create(&call.cx, call.actor()?, call.id("project"), new).await?;
+    let id = file.id;
+    Answer::created(
+        format!("File {id} created successfully!"),
+        id,
+        &Shown::from(file),
+    )
+}
+
+async fn get(call: Call) -> Result<Answer> {
+    let file = read::get(&call.cx, call.actor()?, call.id("id")).await?;
+    Answer::json(&Shown::from(file))
+}
+
+async fn update(mut call: Call) -> Result<Answer> {
+    let patch = call.body()?;
+    let id = call.id("id");
+    change::update(&call.cx, call.actor()?, id, patch).await?;
+    Answer::message(format!("File {id} successfully updated!"))
+}
+
+async fn remove(call: Call) -> Result<Answer> {
+    let id = call.id("id");
+    change::remove(&call.cx, call.actor()?, id).await?;
+    Answer::message(format!("File {id} successfully deleted!"))
 }

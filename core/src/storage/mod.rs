@@ -18,10 +18,11 @@ mod store;
 mod tests;
 mod types;
 
-pub use key::Owner;
+pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};
 pub use serve::serve;
 pub use service::{
-    collect, copy_link, expire, find, open, owner, path, put_bytes, put_in_place, remove, size,
+    adopt, collect, copy_link, expire, find, open, owner, path, put_bytes, put_file, put_in_place,
+    remove, size,
 };
 pub use types::{Object, Place};

@@ -95,26 +95,6 @@ pub async fn put_bytes(cx: &Context, key: &str, bytes: impl Into<Bytes>) -> Resu
     put(cx, key, stream, Some(length)).await
 }
 
-/// Stores a copy of a file, which stands under no key until it is [`adopt`]ed.
-pub async fn put_file(cx: &Context, file: &Path) -> Result<Stored> {
-    let length = tokio::fs::metadata(file).await?.len();
-    let gone = || Error::NotFound(format!("there is no such file: {}", file.display()));
-    let bytes = local::read_file(file.to_owned(), 0..length).await?;
-    cx.objects.put(bytes.ok_or_else(gone)?, Some(length)).await
-}
-
-/// Makes a key stand for stored bytes that have no key yet.
-pub async fn adopt(tx: &mut Tx, key: &str, stored: Stored, now_ms: i64) -> Result<()> {
-    let object = Object {
-        key: key.to_owned(),
-        size_bytes: stored.size_bytes,
-        etag: stored.md5,
-        modified_at: now_ms,
-        place: Place::Blob(stored.blob),
-    };
-    replace(tx, &object).await
-}
-
 /// Stores a stream under a key, in place of what it stood for.
 ///
 /// Errors: `StorageFull`, `Forbidden` when the key stands for a file in place, `Invalid` when the
@@ -145,6 +125,26 @@ pub(super) async fn put(
     keep_or_delete(cx, &blob, written).await?;
     collect(cx).await?;
     Ok(object)
+}
+
+/// Copies a file of this machine into the store; [`adopt`] gives the copy its key.
+pub async fn put_file(cx: &Context, path: &Path) -> Result<Stored> {
+    let length = tokio::fs::metadata(path).await?.len();
+    let bytes = local::read_file(path.to_owned(), 0..length).await?;
+    let gone = || Error::NotFound(format!("the file is gone: {}", path.display()));
+    cx.objects.put(bytes.ok_or_else(gone)?, Some(length)).await
+}
+
+/// Makes a key stand for bytes that were just stored.
+pub async fn adopt(tx: &mut Tx, key: &str, stored: Stored, now_ms: i64) -> Result<()> {
+    let object = Object {
+        key: key.to_owned(),
+        size_bytes: stored.size_bytes,
+        etag: stored.md5,
+        modified_at: now_ms,
+        place: Place::Blob(stored.blob),
+    };
+    store::put(tx, &object).await
 }
 
 async fn replace(tx: &mut Tx, object: &Object) -> Result<()> {

@@ -1,0 +1,82 @@
+//! Which leaves a request means.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::attribute::Kind;
+use crate::database::Tx;
+use crate::error::Result;
+use crate::query::{self, AttributeFilters, FloatArrayQuery, Node, Page, Schema, Selection};
+
+/// Query parameters of leaf lists, besides those of attributes and pages.
+pub(super) const PARAMETERS: &str = "type: int, name: string, depth: int, leaf_id: [int]";
+
+/// The query parameters of a list, count, bulk change or deletion.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Filter {
+    pub r#type: Option<i64>,
+    pub name: Option<String>,
+    pub depth: Option<i64>,
+    pub leaf_id: Vec<i64>,
+    pub encoded_search: Option<String>,
+    pub sort_by: Vec<String>,
+    pub count: Option<i64>,
+    #[serde(flatten)]
+    pub attributes: AttributeFilters,
+    #[serde(flatten)]
+    pub page: Page,
+}
+
+/// The part of a body that selects leaves, applied together with the query.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct IdQuery {
+    /// Unlike other nouns', an empty list selects nothing.
+    pub ids: Option<Vec<i64>>,
+    pub float_array: Vec<FloatArrayQuery>,
+    pub object_search: Option<Json>,
+}
+
+/// The leaves of a project that a request selects, by id unless it says otherwise.
+pub(super) async fn select(
+    tx: &mut Tx,
+    project: i64,
+    filter: &Filter,
+    ids: &IdQuery,
+) -> Result<Selection> {
+    let schema = Schema::load(tx, project).await?;
+    let mut selection = Selection::new(Kind::Leaf, tx.dialect());
+    selection.equals("t.project", project);
+    selection.require("not t.deleted");
+    if let Some(type_id) = filter.r#type {
+        selection.equals("t.type", type_id);
+    }
+    if let Some(name) = &filter.name {
+        selection.equals("t.name", name);
+    }
+    if let Some(depth) = filter.depth {
+        selection.equals("t.depth", depth);
+    }
+    if !filter.leaf_id.is_empty() {
+        selection.among("t.id", &filter.leaf_id);
+    }
+    if let Some(ids) = &ids.ids {
+        selection.among("t.id", ids);
+    }
+    selection.filter_attributes(&schema, filter.r#type, &filter.attributes)?;
+    if let Some(encoded) = &filter.encoded_search {
+        let search = query::decode(encoded)?;
+        selection.search(tx, &schema, &search).await?;
+    }
+    if let Some(search) = &ids.object_search {
+        let search = Node::parse(search)?;
+        selection.search(tx, &schema, &search).await?;
+    }
+    selection.sort(&schema, filter.r#type, &filter.sort_by)?;
+    selection.paginate(&filter.page);
+    selection
+        .rank_by(tx, filter.r#type, &ids.float_array)
+        .await?;
+    Ok(selection)
+}

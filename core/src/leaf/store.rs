@@ -1,0 +1,188 @@
+//! Rows of leaves.
+
+use serde_json::{Map, Value as Json};
+
+use super::path;
+use super::types::Leaf;
+use crate::database::{Row, Tx};
+use crate::error::Result;
+use crate::journal::Stamp;
+use crate::query::Selection;
+use crate::{id, values};
+
+const COLUMNS: &str = "t.id, t.type, t.project, t.path, t.name, t.parent, t.attributes";
+
+fn leaf(mut row: Row) -> Result<Leaf> {
+    Ok(Leaf {
+        id: row.take()?,
+        r#type: row.take()?,
+        project: row.take()?,
+        path: row.take()?,
+        name: row.take()?,
+        parent: row.take()?,
+        attributes: document(row.take()?),
+    })
+}
+
+fn document(json: Json) -> Map<String, Json> {
+    match json {
+        Json::Object(document) => document,
+        _ => Map::new(),
+    }
+}
+
+/// The selected leaves, in order.
+pub async fn list(tx: &mut Tx, selection: &Selection) -> Result<Vec<Leaf>> {
+    let (sql, values) = selection.select(COLUMNS);
+    let rows = tx.rows(&sql, &values).await?;
+    let mut found = rows.into_iter().map(leaf).collect::<Result<Vec<_>>>()?;
+    if selection.is_ranked() {
+        found.sort_by_key(|leaf| selection.rank(leaf.id));
+    }
+    Ok(found)
+}
+
+pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Leaf>> {
+    let sql = format!("select {COLUMNS} from leaf t where t.id = $1 and not t.deleted");
+    tx.row(&sql, &values![id]).await?.map(leaf).transpose()
+}
+
+/// A leaf and everything below it, the leaf first.
+pub async fn subtree(tx: &mut Tx, id: i64) -> Result<Vec<Leaf>> {
+    let sql = format!(
+        "with recursive below (id, level) as (\
+           select id, 0 from leaf where id = $1 and not deleted \
+           union all select l.id, b.level + 1 from leaf l \
+           join below b on l.parent = b.id where not l.deleted) \
+         select {COLUMNS} from leaf t join below b on b.id = t.id order by b.level, t.id"
+    );
+    tx.rows(&sql, &values![id])
+        .await?
+        .into_iter()
+        .map(leaf)
+        .collect()
+}
+
+pub async fn insert(tx: &mut Tx, leaves: &[Leaf], stamp: &Stamp) -> Result<()> {
+    let columns = [
+        "id",
+        "project",
+        "type",
+        "name",
+        "path",
+        "path_folded",
+        "depth",
+        "parent",
+        "attributes",
+        "elemental_id",
+        "created_at",
+        "created_by",
+        "modified_at",
+        "modified_by",
+        "deleted",
+    ];
+    let rows = leaves.iter().map(|leaf| {
+        values![
+            leaf.id,
+            leaf.project,
+            leaf.r#type,
+            &leaf.name,
+            &leaf.path,
+            leaf.path.to_lowercase(),
+            path::depth(&leaf.path),
+            leaf.parent,
+            &Json::Object(leaf.attributes.clone()),
+            id::uuid(),
+            stamp.at_ms,
+            stamp.account,
+            stamp.at_ms,
+            stamp.account,
+            false
+        ]
+        .to_vec()
+    });
+    tx.insert_many("leaf", &columns, rows.collect()).await
+}
+
+pub async fn update(tx: &mut Tx, leaf: &Leaf, stamp: &Stamp) -> Result<()> {
+    tx.execute(
+        "update leaf set name = $2, path = $3, path_folded = $4, depth = $5, parent = $6, \
+         attributes = $7, modified_at = $8, modified_by = $9 where id = $1",
+        &values![
+            leaf.id,
+            &leaf.name,
+            &leaf.path,
+            leaf.path.to_lowercase(),
+            path::depth(&leaf.path),
+            leaf.parent,
+            &Json::Object(leaf.attributes.clone()),
+            stamp.at_ms,
+            stamp.account
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn set_deleted(tx: &mut Tx, id: i64, stamp: &Stamp) -> Result<()> {
+    tx.execute(
+        "update leaf set deleted = true, modified_at = $2, modified_by = $3 where id = $1",
+        &values![id, stamp.at_ms, stamp.account],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The name of a project: the first part of its paths.
+pub async fn project_name(tx: &mut Tx, project: i64) -> Result<Option<String>> {
+    let sql = "select name from project where id = $1";
+    tx.scalar(sql, &values![project]).await
+}
+
+/// The type of the leaf that has this path, in any case.
+pub async fn type_of_path(tx: &mut Tx, project: i64, path: &str) -> Result<Option<i64>> {
+    let sql = "select type from leaf where project = $1 and path_folded = $2 and not deleted \
+               order by id limit 1";
+    tx.scalar(sql, &values![project, path.to_lowercase()]).await
+}
+
+/// A leaf that may be suggested: its name and attributes, and its parent's.
+pub struct Candidate {
+    pub name: String,
+    pub attributes: Map<String, Json>,
+    pub parent: Option<(String, Map<String, Json>)>,
+}
+
+/// Leaves of a type at or below a path, at least so deep, whose name fits a `like` pattern.
+pub async fn candidates(
+    tx: &mut Tx,
+    project: i64,
+    type_id: i64,
+    path: &str,
+    min_level: i64,
+    pattern: &str,
+) -> Result<Vec<Candidate>> {
+    let path = path.to_lowercase();
+    let inside = format!("{path}.");
+    let length = inside.chars().count() as i64;
+    let sql = "select t.name, t.attributes, p.name, p.attributes \
+               from leaf t left join leaf p on p.id = t.parent and not p.deleted \
+               where t.project = $1 and t.type = $2 and not t.deleted and t.depth >= $3 \
+               and (t.path_folded = $4 or substr(t.path_folded, 1, cast($5 as integer)) = $6) \
+               and lower(t.name) like $7 escape '\\' order by t.name, t.id";
+    let values = values![project, type_id, min_level, path, length, inside, pattern];
+    let rows = tx.rows(sql, &values).await?;
+    rows.into_iter()
+        .map(|mut row| {
+            let (name, attributes) = (row.take()?, document(row.take()?));
+            let above: Option<String> = row.take()?;
+            let parent =
+                above.map(|name| Ok::<_, crate::error::Error>((name, document(row.take()?))));
+            Ok(Candidate {
+                name,
+                attributes,
+                parent: parent.transpose()?,
+            })
+        })
+        .collect()
+}
