@@ -160,7 +160,7 @@ async fn rest(api: &Arc<Api>, request: Request, path: &str, request_id: &str) ->
     };
     match perform(api, operation, request, decoded).await {
         Ok(response) => response,
-        Err(error) => problem::response(&error, request_id),
+        Err(error) => problem::answer(&error, request_id, operation.notice),
     }
 }
 

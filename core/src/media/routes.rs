@@ -7,6 +7,7 @@ use super::read::{self, Presigning};
 use super::types::{MediaPatch, NewMedia};
 use super::{change, create};
 use crate::error::{Error, Result};
+use crate::export;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS};
 
@@ -121,6 +122,14 @@ async fn list_media(call: Call) -> Result<Answer> {
     }
     match fields {
         Some(fields) => Answer::list(read::pick(rows, &fields)?),
+        None if call.format() == Some("csv") => {
+            let mut lines = Vec::new();
+            for row in rows {
+                serde_json::to_writer(&mut lines, &row)?;
+                lines.push(b'\n');
+            }
+            Ok(Answer::items(export::replace_ids(&call.cx, &lines).await?))
+        }
         None => Answer::list(rows),
     }
 }
