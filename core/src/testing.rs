@@ -31,6 +31,10 @@ pub struct Station {
 impl Station {
     /// Starts on SQLite, or in a database of its own on the PostgreSQL server that
     /// `TRANSECT_TEST_DATABASE_URL` names.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no settings to name a server in"
+    )]
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match std::env::var("TRANSECT_TEST_DATABASE_URL") {

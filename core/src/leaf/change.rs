@@ -1,6 +1,7 @@
 //! Making, changing and deleting leaves.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::filter::{Filter, IdQuery, select};
 use super::read::visible;
@@ -38,13 +39,13 @@ pub(super) async fn create(
                 let mut leaves = Vec::with_capacity(news.len());
                 for (id, new) in (first..).zip(news) {
                     check_name(&new.name)?;
-                    if !types.contains_key(&new.r#type) {
+                    if let Entry::Vacant(unknown) = types.entry(new.r#type) {
                         entity_type::service::get(tx, Kind::Leaf, new.r#type).await?;
-                        types.insert(new.r#type, definitions(tx, new.r#type).await?);
+                        unknown.insert(definitions(tx, new.r#type).await?);
                     }
                     let parent = new.parent.filter(|parent| *parent != -1);
-                    if !parents.contains_key(&parent) {
-                        parents.insert(parent, above(tx, project, parent).await?);
+                    if let Entry::Vacant(unknown) = parents.entry(parent) {
+                        unknown.insert(above(tx, project, parent).await?);
                     }
                     let of = &types[&new.r#type];
                     leaves.push(Leaf {
@@ -186,8 +187,8 @@ async fn write(
 ) -> Result<()> {
     let mut types: HashMap<i64, Definitions> = HashMap::new();
     for leaf in after {
-        if !types.contains_key(&leaf.r#type) {
-            types.insert(leaf.r#type, definitions(tx, leaf.r#type).await?);
+        if let Entry::Vacant(unknown) = types.entry(leaf.r#type) {
+            unknown.insert(definitions(tx, leaf.r#type).await?);
         }
         store::update(tx, leaf, stamp).await?;
     }
@@ -287,8 +288,8 @@ pub(super) async fn remove_all(
 async fn take_away(tx: &mut Tx, stamp: &Stamp, project: i64, gone: &[Leaf]) -> Result<()> {
     let mut types: HashMap<i64, Definitions> = HashMap::new();
     for leaf in gone {
-        if !types.contains_key(&leaf.r#type) {
-            types.insert(leaf.r#type, definitions(tx, leaf.r#type).await?);
+        if let Entry::Vacant(unknown) = types.entry(leaf.r#type) {
+            unknown.insert(definitions(tx, leaf.r#type).await?);
         }
         store::set_deleted(tx, leaf.id, stamp).await?;
     }

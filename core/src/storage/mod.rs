@@ -17,6 +17,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod types;
+mod upload;
 
 pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::service;
+use super::upload;
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 
@@ -39,14 +39,14 @@ pub fn operations() -> Vec<Operation> {
 async fn upload_info(call: Call) -> Result<Answer> {
     let project = call.id("project");
     let query = call.query()?;
-    let info = service::upload_info(&call.cx, call.actor()?, &call.origin, project, query).await?;
+    let info = upload::upload_info(&call.cx, call.actor()?, &call.origin, project, query).await?;
     Answer::json(&info)
 }
 
 async fn complete(mut call: Call) -> Result<Answer> {
     let completion = call.body()?;
     let project = call.id("project");
-    let key = service::complete(&call.cx, call.actor()?, project, completion).await?;
+    let key = upload::complete(&call.cx, call.actor()?, project, completion).await?;
     Answer::message(format!("Upload completion for {key} successful!"))
 }
 
@@ -61,6 +61,6 @@ async fn download_info(mut call: Call) -> Result<Answer> {
     let project = call.id("project");
     let actor = call.actor()?;
     let links =
-        service::download_info(&call.cx, actor, &call.origin, project, expiration, request).await?;
+        upload::download_info(&call.cx, actor, &call.origin, project, expiration, request).await?;
     Answer::list(links)
 }

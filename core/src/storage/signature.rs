@@ -132,7 +132,7 @@ impl Credentials {
         method: &str,
         host: &str,
         path: &str,
-        query: &mut Vec<(String, String)>,
+        query: &mut [(String, String)],
         at: &str,
     ) -> String {
         query.sort();
@@ -214,7 +214,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The bytes of hexadecimal characters.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::key::{Owner, UPLOADS};
+use super::key::UPLOADS;
 use super::types::{Object, Part, Place};
 use crate::database::{Row, Tx};
 use crate::error::{Error, Result};
@@ -205,16 +205,6 @@ pub async fn remove_multipart(tx: &mut Tx, id: &str) -> Result<()> {
     tx.execute("delete from multipart_upload where id = $1", &values![id])
         .await?;
     Ok(())
-}
-
-/// Whose keys a project's are.
-pub async fn owner(tx: &mut Tx, project: i64) -> Result<Option<Owner>> {
-    let sql = "select organization from project where id = $1";
-    let found: Option<i64> = tx.scalar(sql, &values![project]).await?;
-    Ok(found.map(|organization| Owner {
-        organization,
-        project,
-    }))
 }
 
 /// Whether a project has this media.
