@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::{config, id, values};
 
 /// The host that requests name.
-pub const HOST: &str = "station.test:8080";
+pub const HOST: &str = "station.localhost:8080";
 /// The organization of the project.
 pub const ORGANIZATION: i64 = 7;
 
