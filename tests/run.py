@@ -35,6 +35,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or CACHE / "transect-ta
 RUNNERS = ("rust", "page", "sqlite", "postgres", "browser")
 SOAK_ROUNDS = "200"
 RUNNER_SECS = 3600
+PAGE_SECS = 600
 STOP_SECS = 20
 
 
@@ -161,7 +162,7 @@ def postgres():
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
     programs = max(programs, key=lambda path: [int(number) for number in re.findall(r"\d+", str(path))])
     owner = unprivileged()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="transect-pg-", dir="/tmp"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="pg-for-tests-", dir="/tmp"))
     server = None
     try:
         if owner:
@@ -216,11 +217,11 @@ def rust(environment, url):
 def page(environment):
     """The types of the page, counted as one test, and its unit tests."""
     folder = ROOT / "ui" / "web"
-    code, _ = run(["npm", "run", "--silent", "check"], folder, environment)
+    code, _ = run(["npm", "run", "--silent", "check"], folder, environment, PAGE_SECS)
     with tempfile.TemporaryDirectory() as scratch:
         file = pathlib.Path(scratch) / "vitest.json"
         words = ["npm", "test", "--silent", "--", "--reporter=default", "--reporter=json", f"--outputFile.json={file}"]
-        unit_code, _ = run(words, folder, environment)
+        unit_code, _ = run(words, folder, environment, PAGE_SECS)
         found = json.loads(file.read_text()) if file.exists() else {}
     counts = checked(unit_code, Counts(found.get("numPassedTests", 0), found.get("numFailedTests", 0), found.get("numPendingTests", 0)))
     if code == 0:

@@ -29,4 +29,5 @@ pub mod storage;
 #[cfg(test)]
 mod testing;
 pub mod time;
+pub mod transcode;
 pub mod version;

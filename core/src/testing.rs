@@ -41,7 +41,12 @@ impl Station {
             Ok(server) => postgres(&server).await,
             Err(_) => "sqlite:".into(),
         };
-        let settings = config::read(None, [], &[("database.url", url)]).unwrap();
+        // A station of the network answers to any name, also to the one that tests use.
+        let flags = [
+            ("database.url", url),
+            ("server.listen", "0.0.0.0:8080".into()),
+        ];
+        let settings = config::read(None, [], &flags).unwrap();
         let cx = Context::open(settings, folder.path().into()).await.unwrap();
         let user = NewUser {
             username: "owner".into(),

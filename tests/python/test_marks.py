@@ -64,7 +64,7 @@ def test_delete_leaves_a_tombstone(admin, scene):
     first, = scene.add({})
     row = admin.get_localization(first)
     response = admin.delete_localization(first)
-    assert response.message == f"Localization {row.version}/{row.elemental_id}@@1 successfully deleted!"
+    assert response.message == f"Localization {row.version}/{row.elemental_id}@@{row.mark} successfully deleted!"
     assert scene.found() == []
     assert marks(scene) == [(first, 0, False), (response.id, 1, True)]
     assert scene.found(show_deleted=1) == [response.id]

@@ -231,7 +231,7 @@ def test_client_types_results_and_reuses_the_document(station, admin, project, m
 def test_old_generated_clients_find_the_generic_components(schema):
     names = schema["components"]["schemas"]
     assert {"CreateResponse", "CreateListResponse", "MessageResponse", "BadRequestResponse", "NotFoundResponse", "Token",
-            "Credentials", "AttributeType", "AttributeOperationSpec", "FloatArrayQuery", "MediaFiles", "VideoDefinition",
-            "AlgorithmUpdateSpec"} <= set(names)
+            "Credentials", "AttributeType", "AttributeOperationSpec", "FloatArrayQuery", "MediaFiles",
+            "VideoDefinition"} <= set(names)
     for generic in ("CreateResponse", "CreateListResponse"):
         assert {"message", "id"} <= set(names[generic]["properties"])

@@ -164,7 +164,6 @@ def test_relations(admin, scene):
     assert numbers(scene, nested("$related_media", leaf("Camera", "eq", "bow"))) == [0, 2, 4]
     assert numbers(scene, nested("$track_membership", leaf("Sure", "eq", True))) == [0, 2]
     assert numbers(scene, nested("$coincident_states", leaf("Kind", "eq", "landing"))) == [3]
-    assert numbers(scene, nested("$coincident_localizations", leaf("Stage", "eq", "egg"))) == [0]
     media = admin.get_media_list(scene.project, encoded_search=encoded(
         leaf("$related_localizations", "search", leaf("Stage", "eq", "larva"))))
     assert ids(media) == [scene.videos[1]]
@@ -174,6 +173,14 @@ def test_relations(admin, scene):
     refused(400, admin.get_media_list, scene.project, encoded_search=encoded(
         leaf("$track_membership", "search", leaf("Sure", "eq", True))))
     refused(400, admin.get_localization_list, scene.project, encoded_search=encoded(leaf("$related_media", "eq", 1)))
+
+
+def test_coincident_localizations(admin, project):
+    scene = Scene(admin, project, videos=2)
+    egg, beside, _, _ = scene.add({"frame": 5, "attributes": {"Stage": "egg"}}, {"frame": 5}, {"frame": 6},
+                                  {"frame": 5, "media_id": scene.videos[1]})
+    found = scene.search(leaf("$coincident_localizations", "search", leaf("Stage", "eq", "egg")))
+    assert set(found) - {egg} == {beside}
 
 
 def test_related_attributes(admin, scene):

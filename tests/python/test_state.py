@@ -142,7 +142,7 @@ def test_delete(admin, scene):
     track, members = scene.track([1])
     row = scene.state(track)
     response = admin.delete_state(track)
-    assert response.message == f"State {row.version}/{row.elemental_id}@@1 successfully deleted!"
+    assert response.message == f"State {row.version}/{row.elemental_id}@@{row.mark} successfully deleted!"
     assert scene.states() == []
     assert scene.states(show_deleted=1) == [response.id]
     assert scene.found() == members

@@ -192,7 +192,7 @@ def test_patch_merges_and_put_replaces(admin, scene):
     admin.replace_attribute_type(scene.box_type, attribute_type_update={
         "entity_type": "LocalizationType", "current_name": "Count", "attribute_type_update": {"name": "Count", "dtype": "int"}})
     replaced = definition(admin, scene.box_type, "Count")
-    assert "minimum" not in replaced and replaced["description"] == ""
+    assert "minimum" not in replaced and replaced.get("description", "") == ""
 
 
 def test_deleting_an_attribute_takes_its_values(admin, scene):

@@ -39,9 +39,7 @@ pub fn gif(
         frame.delay = (delay_secs * 100.0).round().clamp(0.0, f64::from(u16::MAX)) as u16;
         encoder.write_frame(&frame).map_err(invalid)?;
     }
-    let bytes = encoder
-        .into_inner()
-        .map_err(|error| invalid(error.into()))?;
+    let bytes = encoder.into_inner().map_err(invalid)?;
     Ok(Encoded {
         bytes,
         width: width.into(),

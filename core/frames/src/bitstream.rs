@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn reads_random_access_from_bytes() {
         let record = [1, 0x64, 0, 40, 0xff];
-        let cases: [(&str, &[u8], &[u8], Option<bool>); 9] = [
+        type Case<'a> = (&'a str, &'a [u8], &'a [u8], Option<bool>);
+        let cases: [Case; 9] = [
             ("h264", &record, &[0, 0, 0, 2, 0x65, 0x88], Some(true)),
             ("h264", &record, &[0, 0, 0, 2, 0x41, 0x9a], Some(false)),
             (

@@ -176,25 +176,13 @@ pub fn tick(time_base: Fraction, rate: Option<Fraction>) -> i64 {
 mod tests {
     use super::*;
 
-    fn packet(pts: Option<i64>, dts: i64, flags: Flags) -> Scanned {
-        Scanned {
-            position: Some(0),
-            size: 1,
-            pts,
-            dts: Some(dts),
-            duration: 0,
-            flags,
-            corrupt: false,
-        }
-    }
-
     #[test]
     fn orders_by_time_and_hides_what_is_edited_out() {
         let packets = [
-            packet(Some(0), -2, Flags(Flags::KEY.0 | Flags::EDITED_OUT.0)),
-            packet(Some(3), -1, Flags::default()),
-            packet(Some(1), 0, Flags::default()),
-            packet(Some(2), 1, Flags::default()),
+            Scanned::sample(Some(0), -2, Flags(Flags::KEY.0 | Flags::EDITED_OUT.0)),
+            Scanned::sample(Some(3), -1, Flags::default()),
+            Scanned::sample(Some(1), 0, Flags::default()),
+            Scanned::sample(Some(2), 1, Flags::default()),
         ];
         let order = by_time("mov,mp4", false, &packets).unwrap();
         assert_eq!(order, [2, 3, 1]);
@@ -223,10 +211,10 @@ mod tests {
     fn finds_leading_frames() {
         // Display order: P0, B1, B2, I3: the B pictures follow the I picture in the file.
         let packets = [
-            packet(Some(0), 0, Flags::KEY),
-            packet(Some(3), 1, Flags::KEY),
-            packet(Some(1), 2, Flags::default()),
-            packet(Some(2), 3, Flags::default()),
+            Scanned::sample(Some(0), 0, Flags::KEY),
+            Scanned::sample(Some(3), 1, Flags::KEY),
+            Scanned::sample(Some(1), 2, Flags::default()),
+            Scanned::sample(Some(2), 3, Flags::default()),
         ];
         let tables = tables(&packets, &[0, 2, 3, 1], &HashSet::new(), 1);
         let leading: Vec<bool> = tables
@@ -240,9 +228,9 @@ mod tests {
     #[test]
     fn makes_up_times_when_there_are_none() {
         let packets = [
-            packet(None, 0, Flags::KEY),
-            packet(None, 1, Flags::default()),
-            packet(None, 2, Flags::default()),
+            Scanned::sample(None, 0, Flags::KEY),
+            Scanned::sample(None, 1, Flags::default()),
+            Scanned::sample(None, 2, Flags::default()),
         ];
         let tables = tables(&packets, &[0, 2, 1], &HashSet::new(), 1);
         assert_eq!(

@@ -97,37 +97,40 @@ impl Reader {
         else {
             return Ok(());
         };
-        let near = input.is_some() && (*next..*next + READ_ON).contains(&ordinal);
-        if !near {
-            let opened = Input::open(&self.path).map_err(|error| error.to_string())?;
-            let input = input.insert(Box::new(opened));
-            *next = 0;
+        let open = || Input::open(&self.path).map_err(|error| error.to_string());
+        let input = match input {
+            Some(input) => input,
+            None => {
+                *next = 0;
+                input.insert(Box::new(open()?))
+            }
+        };
+        let mut sought = false;
+        if !(*next..*next + READ_ON).contains(&ordinal) {
             let key = self.places[..=ordinal]
                 .iter()
                 .rposition(|place| place.key)
-                .filter(|&key| key > READ_ON);
-            if let Some(key) = key {
-                if let Some(found) = seek(input, &self.places, key, *seeks_bytes, packet)? {
-                    *next = found + 1;
-                    if found == ordinal {
-                        return Ok(());
-                    }
-                } else {
-                    *input = Box::new(Input::open(&self.path).map_err(|error| error.to_string())?);
+                .unwrap_or(0);
+            if let Some(found) = seek(input, &self.places, key, *seeks_bytes, packet)? {
+                (*next, sought) = (found + 1, true);
+                if found == ordinal {
+                    return Ok(());
                 }
+            } else {
+                (**input, *next) = (open()?, 0);
             }
         }
-        let Some(input) = input else { return Ok(()) };
         while *next <= ordinal {
-            if !input.read(packet).map_err(|error| error.to_string())? {
-                return Err(format!("the file ends before packet {ordinal}"));
-            }
-            if packet.bytes().len() != self.places[*next].size as usize {
-                let at = *next;
-                *next = usize::MAX - READ_ON;
+            let more = input.read(packet).map_err(|error| error.to_string())?;
+            if more && packet.bytes().len() == self.places[*next].size as usize {
+                *next += 1;
+            } else if sought {
+                // What follows the seek is not what a reading from the beginning gives.
+                (**input, *next, sought) = (open()?, 0, false);
+            } else {
+                let at = std::mem::replace(next, usize::MAX - READ_ON);
                 return Err(format!("packet {at} is not the one that was indexed"));
             }
-            *next += 1;
         }
         Ok(())
     }

@@ -17,7 +17,10 @@ const COMPARE_EVERY: usize = 16;
 /// A packet as the demuxer gives it.
 #[derive(Debug, Clone, Copy)]
 pub struct Scanned {
+    /// Of the payload with direct access, else as the demuxer counts.
     pub position: Option<u64>,
+    /// What the container puts before the payload.
+    header_bytes: u64,
     pub size: u32,
     pub pts: Option<i64>,
     pub dts: Option<i64>,
@@ -25,6 +28,24 @@ pub struct Scanned {
     pub flags: Flags,
     /// The demuxer noticed that bytes are missing.
     pub corrupt: bool,
+}
+
+impl Scanned {
+    /// A packet of one byte without anything special, for tests.
+    #[cfg(test)]
+    pub fn sample(pts: Option<i64>, dts: i64, flags: Flags) -> Self {
+        let (position, dts) = (Some(0), Some(dts));
+        Scanned {
+            position,
+            header_bytes: 0,
+            size: 1,
+            pts,
+            dts,
+            duration: 0,
+            flags,
+            corrupt: false,
+        }
+    }
 }
 
 /// All packets of a stream.
@@ -62,7 +83,7 @@ pub fn scan(
             scan.first = bytes.to_vec();
         }
         if scan.access == Access::Direct {
-            let whole = key || scan.packets.len() % COMPARE_EVERY == 0;
+            let whole = key || scan.packets.len().is_multiple_of(COMPARE_EVERY);
             let found = match (packet.position(), &file) {
                 (Some(position), Some(file)) if !packet.reconfigures() && !bytes.is_empty() => {
                     payload_offset(file, position, bytes, header_bytes, whole)
@@ -79,9 +100,8 @@ pub fn scan(
             flags.insert(Flags::EDITED_OUT);
         }
         scan.packets.push(Scanned {
-            position: packet
-                .position()
-                .map(|position| position + header_bytes as u64),
+            position: packet.position(),
+            header_bytes: header_bytes as u64,
             size: bytes.len() as u32,
             pts: packet.pts(),
             dts: packet.dts(),
@@ -91,6 +111,13 @@ pub fn scan(
         });
         if image {
             break;
+        }
+    }
+    if scan.access == Access::Direct {
+        for packet in &mut scan.packets {
+            packet.position = packet
+                .position
+                .map(|position| position + packet.header_bytes);
         }
     }
     Ok(scan)

@@ -22,6 +22,8 @@ pub struct Session {
     next: Option<usize>,
     /// Where the decoder started.
     start: usize,
+    /// The last frame that came out since.
+    shown: Option<usize>,
 }
 
 impl Session {
@@ -35,6 +37,7 @@ impl Session {
             packet,
             next: None,
             start: 0,
+            shown: None,
         })
     }
 
@@ -52,28 +55,29 @@ impl Session {
         keep: &mut dyn FnMut(usize, Frame),
     ) -> Result<bool, String> {
         let target = index.frames[wanted].packet as usize;
+        let end = index.packets_end(wanted);
         let goes_on = self
             .next
-            .is_some_and(|next| next > start && self.start <= start && travel == Travel::Walk);
+            .is_some_and(|next| next > start && self.start <= start && travel == Travel::Walk)
+            && self.shown.is_none_or(|shown| shown < wanted);
         if !goes_on {
             self.decoder.reset();
             self.next = Some(start);
             self.start = start;
+            self.shown = None;
         }
         let mut found = false;
         let mut next = self.next.take().unwrap_or(start);
         // Walking, the decoder holds pictures back for as long as the stream asks for.
-        let last = match travel {
-            Travel::Jump => target,
-            Travel::Walk => {
-                (target + usize::from(index.decoder.reorder) + 2).min(index.packets.len() - 1)
-            }
+        let stop = match travel {
+            Travel::Jump => end,
+            Travel::Walk => (end + usize::from(index.decoder.reorder) + 2).min(index.packets.len()),
         };
         // Without time stamps in the file, the packets say nothing about who refers to whom.
         let skips =
             travel == Travel::Jump && !index.frames[wanted].flags.contains(Flags::SYNTHETIC);
-        while next <= last && !(found && travel == Travel::Walk) {
-            self.decoder.skip_unreferenced(skips && next != target);
+        while next < stop && !(found && travel == Travel::Walk) {
+            self.decoder.skip_unreferenced(skips && next < target);
             reader.read(next, &mut self.packet)?;
             // A packet that does not decode shows nothing; the wanted picture is missed below.
             let _ = self.decoder.send(&self.packet);
@@ -106,6 +110,7 @@ impl Session {
                     else {
                         continue;
                     };
+                    self.shown = self.shown.max(Some(frame));
                     if packet.pts >= index.packets[self.start].pts || self.start == 0 {
                         found |= frame == wanted;
                         keep(frame, picture);

@@ -104,13 +104,12 @@ pub fn ends(
     } else {
         keys.iter().rev().nth(1).copied().unwrap_or(0)
     };
-    let whole = tail <= head.end;
-    let ranges = if whole {
-        vec![0..packets.len()]
+    let (head, tail) = if tail <= head.end {
+        (0..packets.len(), None)
     } else {
-        vec![head, tail..packets.len()]
+        (head, Some(tail..packets.len()))
     };
-    for range in ranges {
+    for range in std::iter::once(head).chain(tail) {
         let decoded = decode(reader, parameters, range.clone(), &mut picture, progress)?;
         let decoded: Vec<usize> = decoded
             .into_iter()

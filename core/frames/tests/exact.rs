@@ -96,6 +96,43 @@ async fn check_packets(
     })
 }
 
+/// Decodes coded packets of an H.264 clip with ffmpeg, as a client without the file would, and returns what they show.
+async fn decode_packets(bench: &Bench, name: &str, first: u64, last: u64) -> Vec<usize> {
+    let (path, index_file) = (
+        bench.path(&format!("{name}.mp4")),
+        bench.path(&format!("{name}.index")),
+    );
+    let answer = bench
+        .workers
+        .packets(&path, &index_file, first, last)
+        .await
+        .unwrap();
+    let record = answer.description.unwrap();
+    // avcC: one sequence and one picture parameter set, each behind its size, then packets of units behind theirs.
+    let set_size = |at: usize| usize::from(record[at]) << 8 | usize::from(record[at + 1]);
+    let sequence_end = 8 + set_size(6);
+    let picture = &record[sequence_end + 3..][..set_size(sequence_end + 1)];
+    let mut stream = [
+        &[0, 0, 0, 1],
+        &record[8..sequence_end],
+        &[0, 0, 0, 1],
+        picture,
+    ]
+    .concat();
+    for packet in &answer.packets {
+        let mut rest = &packet.bytes[..];
+        while let Some((size, after)) = rest.split_first_chunk::<4>() {
+            let (unit, after) = after.split_at(u32::from_be_bytes(*size) as usize);
+            stream.extend([0, 0, 0, 1]);
+            stream.extend(unit);
+            rest = after;
+        }
+    }
+    let file = bench.path("packets.h264");
+    std::fs::write(&file, stream).unwrap();
+    shown(&file)
+}
+
 fn none(wrong: &[String]) {
     assert!(
         wrong.is_empty(),
@@ -156,6 +193,9 @@ async fn h264_in_mp4() {
         )
         .await;
     }
+    let decoded = decode_packets(&bench, "cfr", 64, 88).await;
+    assert_eq!(decoded, (60..=89).take(decoded.len()).collect::<Vec<_>>());
+    assert!(decoded.contains(&64) && decoded.contains(&88));
     let open = FrameIndex::read(&bench.path("open.index")).unwrap();
     assert!(
         open.frames.iter().any(|frame| frame.flags.0 & 2 != 0),
@@ -193,6 +233,18 @@ async fn other_containers() {
     check(&bench, &cut, &mut wrong).await;
     let cut = bench.cut(&bench.path("h264.ts"), 0.0, 0.8, "truncated.ts");
     check(&bench, &cut, &mut wrong).await;
+    // Two recordings behind one another: time starts again, and the size changes.
+    let small = bench.convert(
+        &bench.path("h264.ts"),
+        "",
+        "-vf scale=160:88 -c:v libx264 -g 30",
+        "small.ts",
+    );
+    let joined = [&bench.path("h264.ts"), &small]
+        .map(|path| std::fs::read(path).unwrap())
+        .concat();
+    std::fs::write(bench.path("joined.ts"), joined).unwrap();
+    check(&bench, &bench.path("joined.ts"), &mut wrong).await;
     let front = bench.convert(
         &bench.path("h264.flv"),
         "",

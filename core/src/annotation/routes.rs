@@ -13,6 +13,7 @@ use super::state::{NewState, State};
 use super::track::{self, End};
 use super::types::Annotation;
 use crate::error::Result;
+use crate::export;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS};
 
@@ -246,6 +247,9 @@ fn one_or_many<T: serde::de::DeserializeOwned>(call: &mut Call) -> Result<Vec<T>
 async fn list_of<T: Annotation>(call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
     let lines = read::list::<T>(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
+    if call.format() == Some("csv") {
+        return Ok(Answer::items(export::replace_ids(&call.cx, &lines).await?));
+    }
     Ok(Answer::items(lines))
 }
 

@@ -355,7 +355,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(
-            for_patch(&[species.clone()], "Box", &current, &reset).unwrap()["Species"],
+            for_patch(std::slice::from_ref(&species), "Box", &current, &reset).unwrap()["Species"],
             json!("?")
         );
         let unknown = AttributePatch {

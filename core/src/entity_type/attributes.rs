@@ -140,12 +140,12 @@ pub(super) async fn change(
                     ));
                 }
                 if mutates(&before.wire, &after.wire) {
-                    lines.push(format!(
-                        "Attribute '{}' mutated from {} to {}",
-                        after.name,
-                        before.dtype.name(),
-                        after.dtype.name()
-                    ));
+                    lines.push(if before.dtype == after.dtype {
+                        format!("Attribute '{}' mutated", after.name)
+                    } else {
+                        let (from, to) = (before.dtype.name(), after.dtype.name());
+                        format!("Attribute '{}' mutated from {from} to {to}", after.name)
+                    });
                 }
                 if lines.is_empty() {
                     return Ok(format!("Attribute '{current_name}' unchanged"));

@@ -218,7 +218,7 @@ async fn a_row_has_every_key_and_lists_are_filtered() {
             bench.project,
             one,
         );
-        assert_eq!(found.await.unwrap(), [second.clone()]);
+        assert_eq!(found.await.unwrap(), std::slice::from_ref(&second));
         let elsewhere = TypeFilter {
             media_id: vec![i64::MAX],
             ..Default::default()

@@ -2,8 +2,11 @@
 
 mod coco;
 pub mod csv;
+mod names;
 
 use std::path::{Path, PathBuf};
+
+pub use names::replace_ids;
 
 use serde::{Deserialize, Serialize};
 

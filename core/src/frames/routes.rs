@@ -9,6 +9,7 @@ use transect_frame_client::{
     ComposeRequest, Format, Fraction, Layout, Packets, Picture, Roi, Size,
 };
 
+use super::notice;
 use super::service::{self, Wanted};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Operation};
@@ -26,7 +27,8 @@ pub fn operations() -> Vec<Operation> {
         Operation::get("/rest/GetFrame/{id}", "GetFrame", get_frame)
             .about("Render one or several frames of a media.")
             .query("frames: [int<0..>]=[0], tile: string, roi: string, force_scale: string, animate: int<0..15>, quality: int<0..>")
-            .binary("image/*", &["png", "jpg", "gif", "mp4"]),
+            .binary("image/*", &["png", "jpg", "gif", "mp4"])
+        .refused_with(notice::png),
         Operation::get("/rest/FrameIndex/{id}", "GetFrameIndex", frame_index)
             .about("The frame index of a media: which pictures it has, when they show, where decoding can start.")
             .answers("FrameIndex"),
@@ -79,26 +81,11 @@ fn by(text: &str, parameter: &str) -> Result<(u32, u32)> {
         .ok_or_else(|| Error::invalid(format!("Query parameter error: {parameter}")))
 }
 
-/// Errors are pictures here, so that an `<img>` shows them.
 async fn get_frame(call: Call) -> Result<Answer> {
-    match rendered(&call).await {
-        Ok(answer) => Ok(answer),
-        Err(error) => {
-            let status = match &error {
-                Error::NotFound(_) => StatusCode::NOT_FOUND,
-                Error::Invalid { .. } => StatusCode::BAD_REQUEST,
-                _ => return Err(error),
-            };
-            Ok(Answer::bytes("image/png", super::notice::png(&error)).status(status))
-        }
-    }
-}
-
-async fn rendered(call: &Call) -> Result<Answer> {
     let query: FrameQuery = call.query()?;
     let (actor, id) = (call.actor()?, call.id("id"));
     let modified_at = service::modified_at(&call.cx, actor, id).await?;
-    if not_modified(call, modified_at) {
+    if not_modified(&call, modified_at) {
         return Ok(Answer::bytes("image/png", Vec::new()).status(StatusCode::NOT_MODIFIED));
     }
     if query.frames.is_empty() || query.frames.len() > MOST_FRAMES {
@@ -116,7 +103,7 @@ async fn rendered(call: &Call) -> Result<Answer> {
     };
     let animate = query.animate.filter(|rate| *rate > 0);
     let picture = if query.frames.len() == 1 && animate.is_none() && query.tile.is_none() {
-        let format = format(call, Format::Png);
+        let format = format(&call, Format::Png);
         if format == Format::Mp4 {
             return Err(Error::invalid("format=mp4 needs animate"));
         }
@@ -154,7 +141,7 @@ async fn rendered(call: &Call) -> Result<Answer> {
                 Format::Png,
             ),
         };
-        let format = format(call, fallback);
+        let format = format(&call, fallback);
         let frames = query.frames;
         service::compose(&call.cx, actor, id, |source, index_file| ComposeRequest {
             source: source.to_owned(),

@@ -220,11 +220,18 @@ pub(super) async fn packets(
 ) -> Result<Packets> {
     let source = ready(cx, actor, id).await?;
     let path = source::file(cx, &source).await?;
-    Ok(cx
+    let found = cx
         .frames
         .workers
         .packets(&path, &cx.frames.index_file(id), first, last)
-        .await?)
+        .await?;
+    let shown = i64::try_from(first).unwrap_or(i64::MAX);
+    if !found.packets.iter().any(|packet| packet.frame >= shown) {
+        return Err(Error::invalid(format!(
+            "frame {first} is beyond the end of media {id}"
+        )));
+    }
+    Ok(found)
 }
 
 /// When a media's pictures last changed, in UTC milliseconds, for conditional requests.

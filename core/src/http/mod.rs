@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
     account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
-    project, section, storage, version,
+    project, section, storage, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -50,6 +50,7 @@ pub fn operations() -> Vec<Operation> {
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),
+        transcode::routes::operations(),
         journal::routes::operations(),
     ]
     .concat()
@@ -159,7 +160,7 @@ async fn rest(api: &Arc<Api>, request: Request, path: &str, request_id: &str) ->
     };
     match perform(api, operation, request, decoded).await {
         Ok(response) => response,
-        Err(error) => problem::response(&error, request_id),
+        Err(error) => problem::answer(&error, request_id, operation.notice),
     }
 }
 

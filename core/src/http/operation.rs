@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 
 use super::call::{Answer, Call};
 use super::shape::{Field, Shape, parse, parse_fields};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Answer>> + Send + Sync>;
 
@@ -35,8 +35,12 @@ pub struct Operation {
     pub(super) binary: Option<&'static str>,
     pub(super) formats: &'static [&'static str],
     pub(super) open: bool,
+    pub(super) notice: Option<Notice>,
     pub(super) handler: Handler,
 }
+
+/// A PNG that says what went wrong.
+type Notice = fn(&Error) -> Vec<u8>;
 
 impl Operation {
     fn new<F, W>(method: &'static str, path: &'static str, id: &'static str, handler: F) -> Self
@@ -58,6 +62,7 @@ impl Operation {
             binary: None,
             formats: TEXT_FORMATS,
             open: false,
+            notice: None,
             handler: Arc::new(move |call| handler(call).boxed()),
         }
     }
@@ -155,6 +160,12 @@ impl Operation {
     pub fn binary(mut self, media_type: &'static str, formats: &'static [&'static str]) -> Self {
         self.binary = Some(media_type);
         self.formats = formats;
+        self
+    }
+
+    /// Refusals are pictures too, so that whatever shows the answer shows the reason.
+    pub fn refused_with(mut self, notice: Notice) -> Self {
+        self.notice = Some(notice);
         self
     }
 

@@ -18,6 +18,22 @@ use serde_json::json;
 
 use crate::error::{Chain, Error};
 
+/// The response for an error of an operation, which may want refusals as pictures.
+pub(super) fn answer(
+    error: &Error,
+    request_id: &str,
+    notice: Option<fn(&Error) -> Vec<u8>>,
+) -> Response {
+    let response = response(error, request_id);
+    match notice {
+        Some(picture) if response.status().is_client_error() => {
+            let kind = [(axum::http::header::CONTENT_TYPE, "image/png")];
+            (response.status(), kind, picture(error)).into_response()
+        }
+        _ => response,
+    }
+}
+
 /// The response for an error.
 pub(super) fn response(error: &Error, request_id: &str) -> Response {
     let (status, code) = match error {

@@ -79,6 +79,80 @@ pub(super) async fn create(
     Ok(Made { media: made })
 }
 
+/// An uploaded video that becomes a media.
+#[derive(Debug, Clone)]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the component TranscodeSpec describes them"
+)]
+pub struct Upload {
+    pub type_id: i64,
+    pub name: String,
+    pub md5: String,
+    pub gid: String,
+    pub uid: String,
+    pub url: String,
+    pub section: Option<String>,
+    pub section_id: Option<i64>,
+    pub attributes: Option<Map<String, Json>>,
+    /// An existing media that gets the file, in place of a new one.
+    pub media: Option<i64>,
+}
+
+/// Makes a media of an uploaded video, or gives an existing one its file.
+pub(super) async fn add_upload(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    upload: Upload,
+) -> Result<Media> {
+    let key = uploaded(cx, &upload.url)?;
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    let media = cx
+        .database
+        .write(move |tx| {
+            Box::pin(async move {
+                project::access(tx, &actor, project, Level::Transfer).await?;
+                let of =
+                    entity_type::service::of_project(tx, Kind::Media, [upload.type_id], project)
+                        .await?;
+                if of[&upload.type_id].dtype != "video" {
+                    return Err(Error::invalid(
+                        "Transcodes are for video types; images go to Medias.",
+                    ));
+                }
+                let new = NewMedia {
+                    r#type: upload.type_id,
+                    name: upload.name,
+                    md5: upload.md5,
+                    gid: Some(upload.gid),
+                    uid: Some(upload.uid),
+                    section: upload.section,
+                    section_id: upload.section_id,
+                    attributes: upload.attributes,
+                    ..NewMedia::default()
+                };
+                let Some(existing) = upload.media else {
+                    let (media, _) = one(tx, &stamp, &actor, project, new, Some(key)).await?;
+                    let changes = journal::Change::created(media.id, &media)?;
+                    journal::record(tx, &stamp, Some(project), "media", changes).await?;
+                    return Ok(media);
+                };
+                let (before, _) =
+                    super::read::visible(tx, &actor, existing, Level::Transfer).await?;
+                let mut media = attach(tx, project, before.clone(), &new, Some(key)).await?;
+                (media.gid, media.uid) = (new.gid, new.uid);
+                store::update(tx, &media).await?;
+                let changes = journal::Change::updated(existing, &before, &media)?;
+                journal::record(tx, &stamp, Some(project), "media", changes).await?;
+                Ok(media)
+            })
+        })
+        .await?;
+    cx.indexing.notify_one();
+    Ok(media)
+}
+
 /// The stored object behind a link of this station.
 fn uploaded(cx: &Context, url: &str) -> Result<String> {
     storage::key_of_link(cx, url).ok_or_else(|| {

@@ -16,5 +16,6 @@ pub mod source;
 mod store;
 mod types;
 
+pub use create::Upload;
 pub use filter::Filter;
 pub use types::Media;

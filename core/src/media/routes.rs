@@ -7,6 +7,7 @@ use super::read::{self, Presigning};
 use super::types::{MediaPatch, NewMedia};
 use super::{change, create};
 use crate::error::{Error, Result};
+use crate::export;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS};
 
@@ -15,7 +16,7 @@ const SHAPING: &str = "fields: string, presigned: int<1..604800>, no_cache: bool
      presign_only: [enum(thumbnail|thumbnail_gif|streaming|archival|audio|image|attachment)]";
 
 /// The query parameters that select media, in the compact notation.
-pub(super) fn filter_parameters() -> String {
+pub(crate) fn filter_parameters() -> String {
     [
         PARAMETERS,
         ATTRIBUTE_PARAMETERS,
@@ -121,6 +122,14 @@ async fn list_media(call: Call) -> Result<Answer> {
     }
     match fields {
         Some(fields) => Answer::list(read::pick(rows, &fields)?),
+        None if call.format() == Some("csv") => {
+            let mut lines = Vec::new();
+            for row in rows {
+                serde_json::to_writer(&mut lines, &row)?;
+                lines.push(b'\n');
+            }
+            Ok(Answer::items(export::replace_ids(&call.cx, &lines).await?))
+        }
         None => Answer::list(rows),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use super::create::Upload;
 use super::filter::{Filter, IdQuery, select};
 use super::store;
 use super::types::Media;
 use crate::account::Actor;
+use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::project::Level;
@@ -14,6 +16,31 @@ use crate::query::Schema;
 /// A media that the actor may use this much, with its project. Errors: `NotFound`, `Forbidden`.
 pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<(Media, i64)> {
     super::read::visible(tx, actor, id, level).await
+}
+
+/// Makes a media of an uploaded video, or gives an existing one its file.
+///
+/// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for a type that is no video.
+pub async fn add_upload(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    upload: Upload,
+) -> Result<Media> {
+    super::create::add_upload(cx, actor, project, upload).await
+}
+
+/// The media of a project that a filter selects.
+pub async fn selected(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Vec<Media>> {
+    let schema = Schema::load(tx, project).await?;
+    let selection = select(tx, &schema, project, filter, &IdQuery::default()).await?;
+    store::list(tx, &selection, None).await
+}
+
+/// The newest media of an upload.
+pub async fn find_uid(tx: &mut Tx, uid: &str) -> Result<Option<i64>> {
+    let sql = "select id from media where uid = $1 and not deleted order by id desc limit 1";
+    tx.scalar(sql, &crate::values![uid]).await
 }
 
 /// Checks that media exist in the project. Errors: `Invalid`, naming the first that does not.

@@ -4,11 +4,14 @@
 //! everything it holds except its media, which stay behind without a project.
 
 mod members;
+mod picture;
 mod removal;
 pub mod routes;
 pub mod service;
 mod statistics;
 mod store;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use service::access;

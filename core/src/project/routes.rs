@@ -1,6 +1,6 @@
 //! Routes of projects and memberships.
 
-use super::{members, service};
+use super::{members, picture, service};
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 
@@ -58,7 +58,11 @@ pub fn operations() -> Vec<Operation> {
 }
 
 async fn list(call: Call) -> Result<Answer> {
-    Answer::list(service::list(&call.cx, call.actor()?, call.query()?).await?)
+    let mut projects = service::list(&call.cx, call.actor()?, call.query()?).await?;
+    for project in &mut projects {
+        picture::link(&call.cx, call.actor()?, &call.origin, project).await;
+    }
+    Answer::list(projects)
 }
 
 async fn create(mut call: Call) -> Result<Answer> {
@@ -69,18 +73,17 @@ async fn create(mut call: Call) -> Result<Answer> {
 }
 
 async fn get(call: Call) -> Result<Answer> {
-    Answer::json(&service::get(&call.cx, call.actor()?, call.id("id")).await?)
+    let mut project = service::get(&call.cx, call.actor()?, call.id("id")).await?;
+    picture::link(&call.cx, call.actor()?, &call.origin, &mut project).await;
+    Answer::json(&project)
 }
 
 async fn update(mut call: Call) -> Result<Answer> {
     let patch = call.body()?;
     let id = call.id("id");
-    let changed = service::update(&call.cx, call.actor()?, id, patch).await?;
-    Answer::json(&serde_json::json!({
-        "message": format!("Project {id} updated successfully!"),
-        "id": id,
-        "object": changed,
-    }))
+    let mut changed = service::update(&call.cx, call.actor()?, id, patch).await?;
+    picture::link(&call.cx, call.actor()?, &call.origin, &mut changed).await;
+    Answer::created(format!("Project {id} updated successfully!"), id, &changed)
 }
 
 async fn remove(call: Call) -> Result<Answer> {

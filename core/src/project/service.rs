@@ -4,7 +4,7 @@ use serde_json::Map;
 
 pub use super::members::{default_version, forget_version};
 use super::types::{Level, NewProject, Project, ProjectFilter, ProjectPatch};
-use super::{members, removal, statistics, store};
+use super::{members, picture, removal, statistics, store};
 use crate::account::Actor;
 use crate::attribute::{self, Kind};
 use crate::context::Context;
@@ -12,7 +12,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change};
 use crate::organization::{self, Role};
-use crate::{id, version};
+use crate::{id, storage, version};
 
 /// The rights of a creator, as the original echoes them: five full bytes.
 const CREATOR_MASK: i64 = 0xff_ffff_ffff;
@@ -236,8 +236,8 @@ pub(super) async fn update(
                     check_name(tx, actor.id, &name, Some(id)).await?;
                     project.name = name;
                 }
-                if let Some(key) = patch.thumb {
-                    check_thumb(&key, &project, &actor)?;
+                if let Some(upload) = patch.thumb {
+                    let key = picture::adopt(tx, &project, &actor, &upload).await?;
                     project.thumb = Some(key);
                 }
                 if let Some(uuid) = patch.elemental_id {
@@ -258,20 +258,6 @@ pub(super) async fn update(
         .await
 }
 
-/// A picture comes from an upload that this user made for this project.
-fn check_thumb(key: &str, project: &Project, actor: &Actor) -> Result<()> {
-    let owner = [project.organization, project.id, actor.id].map(|id| id.to_string());
-    let parts: Vec<&str> = key.split('/').collect();
-    match parts.as_slice() {
-        ["_uploads", _, organization, project, user, _, ..]
-            if [*organization, *project, *user] == [&*owner[0], &*owner[1], &*owner[2]] =>
-        {
-            Ok(())
-        }
-        _ => Err(Error::forbidden()),
-    }
-}
-
 /// Removes a project; only its creator may. Media stay behind without a project.
 pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
@@ -282,10 +268,15 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
                 if before.created_by != actor.id {
                     return Err(Error::forbidden());
                 }
+                let files = store::file_keys(tx, id).await?;
+                for key in before.thumb.iter().chain(&files) {
+                    storage::remove(tx, key).await?;
+                }
                 removal::remove(tx, id).await?;
                 let changes = Change::deleted(id, &before)?;
                 journal::record(tx, &stamp, Some(id), "project", changes).await
             })
         })
-        .await
+        .await?;
+    storage::collect(cx).await
 }

@@ -159,6 +159,16 @@ pub async fn update(tx: &mut Tx, project: &Project) -> Result<()> {
     Ok(())
 }
 
+/// Keys of the stored bytes of a project's files.
+pub async fn file_keys(tx: &mut Tx, project: i64) -> Result<Vec<String>> {
+    let sql = "select path from file where project = $1 and path is not null order by id";
+    tx.rows(sql, &values![project])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
 const MEMBERSHIP: &str = "select m.id, m.project, m.account, u.username, u.first_name, u.last_name, u.email, \
      m.permission, m.default_version from membership m join account u on u.id = m.account";
 

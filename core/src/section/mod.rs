@@ -12,6 +12,8 @@ pub mod routes;
 pub mod search;
 pub mod service;
 mod store;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use service::{create_folder, find, find_by_user_sections, find_folder_by_name};

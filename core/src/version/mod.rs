@@ -6,6 +6,8 @@
 pub mod routes;
 pub mod service;
 mod store;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use service::{default_for, of_project};

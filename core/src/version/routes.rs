@@ -22,6 +22,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::patch("/rest/Version/{id}", "UpdateVersion", update)
             .about("Edit a version.")
             .body("VersionUpdate")
+            .as_given()
             .answers("MessageResponse"),
         Operation::delete("/rest/Version/{id}", "DeleteVersion", remove)
             .about("Delete a version that has no annotations left.")

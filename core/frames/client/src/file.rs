@@ -287,6 +287,7 @@ mod tests {
         assert_eq!(index.random_access_at_or_before(40), None);
         assert_eq!(index.packets_for(5..=6), 4..8);
         assert_eq!(index.packets_for(3..=4), 0..5);
+        // The last frames' packets, without the hidden one behind them, which is damaged.
         assert_eq!(index.packets_for(38..=99), 36..40);
         assert_eq!(index.packets_for(41..=99), 0..0);
     }

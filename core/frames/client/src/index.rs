@@ -201,11 +201,21 @@ impl FrameIndex {
         if last < *range.start() {
             return 0..0;
         }
-        let end = self.frames[*range.start()..=last]
-            .iter()
-            .map(|frame| frame.packet as usize + 1)
+        let end = (*range.start()..=last)
+            .map(|frame| self.packets_end(frame))
             .max();
         start..end.unwrap_or(start)
+    }
+
+    /// Ordinal after the last packet that `frame` is made of: its own, and those behind it that show nothing by themselves,
+    /// such as a second field. The frame must exist.
+    pub fn packets_end(&self, frame: usize) -> usize {
+        let rest = &self.packets[self.frames[frame].packet as usize + 1..];
+        let apart = Flags(Flags::EDITED_OUT.0 | Flags::DAMAGED.0 | Flags::KEY.0);
+        let parts = rest
+            .iter()
+            .take_while(|packet| packet.frame.is_none() && packet.flags.0 & apart.0 == 0);
+        self.frames[frame].packet as usize + 1 + parts.count()
     }
 
     /// Width and height in pixels of the upright picture, as a worker delivers it.

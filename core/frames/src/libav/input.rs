@@ -91,8 +91,10 @@ impl Input {
         unsafe { *(*self.context).streams.add(self.stream) }
     }
 
-    /// Reads the next packet of the video stream; false at the end. A read error past the first packet counts as the end, as
-    /// it does for a player: the file is cut short.
+    /// Reads the next packet of the video stream; false at the end. Damage that stops the
+    /// demuxer counts as the end, as it does for a player.
+    ///
+    /// Errors: the file system fails, or memory runs out.
     pub fn read(&mut self, packet: &mut Packet) -> Result<bool> {
         loop {
             unsafe {
@@ -101,8 +103,11 @@ impl Input {
                 if code == ffi::AVERROR(ffmpeg_next::error::EAGAIN) {
                     continue;
                 }
-                if code == ffi::AVERROR(ffmpeg_next::error::ENOMEM) {
-                    return Err(fail("read a packet", code));
+                // A disk or network that fails is no end of file: the rest may be there tomorrow.
+                let io = (*self.context).pb.as_ref().map_or(0, |stream| stream.error);
+                let io_failed = io < 0 && io != ffi::AVERROR_EOF;
+                if code < 0 && (io_failed || code == ffi::AVERROR(ffmpeg_next::error::ENOMEM)) {
+                    return Err(fail("read a packet", if io_failed { io } else { code }));
                 }
                 if code < 0 {
                     return Ok(false);

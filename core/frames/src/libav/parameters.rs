@@ -96,8 +96,7 @@ impl Parameters {
     /// True if every packet of this codec stands alone.
     pub fn intra_only(&self) -> bool {
         let descriptor = unsafe { ffi::avcodec_descriptor_get((*self.0).codec_id) };
-        !descriptor.is_null()
-            && unsafe { (*descriptor).props } & ffi::AV_CODEC_PROP_INTRA_ONLY as i32 != 0
+        !descriptor.is_null() && unsafe { (*descriptor).props } & ffi::AV_CODEC_PROP_INTRA_ONLY != 0
     }
 
     pub fn bit_rate(&self) -> Option<u64> {

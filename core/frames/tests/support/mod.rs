@@ -26,7 +26,8 @@ impl Bench {
         let workers = Workers::new(Options {
             binary: env!("CARGO_BIN_EXE_transect-frames").into(),
             processes: 2,
-            cache_bytes: 64 << 20,
+            // A dozen pictures of this size per worker: most answers have to be decoded.
+            cache_bytes: 2 << 20,
             request_timeout: Duration::from_secs(20),
         });
         Bench {

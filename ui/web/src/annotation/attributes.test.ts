@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { AttributeType } from '../api/client';
-import { check, defaultsOf, missingIn, shown } from './attributes';
+import { type Attribute, check, defaultsOf, missingIn, shown } from './attributes';
 
-const type = (dtype: AttributeType['dtype'], rest: Partial<AttributeType> = {}): AttributeType => ({ name: 'A', dtype, ...rest });
+const type = (dtype: Attribute['dtype'], rest: Partial<Attribute> = {}): Attribute => ({ name: 'A', dtype, ...rest });
 
 describe('check', () => {
   it.each([
@@ -23,7 +22,7 @@ describe('check', () => {
     [type('geopos'), '97, 10', { problem: 'Latitude is between -90 and 90' }],
     [type('float_array'), '1, 2 3', { value: [1, 2, 3] }],
   ] as const)('%j reads %j', (attribute, text, expected) => {
-    expect(check(attribute as AttributeType, text)).toEqual(expected);
+    expect(check(attribute as Attribute, text)).toEqual(expected);
   });
 });
 

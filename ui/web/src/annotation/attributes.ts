@@ -1,11 +1,19 @@
-import type { AttributeType } from '../api/client';
+import type { AttributeType, LocalizationType } from '../api/client';
 import type { Attributes, Value } from './types';
+
+/** A definition as it is used: the wire leaves even these two open. */
+export type Attribute = AttributeType & { name: string; dtype: NonNullable<AttributeType['dtype']> };
+
+/** Returns the usable definitions of a type. */
+export function attributesOf(type: LocalizationType | undefined): Attribute[] {
+  return (type?.attribute_types ?? []).filter((one): one is Attribute => one.name !== undefined && one.dtype !== undefined);
+}
 
 /** A value that fits its definition, or what is wrong with it, in words for people. */
 export type Checked = { value: Value } | { problem: string };
 
 /** Returns the definitions in the order they are shown. Negative orders are hidden. */
-export function shown(types: AttributeType[]): AttributeType[] {
+export function shown(types: Attribute[]): Attribute[] {
   return types
     .filter((type) => (type.order ?? 0) >= 0 && type.visible !== false)
     .map((type, index) => ({ type, index }))
@@ -14,7 +22,7 @@ export function shown(types: AttributeType[]): AttributeType[] {
 }
 
 /** Returns what a new annotation starts with. */
-export function defaultsOf(types: AttributeType[], now: Date): Attributes {
+export function defaultsOf(types: Attribute[], now: Date): Attributes {
   const attributes: Attributes = {};
   for (const type of types) {
     if (type.default !== undefined && type.default !== null) attributes[type.name] = type.default as Value;
@@ -24,12 +32,12 @@ export function defaultsOf(types: AttributeType[], now: Date): Attributes {
 }
 
 /** Returns the names of required attributes without a value. */
-export function missingIn(types: AttributeType[], attributes: Attributes): string[] {
+export function missingIn(types: Attribute[], attributes: Attributes): string[] {
   return types.filter((type) => type.required && isEmpty(attributes[type.name])).map((type) => type.name);
 }
 
 /** Reads what a person typed. An empty text clears the value, which only a required attribute refuses. */
-export function check(type: AttributeType, text: string): Checked {
+export function check(type: Attribute, text: string): Checked {
   const trimmed = text.trim();
   if (trimmed === '') return type.required ? { problem: `${type.name} needs a value` } : { value: null };
   switch (type.dtype) {
@@ -55,7 +63,7 @@ export function check(type: AttributeType, text: string): Checked {
   }
 }
 
-function checkNumber(type: AttributeType, text: string): Checked {
+function checkNumber(type: Attribute, text: string): Checked {
   const value = Number(text.replace(',', '.'));
   if (Number.isNaN(value)) return { problem: 'Not a number' };
   if (type.dtype === 'int' && !Number.isInteger(value)) return { problem: 'Needs a whole number' };
@@ -74,7 +82,7 @@ function checkPosition(text: string): Checked {
 }
 
 /** Returns a value as the text of its field. */
-export function textOf(type: AttributeType, value: Value | undefined): string {
+export function textOf(type: Attribute, value: Value | undefined): string {
   if (isEmpty(value)) return '';
   if (type.dtype === 'geopos' && Array.isArray(value)) return `${value[1]}, ${value[0]}`;
   if (Array.isArray(value)) return value.join(', ');

@@ -1,4 +1,5 @@
 import type { LocalizationType } from '../api/client';
+import { attributesOf } from './attributes';
 import type { Annotation } from './types';
 
 /** Returns true when every word of the query occurs in the annotation's type, attribute names or values, or frame. */
@@ -13,7 +14,7 @@ export function matches(annotation: Annotation, type: LocalizationType | undefin
 
 /** Returns what tells an annotation apart in a list: its first text or choice, else nothing. */
 export function titleOf(annotation: Annotation, type: LocalizationType | undefined): string {
-  for (const attribute of type?.attribute_types ?? []) {
+  for (const attribute of attributesOf(type)) {
     const value = annotation.attributes[attribute.name];
     if (typeof value === 'string' && value !== '' && (attribute.dtype === 'string' || attribute.dtype === 'enum')) return value;
   }

@@ -33,11 +33,17 @@ export function paintShapes(context: CanvasRenderingContext2D, annotations: Anno
     else groups.set(look.pen, { look, members: [annotation] });
   }
   const detailed = annotations.length <= DETAILED;
+  context.lineJoin = 'round';
   for (const { look, members } of groups.values()) {
+    if (detailed) {
+      // A dark rim keeps every colour apart from every picture.
+      context.strokeStyle = context.fillStyle = 'rgb(0 0 0 / 0.5)';
+      context.lineWidth = look.width_ui + 2;
+      for (const { shape } of members) stroke(context, shape, place);
+    }
     context.strokeStyle = look.colour;
     context.fillStyle = look.colour;
     context.lineWidth = look.width_ui;
-    context.lineJoin = 'round';
     for (const { shape } of members) {
       if (detailed) fill(context, shape, place, 0.09);
       stroke(context, shape, place);

@@ -4,6 +4,8 @@ import { ApiError } from '../api/transport';
 import { SaveQueue, type Sender, type Status } from './saveQueue';
 import { specOf, updateOf } from './wire';
 
+export const SIGNED_OUT = 'you are signed out';
+
 class SendFailure extends Error {
   constructor(
     message: string,
@@ -20,7 +22,7 @@ function failure(error: unknown): unknown {
   if (error.status === 507) return new SendFailure('the disk of the server is full', true);
   if (error.status >= 500 || error.status === 429) return new SendFailure(error.message, true);
   if (error.status === 401 || (error.status === 403 && /csrf|credentials|authenticat|sign|log/i.test(error.message))) {
-    return new SendFailure('you are signed out; sign in again', true);
+    return new SendFailure(SIGNED_OUT, true);
   }
   return new SendFailure(error.message, false);
 }

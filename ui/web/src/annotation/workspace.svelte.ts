@@ -1,5 +1,5 @@
 import { getLocalizationList, type Localization, type LocalizationType } from '../api/client';
-import { defaultsOf, missingIn } from './attributes';
+import { attributesOf, defaultsOf, missingIn } from './attributes';
 import { saving } from './saving.svelte';
 import { type Annotation, type Attributes, type Kind, keyOf, newElementalId, same, type Shape, type Value } from './types';
 import { type Change, type Step, UndoStack } from './undo';
@@ -162,7 +162,7 @@ export class Workspace {
 
   /** What an annotation of this type starts with: its defaults, or what was chosen for the next one. */
   nextAttributes(type: LocalizationType): Attributes {
-    return { ...defaultsOf(type.attribute_types, new Date()), ...this.#next[type.id] };
+    return { ...defaultsOf(attributesOf(type), new Date()), ...this.#next[type.id] };
   }
 
   setNextAttribute(type: LocalizationType, name: string, value: Value): void {
@@ -184,7 +184,7 @@ export class Workspace {
   }
 
   missing(annotation: Annotation): string[] {
-    return missingIn(this.typeOf(annotation)?.attribute_types ?? [], annotation.attributes);
+    return missingIn(attributesOf(this.typeOf(annotation)), annotation.attributes);
   }
 
   get undoLabel(): string | undefined {

@@ -10,6 +10,8 @@ export interface CodecConfig {
   codedWidth: number;
   codedHeight: number;
   description?: Uint8Array;
+  /** How colours are coded, where the file does not say it within the packets. */
+  colorSpace?: VideoColorSpaceInit;
 }
 
 /** Packets in the order of decoding, beginning with one that can be decoded on its own. */
@@ -19,7 +21,7 @@ export interface PacketRun {
 }
 
 interface Header {
-  config: { codec: string; codedWidth: number; codedHeight: number; description: string | null };
+  config: { codec: string; codedWidth: number; codedHeight: number; description: string | null; colorSpace?: VideoColorSpaceInit };
   packets: { frame: number; key: boolean; size: number }[];
 }
 
@@ -40,8 +42,9 @@ export function parsePackets(buffer: ArrayBuffer): PacketRun {
     offset += size;
     return { frame, key, data };
   });
-  const { codec, codedWidth, codedHeight, description } = header.config;
+  const { codec, codedWidth, codedHeight, description, colorSpace } = header.config;
   const config: CodecConfig = { codec, codedWidth, codedHeight };
+  if (colorSpace) config.colorSpace = colorSpace;
   if (description) config.description = Uint8Array.from(atob(description), (letter) => letter.charCodeAt(0));
   return { config, packets };
 }

@@ -219,7 +219,7 @@ export class Player {
       },
       onfailure: (error) => {
         if (this.#closed) return;
-        this.#usePictures(error.message);
+        this.#usePictures(error.message.replace(/\.$/, ''));
         this.#request();
       },
       ontrouble: (error) => {

@@ -20,13 +20,12 @@ export async function canDecode(codec: string | null | undefined, width: number,
   }
 }
 
-/** One pass of the decoder through a segment. `produced` is the highest frame that came out. */
+/** One pass of the decoder through a segment. `given` holds the frames that came out. */
 interface Run {
   segment: number;
   fed: number;
   /** The frame of the first packet. What the decoder shows before it lacks its references and is thrown away. */
   start: number;
-  produced: number;
   given: Set<number>;
   flushing: boolean;
   done: boolean;
@@ -104,7 +103,7 @@ export class WebCodecsSource implements PictureSource {
     if (!data) return void this.#fetch(segment);
 
     const run = this.#run;
-    const fits = run !== undefined && run.segment === segment && !run.done && run.produced < missing;
+    const fits = run !== undefined && run.segment === segment && !run.done && !run.given.has(missing);
     if (!fits && !this.#begin(segment, data)) return;
     this.#feed();
     // While this segment is decoded, get the packets of the next one.
@@ -125,7 +124,7 @@ export class WebCodecsSource implements PictureSource {
       this.#fail(error);
       return false;
     }
-    this.#run = { segment, fed: 0, start: data.packets[0]?.frame ?? 0, produced: -1, given: new Set(), flushing: false, done: false, data };
+    this.#run = { segment, fed: 0, start: data.packets[0]?.frame ?? 0, given: new Set(), flushing: false, done: false, data };
     return true;
   }
 
@@ -182,7 +181,6 @@ export class WebCodecsSource implements PictureSource {
     if (this.#closed || !run || ordinal < run.start || ordinal < 0) return frame.close();
     this.#watch(true);
     run.given.add(ordinal);
-    run.produced = Math.max(run.produced, ordinal);
     const picture = pictureOf(frame);
     this.#picture_bytes = picture.size_bytes;
     this.#ring.put(ordinal, picture, this.#wanted.frame);
