@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ use crate::{compose, indexer, packets};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
 const OPEN_SOURCES: usize = 8;
+/// Requests beyond this many in one lane are refused.
+const WAITING_REQUESTS: usize = 4096;
 /// A scan says this often that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 
@@ -55,19 +57,26 @@ pub fn serve(mut input: impl Read, cache_bytes: u64) -> io::Result<()> {
             Lane::Index => &index_lane,
             Lane::Picture => &picture_lane,
         };
-        if lane.send(request).is_err() {
-            return Err(io::Error::other("a lane has ended"));
+        // The input must be read on in any case: its end is what ends this process.
+        match lane.try_send(request) {
+            Ok(()) => {}
+            Err(TrySendError::Full(request)) => {
+                let message = "too many requests wait for this frame worker".to_owned();
+                let error = WorkerError::Io { message };
+                reply(&shared, request.id, Outcome::Failed(error), &[]);
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(io::Error::other("a lane has ended")),
         }
     }
     Ok(())
 }
 
 /// Starts a thread that answers requests in order, with what `open` makes on that thread.
-fn lane<A>(shared: &Arc<Shared>, open: impl FnOnce() -> A + Send + 'static) -> Sender<Request>
+fn lane<A>(shared: &Arc<Shared>, open: impl FnOnce() -> A + Send + 'static) -> SyncSender<Request>
 where
     A: FnMut(Task, &mut dyn FnMut()) -> Answer,
 {
-    let (sender, requests): (Sender<Request>, Receiver<Request>) = channel();
+    let (sender, requests) = sync_channel::<Request>(WAITING_REQUESTS);
     let shared = shared.clone();
     thread::spawn(move || {
         let mut answer = open();

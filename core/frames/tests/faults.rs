@@ -105,7 +105,7 @@ async fn a_hung_worker_is_given_up() {
     let bench = Bench::new();
     let path = bench.clip("a.mp4", 30, X264);
     let index_file = bench.path("a.index");
-    let workers = one_worker(Duration::from_secs(2));
+    let workers = one_worker(Duration::from_secs(5));
     workers.index(&path, &index_file).await.unwrap();
     signal("-STOP", &workers.process_ids());
     let first = workers.picture(PictureRequest::jpg(&path, &index_file, 1));

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::edit::Edit;
 use super::filter::{Filter, IdQuery, check_count, select};
 use super::localization::Localization;
 use super::patch::add_revision;
@@ -15,7 +16,7 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::entity_type;
 use crate::error::{Error, Result};
-use crate::journal::{self, Action, Changes, Stamp};
+use crate::journal::Stamp;
 use crate::project::{self, Level};
 use crate::query::Schema;
 
@@ -53,7 +54,9 @@ pub(super) async fn remove<T: Annotation>(
                     _ => None,
                 };
                 let row = row.unwrap_or(named);
-                let tombstone = delete(tx, &stamp, &row, manner.prune != 0).await?;
+                let mut edit = Edit::new(tx, &stamp);
+                let tombstone = delete(&mut edit, &row, manner.prune != 0).await?;
+                edit.finish(row.revision().project).await?;
                 Ok((row, tombstone))
             })
         })
@@ -83,9 +86,11 @@ pub(super) async fn remove_all<T: Annotation>(
                         "Pedantic mode is enabled. Can not delete prior marks, must only delete latest marks.",
                     ));
                 }
+                let mut edit = Edit::new(tx, &stamp);
                 for row in &rows {
-                    delete(tx, &stamp, row, manner.prune != 0).await?;
+                    delete(&mut edit, row, manner.prune != 0).await?;
                 }
+                edit.finish(project).await?;
                 Ok(rows.len())
             })
         })
@@ -93,50 +98,45 @@ pub(super) async fn remove_all<T: Annotation>(
 }
 
 /// Deletes a row and, for a state whose type says so, the members that no other state has.
-async fn delete<T: Annotation>(
-    tx: &mut Tx,
-    stamp: &Stamp,
-    row: &T,
-    prune: bool,
-) -> Result<Option<i64>> {
+async fn delete<T: Annotation>(edit: &mut Edit<'_>, row: &T, prune: bool) -> Result<Option<i64>> {
     if T::KIND == Kind::State {
-        let of = entity_type::service::get(tx, Kind::State, row.revision().type_id).await?;
+        let of = entity_type::service::get(edit.tx, Kind::State, row.revision().type_id).await?;
         if of.delete_child_localizations() {
-            for orphan in track::orphans(tx, row.revision().id, row.links().1).await? {
-                if let Some(orphan) = store::find::<Localization>(tx, orphan).await? {
-                    delete_one(tx, stamp, &orphan, prune).await?;
+            for orphan in track::orphans(edit.tx, row.revision().id, row.links().1).await? {
+                if let Some(orphan) = store::find::<Localization>(edit.tx, orphan).await? {
+                    delete_one(edit, &orphan, prune).await?;
                 }
             }
         }
     }
-    delete_one(tx, stamp, row, prune).await
+    delete_one(edit, row, prune).await
 }
 
 async fn delete_one<T: Annotation>(
-    tx: &mut Tx,
-    stamp: &Stamp,
+    edit: &mut Edit<'_>,
     row: &T,
     prune: bool,
 ) -> Result<Option<i64>> {
     if prune {
-        take_away(tx, stamp, row).await?;
+        take_away(edit, row).await?;
         return Ok(None);
     }
     let mut tombstone = row.clone();
     let revision = tombstone.revision_mut();
     revision.variant_deleted = true;
-    revision.modified_at = stamp.at_ms;
-    revision.modified_by = stamp.account;
-    revision.mark = store::next_mark(tx, T::KIND, revision.version, &revision.elemental_id).await?;
-    add_revision(tx, stamp, &mut tombstone).await?;
-    track::follow(tx, T::KIND, row.revision().id, None).await?;
+    revision.modified_at = edit.stamp.at_ms;
+    revision.modified_by = edit.stamp.account;
+    let (version, uuid) = (revision.version, revision.elemental_id.clone());
+    revision.mark = store::next_mark(edit.tx, T::KIND, version, &uuid).await?;
+    add_revision(edit, &mut tombstone).await?;
+    track::follow(edit.tx, T::KIND, row.revision().id, None).await?;
     Ok(Some(tombstone.revision().id))
 }
 
 /// Prunes a row: the highest revision that remains becomes the latest.
-pub(super) async fn take_away<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T) -> Result<()> {
-    let revision = row.revision();
-    store::prune(tx, T::KIND, revision.id, stamp.at_ms).await?;
+pub(super) async fn take_away<T: Annotation>(edit: &mut Edit<'_>, row: &T) -> Result<()> {
+    let (tx, revision) = (&mut *edit.tx, row.revision());
+    store::prune(tx, T::KIND, revision.id, edit.stamp.at_ms).await?;
     store::settle_latest(tx, T::KIND, revision.version, &revision.elemental_id).await?;
     let definitions = attribute::definitions_of_type(tx, T::KIND, revision.type_id).await?;
     let before = revision.attributes.members()?;
@@ -150,24 +150,22 @@ pub(super) async fn take_away<T: Annotation>(tx: &mut Tx, stamp: &Stamp, row: &T
     if T::KIND == Kind::Localization {
         track::follow(tx, T::KIND, revision.id, None).await?;
     }
-    let changes = Changes::new(
-        Action::Delete,
-        [(revision.id, Some(row.wire()), None::<()>)],
-    )?;
-    journal::record(tx, stamp, Some(revision.project), T::KIND.table(), changes).await
+    edit.ledger
+        .deleted(T::KIND.table(), revision.id, &row.wire())
 }
 
 /// Prunes the localizations of deleted media, and the states all of whose media are deleted.
-pub async fn with_media(tx: &mut Tx, stamp: &Stamp, media: &[i64]) -> Result<()> {
-    for id in store::of_deleted_media(tx, Kind::Localization, media).await? {
-        if let Some(row) = store::find::<Localization>(tx, id).await? {
-            take_away(tx, stamp, &row).await?;
+pub async fn with_media(tx: &mut Tx, stamp: &Stamp, project: i64, media: &[i64]) -> Result<()> {
+    let mut edit = Edit::new(tx, stamp);
+    for id in store::of_deleted_media(edit.tx, Kind::Localization, media).await? {
+        if let Some(row) = store::find::<Localization>(edit.tx, id).await? {
+            take_away(&mut edit, &row).await?;
         }
     }
-    for id in store::of_deleted_media(tx, Kind::State, media).await? {
-        if let Some(row) = store::find::<State>(tx, id).await? {
-            take_away(tx, stamp, &row).await?;
+    for id in store::of_deleted_media(edit.tx, Kind::State, media).await? {
+        if let Some(row) = store::find::<State>(edit.tx, id).await? {
+            take_away(&mut edit, &row).await?;
         }
     }
-    Ok(())
+    edit.finish(project).await
 }

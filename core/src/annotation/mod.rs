@@ -6,6 +6,7 @@
 
 mod create;
 mod delete;
+mod edit;
 mod filter;
 mod localization;
 mod patch;

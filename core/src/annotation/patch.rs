@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::edit::Edit;
 use super::filter::{Filter, IdQuery, check_count, select};
 use super::localization::{GivenGeometry, Localization};
 use super::read::{Place, find};
@@ -13,7 +14,6 @@ use crate::attribute::{self, AttributePatch, Indexing};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::journal::{self, Action, Changes, Stamp};
 use crate::project::{self, Level};
 use crate::query::Schema;
 use crate::{entity_type, id, version};
@@ -83,7 +83,10 @@ pub(super) async fn update<T: Annotation>(
                 let schema = Schema::load(tx, base.revision().project).await?;
                 let mark = base.revision().mark;
                 let in_place = patch.in_place != 0 || patch.user_elemental_id.is_some();
-                let changed = change(tx, &stamp, &schema, base, &patch, in_place, apply).await?;
+                let project = base.revision().project;
+                let mut edit = Edit::new(tx, &stamp);
+                let changed = change(&mut edit, &schema, base, &patch, in_place, apply).await?;
+                edit.finish(project).await?;
                 Ok((changed, mark))
             })
         })
@@ -130,12 +133,12 @@ pub(super) async fn update_all<T: Annotation>(
                     ));
                 }
                 let count = rows.len();
+                let mut edit = Edit::new(tx, &stamp);
                 for row in rows {
-                    change(tx, &stamp, &schema, row, &patch, in_place, |_: &mut T| {
-                        Ok(())
-                    })
-                    .await?;
+                    let as_it_is = |_: &mut T| Ok(());
+                    change(&mut edit, &schema, row, &patch, in_place, as_it_is).await?;
                 }
+                edit.finish(project).await?;
                 Ok(count)
             })
         })
@@ -144,8 +147,7 @@ pub(super) async fn update_all<T: Annotation>(
 
 /// Applies a patch to a revision: as a new revision, or in place. Returns the row that holds it.
 async fn change<T: Annotation>(
-    tx: &mut Tx,
-    stamp: &Stamp,
+    edit: &mut Edit<'_>,
     schema: &Schema,
     base: T,
     patch: &RevisionPatch,
@@ -154,6 +156,7 @@ async fn change<T: Annotation>(
 ) -> Result<T> {
     let mut row = base.clone();
     apply(&mut row)?;
+    let (tx, stamp) = (&mut *edit.tx, edit.stamp);
     let project = base.revision().project;
     let definitions = schema.of_type(T::KIND, base.revision().type_id);
     let before = base.revision().attributes.members()?;
@@ -197,18 +200,20 @@ async fn change<T: Annotation>(
             row.revision_mut().latest = true;
         }
         index(tx, &row, definitions, Some(&before), &after).await?;
-        let changes = Changes::new(
-            Action::Update,
-            [(row.revision().id, Some(base.wire()), Some(row.wire()))],
+        edit.ledger.updated(
+            T::KIND.table(),
+            row.revision().id,
+            &base.wire(),
+            &row.wire(),
         )?;
-        journal::record(tx, stamp, Some(project), T::KIND.table(), changes).await?;
         return Ok(row);
     }
     revision.mark = store::next_mark(tx, T::KIND, version, &uuid).await?;
     if let Some(mark) = patch.mark {
         revision.mark = revision.mark.max(mark);
     }
-    add_revision(tx, stamp, &mut row).await?;
+    add_revision(edit, &mut row).await?;
+    let tx = &mut *edit.tx;
     index(tx, &row, definitions, None, &after).await?;
     if !moved {
         track::follow(tx, T::KIND, base.revision().id, Some(row.revision().id)).await?;
@@ -237,16 +242,12 @@ async fn index<T: Annotation>(
 }
 
 /// Writes a row as a new revision with a new id; it becomes the latest of its identity.
-pub(super) async fn add_revision<T: Annotation>(
-    tx: &mut Tx,
-    stamp: &Stamp,
-    row: &mut T,
-) -> Result<()> {
+pub(super) async fn add_revision<T: Annotation>(edit: &mut Edit<'_>, row: &mut T) -> Result<()> {
+    let tx = &mut *edit.tx;
     let id = tx.allocate(T::KIND.table(), 1).await?;
     let revision = row.revision_mut();
     revision.id = id;
     revision.latest = true;
-    let project = revision.project;
     let identity = crate::values![&revision.elemental_id, revision.version];
     let sql = format!(
         "update {} set latest = false where elemental_id = $1 and version = $2 and latest",
@@ -254,8 +255,7 @@ pub(super) async fn add_revision<T: Annotation>(
     );
     tx.execute(&sql, &identity).await?;
     store::insert(tx, std::slice::from_ref(row)).await?;
-    let changes = Changes::new(Action::Create, [(id, None::<()>, Some(row.wire()))])?;
-    journal::record(tx, stamp, Some(project), T::KIND.table(), changes).await
+    edit.ledger.created(T::KIND.table(), id, &row.wire())
 }
 
 impl LocalizationPatch {

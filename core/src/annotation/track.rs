@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::delete::take_away;
+use super::edit::Edit;
 use super::localization::Localization;
 use super::read::{Place, find};
 use super::state::State;
@@ -13,7 +14,6 @@ use crate::attribute::Kind;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::journal::{self, Change, Stamp};
 use crate::project::Level;
 use crate::values;
 
@@ -125,8 +125,11 @@ pub(super) async fn merge(cx: &Context, actor: &Actor, id: i64, other: i64) -> R
                     .iter()
                     .filter(|member| !before.localizations.contains(member));
                 after.localizations.extend(new);
-                rewrite(tx, &stamp, &before, after).await?;
-                take_away(tx, &stamp, &absorbed).await
+                let mut edit = Edit::new(tx, &stamp);
+                let project = before.revision.project;
+                rewrite(&mut edit, &before, after).await?;
+                take_away(&mut edit, &absorbed).await?;
+                edit.finish(project).await
             })
         })
         .await
@@ -173,10 +176,13 @@ pub(super) async fn trim(
                 let orphans = orphans(tx, id, &ids).await?;
                 let mut after = before.clone();
                 after.localizations.retain(|member| !ids.contains(member));
-                rewrite(tx, &stamp, &before, after).await?;
+                let mut edit = Edit::new(tx, &stamp);
+                let project = before.revision.project;
+                rewrite(&mut edit, &before, after).await?;
                 for row in cut.iter().filter(|row| orphans.contains(&row.revision.id)) {
-                    take_away(tx, &stamp, row).await?;
+                    take_away(&mut edit, row).await?;
                 }
+                edit.finish(project).await?;
                 Ok(orphans.len())
             })
         })
@@ -184,16 +190,11 @@ pub(super) async fn trim(
 }
 
 /// Overwrites a state whose members changed.
-async fn rewrite(tx: &mut Tx, stamp: &Stamp, before: &State, mut after: State) -> Result<()> {
-    after.settle(tx, Some(before)).await?;
-    after.revision.modified_at = stamp.at_ms;
-    after.revision.modified_by = stamp.account;
-    store::update(tx, before, &after).await?;
-    let id = after.revision.id;
-    let (old, new) = (
-        serde_json::to_value(before.wire())?,
-        serde_json::to_value(after.wire())?,
-    );
-    let changes = Change::updated(id, &old, &new)?;
-    journal::record(tx, stamp, Some(after.revision.project), "state", changes).await
+async fn rewrite(edit: &mut Edit<'_>, before: &State, mut after: State) -> Result<()> {
+    after.settle(edit.tx, Some(before)).await?;
+    after.revision.modified_at = edit.stamp.at_ms;
+    after.revision.modified_by = edit.stamp.account;
+    store::update(edit.tx, before, &after).await?;
+    edit.ledger
+        .updated("state", after.revision.id, &before.wire(), &after.wire())
 }

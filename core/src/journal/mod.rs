@@ -5,12 +5,14 @@
 
 mod change_log;
 mod clock;
+mod ledger;
 pub mod routes;
 mod service;
 mod store;
 mod types;
 
 pub use clock::{Clock, Stamp};
+pub use ledger::Ledger;
 pub use store::record;
 pub use types::{Action, Change, Changes};
 

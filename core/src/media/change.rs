@@ -12,7 +12,7 @@ use crate::attribute::{self, Indexing, Kind};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::journal::{self, Action, Changes, Stamp};
+use crate::journal::{self, Action, Changes, Ledger, Stamp};
 use crate::project::{self, Level};
 use crate::query::Schema;
 use crate::{entity_type, id, section, time};
@@ -36,7 +36,10 @@ pub(super) async fn update(
                     Level::Edit
                 };
                 let (media, project) = visible(tx, &actor, id, level).await?;
-                change(tx, &stamp, project, media, &patch).await
+                let mut ledger = Ledger::default();
+                let changed = change(tx, &stamp, project, media, &patch, &mut ledger).await?;
+                ledger.write(tx, &stamp, project).await?;
+                Ok(changed)
             })
         })
         .await
@@ -80,9 +83,11 @@ pub(super) async fn update_all(
                     ));
                 }
                 let count = rows.len();
+                let mut ledger = Ledger::default();
                 for row in rows {
-                    change(tx, &stamp, project, row, &patch).await?;
+                    change(tx, &stamp, project, row, &patch, &mut ledger).await?;
                 }
+                ledger.write(tx, &stamp, project).await?;
                 Ok(count)
             })
         })
@@ -104,6 +109,7 @@ async fn change(
     project: i64,
     before: Media,
     patch: &MediaPatch,
+    ledger: &mut Ledger,
 ) -> Result<Media> {
     let mut media = before.clone();
     plain_fields(&mut media, patch)?;
@@ -133,8 +139,7 @@ async fn change(
         after: Some(&new),
     };
     attribute::index(tx, [entity]).await?;
-    let changes = Changes::new(Action::Update, [(media.id, Some(&before), Some(&media))])?;
-    journal::record(tx, stamp, Some(project), "media", changes).await?;
+    ledger.updated("media", media.id, &before, &media)?;
     Ok(media)
 }
 
@@ -356,7 +361,7 @@ async fn take_away(tx: &mut Tx, stamp: &Stamp, project: i64, rows: &[Media]) -> 
     }
     let ids: Vec<i64> = rows.iter().map(|media| media.id).collect();
     if !ids.is_empty() {
-        annotation::service::with_media(tx, stamp, &ids).await?;
+        annotation::service::with_media(tx, stamp, project, &ids).await?;
     }
     let changes = Changes::new(
         Action::Delete,
