@@ -22,7 +22,9 @@ async fn insert(database: &Database, id: i64) -> Result<(), Error> {
     database
         .write(move |tx| {
             Box::pin(async move {
-                tx.execute("insert into scratch (id) values ($1)", &values![id]).await.map(drop)
+                tx.execute("insert into scratch (id) values ($1)", &values![id])
+                    .await
+                    .map(drop)
             })
         })
         .await
@@ -54,7 +56,8 @@ async fn values_come_back_as_they_went_in() {
             database
                 .write(move |tx| {
                     Box::pin(async move {
-                        tx.insert_many("scratch", &["id", "flag", "amount", "word"], vec![row]).await
+                        tx.insert_many("scratch", &["id", "flag", "amount", "word"], vec![row])
+                            .await
                     })
                 })
                 .await
@@ -76,7 +79,10 @@ async fn values_come_back_as_they_went_in() {
             .await
             .unwrap();
         for ((id, flag, amount, word), (wanted_id, wanted)) in found.iter().zip((1..).zip(words)) {
-            assert_eq!((*id, *flag, word.as_str()), (wanted_id, wanted_id % 2 == 0, wanted));
+            assert_eq!(
+                (*id, *flag, word.as_str()),
+                (wanted_id, wanted_id % 2 == 0, wanted)
+            );
             assert_eq!(*amount, 0.1 + wanted_id as f64);
         }
         assert_eq!(found.len(), words.len());
@@ -93,7 +99,8 @@ async fn nulls_and_places_out_of_order_are_bound_right() {
             .write(|tx| {
                 Box::pin(async move {
                     let sql = "insert into scratch (word, id, amount) values ($3, $1, $2)";
-                    tx.execute(sql, &[Value::Int(7), Value::Null, Value::from("seven")]).await?;
+                    tx.execute(sql, &[Value::Int(7), Value::Null, Value::from("seven")])
+                        .await?;
                     let sql = "select word, amount from scratch where id = $1";
                     let mut row = tx.row(sql, &values![7_i64]).await?.expect("just inserted");
                     Ok((row.take::<String>()?, row.take::<Option<f64>>()?))
@@ -117,7 +124,8 @@ async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
                 database
                     .write(move |tx| {
                         Box::pin(async move {
-                            tx.execute("insert into scratch (id) values ($1)", &values![id]).await?;
+                            tx.execute("insert into scratch (id) values ($1)", &values![id])
+                                .await?;
                             if id % 4 == 0 {
                                 return Err(Error::invalid("changed its mind"));
                             }
@@ -128,7 +136,10 @@ async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
             }
         });
         let outcomes = join_all(jobs).await;
-        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 10);
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_err()).count(),
+            10
+        );
         assert_eq!(count(&database).await, 30);
     })
     .await;
@@ -142,12 +153,16 @@ async fn a_job_that_panics_is_an_error_and_the_next_one_works() {
     let outcome: Result<(), Error> = database
         .write(|tx| {
             Box::pin(async move {
-                tx.execute("insert into scratch (id) values (1)", &[]).await?;
+                tx.execute("insert into scratch (id) values (1)", &[])
+                    .await?;
                 panic!("a mistake in a job")
             })
         })
         .await;
-    assert!(matches!(outcome, Err(Error::Internal { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Error::Internal { .. })),
+        "{outcome:?}"
+    );
     insert(&database, 2).await.unwrap();
     assert_eq!(count(&database).await, 1);
 }
@@ -157,7 +172,10 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     on_each(|engine| async move {
         let database = engine.open().await;
         scratch(&database).await;
-        join_all((1..=100).map(|id| insert(&database, id))).await.into_iter().for_each(Result::unwrap);
+        join_all((1..=100).map(|id| insert(&database, id)))
+            .await
+            .into_iter()
+            .for_each(Result::unwrap);
         database.close().await;
         assert!(matches!(insert(&database, 101).await, Err(Error::Busy(_))));
         let again = engine.open().await;
@@ -170,13 +188,18 @@ async fn what_was_acknowledged_is_there_after_reopening() {
 async fn ids_are_consecutive_and_never_given_twice() {
     on_each(|engine| async move {
         let database = engine.open().await;
-        let jobs = (0..20).map(|_| {
-            database.write(|tx| Box::pin(async move { tx.allocate("thing", 5).await }))
-        });
-        let mut firsts: Vec<i64> =
-            join_all(jobs).await.into_iter().map(Result::unwrap).collect();
+        let jobs = (0..20)
+            .map(|_| database.write(|tx| Box::pin(async move { tx.allocate("thing", 5).await })));
+        let mut firsts: Vec<i64> = join_all(jobs)
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
         firsts.sort_unstable();
-        assert_eq!(firsts, (0..20).map(|block| 1 + 5 * block).collect::<Vec<_>>());
+        assert_eq!(
+            firsts,
+            (0..20).map(|block| 1 + 5 * block).collect::<Vec<_>>()
+        );
     })
     .await;
 }
@@ -187,7 +210,10 @@ async fn a_reader_sees_one_snapshot_while_a_writer_goes_on() {
         let database = engine.open().await;
         scratch(&database).await;
         insert(&database, 1).await.unwrap();
-        let (begun, wait) = (Arc::new(tokio::sync::Barrier::new(2)), Arc::new(tokio::sync::Barrier::new(2)));
+        let (begun, wait) = (
+            Arc::new(tokio::sync::Barrier::new(2)),
+            Arc::new(tokio::sync::Barrier::new(2)),
+        );
         let reader = {
             let (database, begun, wait) = (database.clone(), begun.clone(), wait.clone());
             tokio::spawn(async move {
@@ -231,7 +257,8 @@ async fn several_openers_migrate_once() {
 
 #[test]
 fn migrations_come_in_pairs() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/database/migrations");
+    let root =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/database/migrations");
     let names = |dialect: &str| {
         let mut names: Vec<_> = std::fs::read_dir(root.join(dialect))
             .unwrap()

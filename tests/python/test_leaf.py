@@ -49,7 +49,7 @@ def test_paths(admin, project, fish, root):
 
 def test_odd_characters(admin, project, kind, root):
     made = grow(admin, project, kind, "Cod (young-ish) é/%")
-    assert admin.get_leaf(made).path == f"{root}.Cod__young_ish____"
+    assert admin.get_leaf(made).path == f"{root}.Cod__young_ish_____"
 
 
 def test_filters(admin, project, kind, fish):

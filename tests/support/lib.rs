@@ -17,27 +17,42 @@ impl Engine {
     #[must_use]
     pub fn sqlite() -> Self {
         let kept = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { url: "sqlite:".into(), folder: kept.path().to_owned(), _kept: kept }
+        Self {
+            url: "sqlite:".into(),
+            folder: kept.path().to_owned(),
+            _kept: kept,
+        }
     }
 
     /// PostgreSQL with a database of its own, where the environment names a server.
     async fn postgres() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = std::env::var("TRANSECT_TEST_DATABASE_URL").ok()?;
-        let name = format!("suite_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let pool = sqlx::PgPool::connect(&server).await.expect("the server answers");
+        let name = format!(
+            "suite_{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let pool = sqlx::PgPool::connect(&server)
+            .await
+            .expect("the server answers");
         sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}")))
             .execute(&pool)
             .await
             .expect("a database can be made");
         pool.close().await;
         let (base, _) = server.rsplit_once('/').expect("the URL names a database");
-        Some(Self { url: format!("{base}/{name}"), ..Self::sqlite() })
+        Some(Self {
+            url: format!("{base}/{name}"),
+            ..Self::sqlite()
+        })
     }
 
     /// Opens the database; several may be open at once.
     pub async fn open(&self) -> Database {
-        Database::open(&self.url, &self.folder).await.expect("the engine opens")
+        Database::open(&self.url, &self.folder)
+            .await
+            .expect("the engine opens")
     }
 }
 

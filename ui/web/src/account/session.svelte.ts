@@ -1,5 +1,6 @@
 import { type User, whoami } from '../api/client';
 import { ApiError, postForm } from '../api/transport';
+import { sentence } from '../parts/words';
 
 let user = $state.raw<User | null | undefined>(undefined);
 let trouble = $state.raw<ApiError | null>(null);
@@ -53,8 +54,4 @@ async function endIfSignedOut(): Promise<void> {
   } catch {
     // Not reachable: nothing is known about the session, so nothing changes.
   }
-}
-
-function sentence(message: string): string {
-  return message.charAt(0).toUpperCase() + message.slice(1);
 }

@@ -2,6 +2,8 @@
 export interface Binding {
   group: 'Move' | 'Draw' | 'Edit' | 'View';
   keys: string[];
+  /** What the help says instead of the keys; null leaves the binding out of it. */
+  shown?: string | null;
   label: string;
   run: () => void;
 }

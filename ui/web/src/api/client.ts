@@ -130,6 +130,14 @@ export interface BookmarkUpdate {
   uri?: string;
 }
 
+export interface ChangeLog {
+  id: number;
+  project: number;
+  modified_datetime: string;
+  description_of_change: { new?: { name?: string; value?: AttributeValue }[]; old?: { name?: string; value?: AttributeValue }[] };
+  user: number;
+}
+
 export type Color = RgbColor | RgbaColor | HexColor;
 
 export interface ColorMap {
@@ -174,6 +182,11 @@ export interface DownloadInfoSpec {
   keys: string[];
 }
 
+export interface EmailAttachmentSpec {
+  key: string;
+  name: string;
+}
+
 export interface EncodeConfig {
   vcodec?: "copy" | "h264" | "hevc";
   crf?: number;
@@ -214,6 +227,30 @@ export interface FeedDefinition {
   resolution: number[];
 }
 
+export interface File {
+  id: number;
+  project: number;
+  created_datetime: string;
+  created_by: number;
+  modified_datetime: string;
+  modified_by: number;
+  path: string;
+  name: string;
+  description: string;
+  attributes: Record<string, AttributeValue | null>;
+  elemental_id: string | null;
+  type: number;
+}
+
+export interface FileSpec {
+  name?: string;
+  description?: string;
+  attributes?: Record<string, AttributeValue | null>;
+  elemental_id?: string | null;
+  type?: number;
+  user_elemental_id?: string | null;
+}
+
 export interface FileType {
   id: number;
   project: number;
@@ -234,6 +271,17 @@ export interface FileTypeUpdate {
   name?: string;
   description?: string;
   elemental_id?: string | null;
+}
+
+export interface FileUpdate {
+  name?: string;
+  description?: string;
+  attributes?: Record<string, AttributeValue | null>;
+  elemental_id?: string | null;
+  type?: number;
+  path?: string;
+  null_attributes?: string[];
+  reset_attributes?: string[];
 }
 
 export interface Fill {
@@ -281,6 +329,66 @@ export interface ImageDefinition {
   mime?: string;
 }
 
+export interface Job {
+  id: string;
+  uid: string;
+  gid: string;
+  user: number;
+  project: number;
+  nodes: JobNode[];
+  status: string;
+  start_time: string | null;
+  stop_time: string | null;
+  media_ids: number[];
+}
+
+export interface JobNode {
+  id: string;
+  children: string[];
+  task: string;
+  status: string;
+  start_time: string | null;
+  stop_time: string | null;
+}
+
+export interface Leaf {
+  id: number;
+  type: number;
+  project: number;
+  path: string;
+  name: string;
+  parent: number | null;
+  attributes: Record<string, AttributeValue | null>;
+}
+
+export interface LeafBulkUpdate {
+  attributes?: Record<string, AttributeValue | null>;
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+  null_attributes?: string[];
+  reset_attributes?: string[];
+}
+
+export interface LeafIdQuery {
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+}
+
+export interface LeafSpec {
+  name: string;
+  type: number;
+  parent?: number | null;
+  attributes?: Record<string, AttributeValue | null>;
+}
+
+export interface LeafSuggestion {
+  value: string;
+  group: string;
+  data: Record<string, AttributeValue>;
+}
+
 export interface LeafType {
   id: number;
   project: number;
@@ -306,6 +414,14 @@ export interface LeafTypeUpdate {
   name?: string;
   elemental_id?: string | null;
   extended_info?: Record<string, unknown>;
+}
+
+export interface LeafUpdate {
+  name?: string;
+  attributes?: Record<string, AttributeValue | null>;
+  null_attributes?: string[];
+  reset_attributes?: string[];
+  parent?: number | null;
 }
 
 export interface LiveDefinition {
@@ -1000,6 +1116,26 @@ export interface Token {
   token: string;
 }
 
+export interface Transcode {
+  spec: TranscodeSpec;
+  job: Job;
+}
+
+export interface TranscodeSpec {
+  type: number;
+  gid: string;
+  uid: string;
+  url: string;
+  size?: number;
+  section?: string;
+  section_id?: number;
+  name: string;
+  md5?: string;
+  attributes?: Record<string, unknown> | null;
+  email_spec?: { recipients: string[]; subject: string; text: string; attachments?: EmailAttachmentSpec[] } | null;
+  media_id?: number | null;
+}
+
 export interface UploadCompletionSpec {
   key?: string;
   upload_id?: string;
@@ -1127,9 +1263,21 @@ export function createFavorite(input: { project: number; body: FavoriteSpec }, o
   return request(call, options);
 }
 
+/** Create a file; its bytes are uploaded afterwards. */
+export function createFile(input: { project: number; body: FileSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Files/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
 /** Create a file type. */
 export function createFileType(input: { project: number; body: FileTypeSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/FileTypes/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Create one or many leaves. */
+export function createLeafList(input: { project: number; body: LeafSpec | LeafSpec[] }, options?: Options): Promise<CreateListResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Leaves/${encodeURIComponent(input.project)}`, body: input.body };
   return request(call, options);
 }
 
@@ -1241,9 +1389,27 @@ export function deleteFavorite(input: { id: number }, options?: Options): Promis
   return request(call, options);
 }
 
+/** Delete a file. */
+export function deleteFile(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/File/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
 /** Delete a file type and its instances. */
 export function deleteFileType(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/FileType/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete a leaf and everything below it. */
+export function deleteLeaf(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Leaf/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete every matching leaf. */
+export function deleteLeafList(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; count?: number; body?: LeafIdQuery }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Leaves/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, count: input.count }, body: input.body };
   return request(call, options);
 }
 
@@ -1379,6 +1545,12 @@ export function getBookmarkList(input: { project: number; name?: string }, optio
   return request(call, options);
 }
 
+/** Read what changed in a project; at least one filter is required. */
+export function getChangeLogList(input: { project: number; user_id?: number; entity_id?: number; entity_type?: "media" | "localization" | "state" | "leaf" }, options?: Options): Promise<ChangeLog[]> {
+  const call: Call = { method: 'GET', path: `/rest/ChangeLog/${encodeURIComponent(input.project)}`, query: { user_id: input.user_id, entity_id: input.entity_id, entity_type: input.entity_type } };
+  return request(call, options);
+}
+
 /** Get links that read objects. */
 export function getDownloadInfo(input: { project: number; expiration?: number; body: DownloadInfoSpec }, options?: Options): Promise<DownloadInfo[]> {
   const call: Call = { method: 'POST', path: `/rest/DownloadInfo/${encodeURIComponent(input.project)}`, query: { expiration: input.expiration }, body: input.body };
@@ -1394,6 +1566,18 @@ export function getFavorite(input: { id: number }, options?: Options): Promise<F
 /** List the caller's attribute presets. */
 export function getFavoriteList(input: { project: number }, options?: Options): Promise<Favorite[]> {
   const call: Call = { method: 'GET', path: `/rest/Favorites/${encodeURIComponent(input.project)}` };
+  return request(call, options);
+}
+
+/** Read one file. */
+export function getFile(input: { id: number }, options?: Options): Promise<File> {
+  const call: Call = { method: 'GET', path: `/rest/File/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List files. */
+export function getFileList(input: { project: number; type?: number; name?: string; after?: number; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[] }, options?: Options): Promise<File[]> {
+  const call: Call = { method: 'GET', path: `/rest/Files/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, after: input.after, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by } };
   return request(call, options);
 }
 
@@ -1430,6 +1614,36 @@ export function getFramePackets(input: { id: number; first: number; last: number
 /** One frame as a picture, by its ordinal. */
 export function getFramePicture(input: { id: number; frame: number; height?: number; roi?: string; quality?: number }, options?: Options): Promise<Response> {
   const call: Call = { method: 'GET', path: `/rest/FramePicture/${encodeURIComponent(input.id)}/${encodeURIComponent(input.frame)}`, query: { height: input.height, roi: input.roi, quality: input.quality }, binary: true };
+  return request(call, options);
+}
+
+/** Read one leaf. */
+export function getLeaf(input: { id: number }, options?: Options): Promise<Leaf> {
+  const call: Call = { method: 'GET', path: `/rest/Leaf/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Count matching leaves. */
+export function getLeafCount(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[] }, options?: Options): Promise<number> {
+  const call: Call = { method: 'GET', path: `/rest/LeafCount/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by } };
+  return request(call, options);
+}
+
+/** Count matching leaves; the body holds ids or a search object. */
+export function getLeafCountById(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: LeafIdQuery }, options?: Options): Promise<number> {
+  const call: Call = { method: 'PUT', path: `/rest/LeafCount/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
+  return request(call, options);
+}
+
+/** List leaves. */
+export function getLeafList(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[] }, options?: Options): Promise<Leaf[]> {
+  const call: Call = { method: 'GET', path: `/rest/Leaves/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by } };
+  return request(call, options);
+}
+
+/** List leaves; the body holds ids, similarity or a search object. */
+export function getLeafListById(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: LeafIdQuery }, options?: Options): Promise<Leaf[]> {
+  const call: Call = { method: 'PUT', path: `/rest/Leaves/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
   return request(call, options);
 }
 
@@ -1649,6 +1863,18 @@ export function getStateTypeList(input: { project: number; media_id?: number[]; 
   return request(call, options);
 }
 
+/** Read one transcode. */
+export function getTranscode(input: { uid: string }, options?: Options): Promise<Transcode> {
+  const call: Call = { method: 'GET', path: `/rest/Transcode/${encodeURIComponent(input.uid)}` };
+  return request(call, options);
+}
+
+/** List the transcodes of the project's media. */
+export function getTranscodeList(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string }, options?: Options): Promise<Transcode[]> {
+  const call: Call = { method: 'GET', path: `/rest/Transcodes/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search } };
+  return request(call, options);
+}
+
 /** Get links for an upload: temporary, of a media, or of a file. */
 export function getUploadInfo(input: { project: number; expiration?: number; num_parts?: number; media_id?: number; file_id?: number; filename?: string; bucket_id?: number }, options?: Options): Promise<UploadInfo> {
   const call: Call = { method: 'GET', path: `/rest/UploadInfo/${encodeURIComponent(input.project)}`, query: { expiration: input.expiration, num_parts: input.num_parts, media_id: input.media_id, file_id: input.file_id, filename: input.filename, bucket_id: input.bucket_id } };
@@ -1679,6 +1905,12 @@ export function getVersionList(input: { project: number; media_id?: number[] }, 
   return request(call, options);
 }
 
+/** Suggest leaves below an ancestor for what was typed. */
+export function leafSuggestion(input: { ancestor: string; project: number; min_level?: number; query: string }, options?: Options): Promise<LeafSuggestion[]> {
+  const call: Call = { method: 'GET', path: `/rest/Leaves/Suggestion/${encodeURIComponent(input.ancestor)}/${encodeURIComponent(input.project)}`, query: { min_level: input.min_level, query: input.query } };
+  return request(call, options);
+}
+
 /** Absorb another track into this one. */
 export function mergeStates(input: { id: number; body: StateMergeUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/MergeStates/${encodeURIComponent(input.id)}`, body: input.body };
@@ -1688,6 +1920,12 @@ export function mergeStates(input: { id: number; body: StateMergeUpdate }, optio
 /** Replace the definition of an attribute of a type. */
 export function replaceAttributeType(input: { id: number; body: AttributeTypeUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PUT', path: `/rest/AttributeType/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Make a media of an uploaded video. */
+export function transcode(input: { project: number; body: TranscodeSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Transcodes/${encodeURIComponent(input.project)}`, body: input.body };
   return request(call, options);
 }
 
@@ -1721,9 +1959,27 @@ export function updateFavorite(input: { id: number; body: FavoriteUpdate }, opti
   return request(call, options);
 }
 
+/** Change a file, or say where its bytes are. */
+export function updateFile(input: { id: number; body: FileUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/File/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
 /** Edit a file type; absent keys stay. */
 export function updateFileType(input: { id: number; body: FileTypeUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/FileType/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Change a leaf; another parent moves everything below it too. */
+export function updateLeaf(input: { id: number; body: LeafUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Leaf/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Change the attributes of every matching leaf. */
+export function updateLeafList(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; count?: number; body: LeafBulkUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Leaves/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, count: input.count }, body: input.body };
   return request(call, options);
 }
 
