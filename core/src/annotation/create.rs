@@ -160,7 +160,7 @@ async fn create<T: Annotation>(
                     drafts,
                 )
                 .await?;
-                for one in &made {
+                for (one, _) in &made {
                     check_frame(one, types[&one.revision().type_id].association())?;
                 }
                 write(tx, &stamp, project, &schema, made).await
@@ -187,7 +187,7 @@ async fn revise<T: Annotation>(
     default_version: i64,
     schema: &Schema,
     drafts: Vec<(Draft, Build<T>)>,
-) -> Result<Vec<T>> {
+) -> Result<Vec<(T, Map<String, Json>)>> {
     let first = tx.allocate(T::KIND.table(), drafts.len()).await?;
     let mut authors: HashMap<String, i64> = HashMap::new();
     let mut marks: HashMap<(i64, String), i64> = HashMap::new();
@@ -240,7 +240,7 @@ async fn revise<T: Annotation>(
             modified_by: Some(actor.id),
         });
         one.settle(tx, None).await?;
-        made.push(one);
+        made.push((one, attributes));
     }
     for (version, uuid) in marks.keys() {
         let sql = format!(
@@ -271,14 +271,11 @@ async fn write<T: Annotation>(
     stamp: &Stamp,
     project: i64,
     schema: &Schema,
-    mut made: Vec<T>,
+    made: Vec<(T, Map<String, Json>)>,
 ) -> Result<Vec<i64>> {
+    let (mut made, documents): (Vec<T>, Vec<_>) = made.into_iter().unzip();
     only_last_is_latest(&mut made);
     store::insert(tx, &made).await?;
-    let documents = made
-        .iter()
-        .map(|one| one.revision().attributes.members())
-        .collect::<Result<Vec<_>>>()?;
     let entities = made.iter().zip(&documents).map(|(one, document)| Indexing {
         entity: one.revision().id,
         definitions: schema.of_type(T::KIND, one.revision().type_id),

@@ -337,6 +337,21 @@ impl Shape {
         }
     }
 
+    /// Whether a value is of the right JSON type, whatever is in it.
+    fn admits(&self, value: &Value) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Bool => value.is_boolean(),
+            Self::Int(_) | Self::Number(_) => value.is_number(),
+            Self::Text(..) | Self::Enum(_) => value.is_string(),
+            Self::List(..) => value.is_array(),
+            Self::Map(_) | Self::Object { .. } => value.is_object(),
+            Self::OneOf(shapes) => shapes.iter().any(|shape| shape.admits(value)),
+            Self::Ref(name) => component(name).admits(value),
+            Self::Nullable(inner) => value.is_null() || inner.admits(value),
+        }
+    }
+
     fn visit(&self, value: &mut Value, place: &str, violations: &mut Vec<String>) {
         let mut violation = |rule: String| {
             let place = if place.is_empty() { "body" } else { place };
@@ -480,8 +495,17 @@ fn visit_fields(
 }
 
 fn visit_one_of(shapes: &[Shape], value: &mut Value, place: &str, violations: &mut Vec<String>) {
+    let fitting: Vec<&Shape> = shapes.iter().filter(|shape| shape.admits(value)).collect();
+    if let [only] = fitting[..] {
+        return only.visit(value, place, violations);
+    }
     let mut nearest: Option<Vec<String>> = None;
-    for shape in shapes {
+    let candidates = if fitting.is_empty() {
+        shapes.iter().collect()
+    } else {
+        fitting
+    };
+    for shape in candidates {
         let mut copy = value.clone();
         let mut found = Vec::new();
         shape.visit(&mut copy, place, &mut found);
@@ -489,15 +513,8 @@ fn visit_one_of(shapes: &[Shape], value: &mut Value, place: &str, violations: &m
             *value = copy;
             return;
         }
-        // An alternative whose parts are wrong is nearer than one whose type is.
-        let deep = |list: &[String]| {
-            list.iter()
-                .all(|text| text.len() > place.len() + 1 && !text.contains("is not of type"))
-        };
-        if nearest
-            .as_ref()
-            .is_none_or(|old| deep(&found) && !deep(old))
-        {
+        // The alternative with the fewest violations is the one that was meant.
+        if nearest.as_ref().is_none_or(|old| found.len() < old.len()) {
             nearest = Some(found);
         }
     }
