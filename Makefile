@@ -42,7 +42,8 @@ soak: ## kill the station 200 times while it writes, and look for what is lost
 
 audit: ## licences, banned crates, sources, known vulnerabilities
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing; install it with: cargo install --locked cargo-deny"; exit 1; }
-	cargo deny check
+	cargo deny --locked check licenses bans sources
+	cargo deny --locked check advisories # fetches the list of known vulnerabilities
 
 api: ## bring the page's API client up to date with the program
 	cargo run --quiet --locked -p transect-server -- openapi > ui/web/src/api/schema.json

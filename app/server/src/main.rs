@@ -21,6 +21,7 @@ use arguments::{Arguments, Task};
 use place::Place;
 
 const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let serves = matches!(arguments.task, Task::Serve(_));
     if let Err(error) = log(arguments.log.as_deref(), serves) {
         eprintln!("transect: {error:#}");
-        return ExitCode::from(FAILED);
+        return ExitCode::from(WRONG_USAGE);
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

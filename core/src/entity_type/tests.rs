@@ -21,6 +21,7 @@ struct Bench {
 /// A station on each engine, with a project whose actor has Full Control.
 async fn benches() -> Vec<Bench> {
     let mut urls = vec!["sqlite:".to_owned()];
+    #[expect(clippy::disallowed_methods, reason = "no setting, but where to test")]
     urls.extend(std::env::var("TRANSECT_TEST_DATABASE_URL"));
     let mut benches = Vec::new();
     for url in urls {
