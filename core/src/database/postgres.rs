@@ -18,6 +18,9 @@ use super::{Answer, Dialect, Engine, Inner, Job, Row, Tx, Value, migrate};
 use crate::error::{Error, Result, storage_full_message};
 
 const CONNECTIONS: u32 = 16;
+/// A job reads rows, decides, and writes them whole, as it may on SQLite: nobody else writes between.
+const WRITERS_TAKE_TURNS: &str = "select pg_advisory_xact_lock(8317205)";
+const ONE_SNAPSHOT: &str = "set transaction isolation level repeatable read read only";
 /// PostgreSQL takes at most 65,535 values in one statement.
 const MOST_VALUES: usize = 60_000;
 
@@ -36,11 +39,9 @@ impl Postgres {
         Ok(Self { pool })
     }
 
-    async fn transaction(&self, job: Job, begin: Option<&'static str>) -> Result<Answer> {
+    async fn transaction(&self, job: Job, begin: &'static str) -> Result<Answer> {
         let mut transaction = self.pool.begin().await?;
-        if let Some(mode) = begin {
-            transaction.execute(mode).await?;
-        }
+        transaction.execute(begin).await?;
         let mut tx = Tx {
             inner: Inner::Postgres(transaction),
         };
@@ -59,15 +60,11 @@ impl Engine for Postgres {
     }
 
     fn read(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
-        self.transaction(
-            job,
-            Some("set transaction isolation level repeatable read read only"),
-        )
-        .boxed()
+        self.transaction(job, ONE_SNAPSHOT).boxed()
     }
 
     fn write(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
-        self.transaction(job, None).boxed()
+        self.transaction(job, WRITERS_TAKE_TURNS).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
