@@ -14,6 +14,7 @@ pub struct Lockout {
     failures: Mutex<HashMap<String, (u32, Instant)>>,
     allowed: u32,
     duration: Duration,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Lockout {
@@ -23,7 +24,13 @@ impl Lockout {
             failures: Mutex::default(),
             allowed,
             duration: Duration::from_secs(u64::from(minutes) * 60),
+            turn: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// Waits until nobody else's password is being checked.
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Whether the name is locked now.

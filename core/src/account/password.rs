@@ -26,3 +26,10 @@ pub async fn fits(password: String, hash: String) -> Result<bool> {
     .await
     .map_err(|error| Error::internal("check a password", error))
 }
+
+/// A hash that no password of anybody fits; the same one each time.
+pub async fn of_nobody() -> Result<String> {
+    static HASH: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    let made = HASH.get_or_try_init(|| hash(crate::id::token()));
+    Ok(made.await?.clone())
+}

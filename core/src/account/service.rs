@@ -76,9 +76,12 @@ pub fn csrf_fits(headers: &HeaderMap) -> bool {
 }
 
 /// Checks a name and password; counts failures and locks the name after too many.
+///
+/// One check runs at a time: failures are counted exactly, and the memory that hashing takes is bounded.
 pub async fn authenticate(cx: &Context, username: &str, password: String) -> Result<User> {
     let wrong =
         || Error::Unauthenticated("Could not authenticate with provided credentials!".into());
+    let _turn = cx.lockout.turn().await;
     if cx.lockout.is_locked(username) {
         return Err(Error::Unauthenticated(format!(
             "Could not authenticate with provided credentials! This account is locked after too many failed \
@@ -99,14 +102,18 @@ pub async fn authenticate(cx: &Context, username: &str, password: String) -> Res
             })
         })
         .await?;
-    // An unknown name takes as long as a known one.
-    let (user, hash) = found.map_or((None, String::new()), |(user, hash)| (Some(user), hash));
-    match user {
-        Some(user) if password::fits(password, hash).await? => {
+    let (user, hash) = match found {
+        Some((user, hash)) => (Some(user), hash),
+        // An unknown name takes as long as a known one.
+        None => (None, password::of_nobody().await?),
+    };
+    let fits = password::fits(password, hash).await?;
+    match user.filter(|_| fits) {
+        Some(user) => {
             cx.lockout.succeeded(username);
             Ok(user)
         }
-        _ => {
+        None => {
             cx.lockout.failed(username);
             Err(wrong())
         }
@@ -295,7 +302,7 @@ pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
                     return Err(Error::invalid("Username is already taken!"));
                 }
                 let elemental_id = match &new.elemental_id {
-                    Some(uuid) => id::parse_uuid(uuid)?,
+                    Some(uuid) => free_elemental_id(tx, uuid, None).await?,
                     None => id::uuid(),
                 };
                 let user = User {
@@ -330,6 +337,16 @@ pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
             })
         })
         .await
+}
+
+/// An elemental id that no other account has: it names the author in overrides.
+async fn free_elemental_id(tx: &mut Tx, uuid: &str, but: Option<i64>) -> Result<String> {
+    let uuid = id::parse_uuid(uuid)?;
+    let others = store::list_by(tx, "elemental_id", &uuid).await?;
+    if others.iter().any(|other| Some(other.id) != but) {
+        return Err(Error::invalid("Elemental ID is already in use!"));
+    }
+    Ok(uuid)
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -367,7 +384,7 @@ pub(super) async fn update(cx: &Context, actor: &Actor, id: i64, patch: UserPatc
                 user.first_name = patch.first_name.unwrap_or(user.first_name);
                 user.last_name = patch.last_name.unwrap_or(user.last_name);
                 if let Some(uuid) = patch.elemental_id {
-                    user.elemental_id = crate::id::parse_uuid(&uuid)?;
+                    user.elemental_id = free_elemental_id(tx, &uuid, Some(id)).await?;
                 }
                 if patch.clear_avatar != 0 {
                     user.profile.shift_remove("avatar");

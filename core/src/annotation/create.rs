@@ -194,7 +194,7 @@ async fn revise<T: Annotation>(
     let mut made = Vec::with_capacity(drafts.len());
     for (id, (draft, build)) in (first..).zip(drafts) {
         let version = draft.version.unwrap_or(default_version);
-        let known = known_identity::<T>(tx, &draft).await?;
+        let known = known_identity::<T>(tx, &draft, project).await?;
         let mark = match &known {
             // A fresh identity has no revisions yet.
             None => 0,
@@ -253,17 +253,39 @@ async fn revise<T: Annotation>(
 }
 
 /// The identity that a draft continues: the one it names, or its parent's.
-async fn known_identity<T: Annotation>(tx: &mut Tx, draft: &Draft) -> Result<Option<String>> {
-    if let Some(uuid) = &draft.elemental_id {
-        return id::parse_uuid(uuid).map(Some);
-    }
-    let Some(parent) = draft.parent else {
-        return Ok(None);
+async fn known_identity<T: Annotation>(
+    tx: &mut Tx,
+    draft: &Draft,
+    project: i64,
+) -> Result<Option<String>> {
+    let parent = match draft.parent {
+        Some(parent) => Some(parent_of_project::<T>(tx, parent, project).await?),
+        None => None,
     };
-    let parent = store::find::<T>(tx, parent)
+    match &draft.elemental_id {
+        Some(uuid) => id::parse_uuid(uuid).map(Some),
+        None => Ok(parent.map(|parent| parent.elemental_id)),
+    }
+}
+
+/// The revision that a new or changed one replaces in its layer.
+///
+/// Errors: `NotFound` when there is none, `Invalid` when it is another project's.
+pub(super) async fn parent_of_project<T: Annotation>(
+    tx: &mut Tx,
+    parent: i64,
+    project: i64,
+) -> Result<Revision> {
+    let found = store::find::<T>(tx, parent)
         .await?
         .ok_or_else(|| Error::no_reference(T::NAME))?;
-    Ok(Some(parent.revision().elemental_id.clone()))
+    if found.revision().project != project {
+        let noun = T::NAME;
+        return Err(Error::invalid(format!(
+            "{noun} {parent} is not part of project {project}!"
+        )));
+    }
+    Ok(found.revision().clone())
 }
 
 async fn write<T: Annotation>(

@@ -1,9 +1,12 @@
 //! Deleting annotations: a tombstone, or pruning.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde::Deserialize;
 
 use super::edit::Edit;
-use super::filter::{Filter, IdQuery, check_count, select};
+use super::filter::{Filter, IdQuery, select};
 use super::localization::Localization;
 use super::patch::add_revision;
 use super::read::{Place, find};
@@ -18,7 +21,7 @@ use crate::entity_type;
 use crate::error::{Error, Result};
 use crate::journal::Stamp;
 use crate::project::{self, Level};
-use crate::query::Schema;
+use crate::query::{Schema, check_count};
 
 /// How to delete.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -103,7 +106,9 @@ async fn delete<T: Annotation>(edit: &mut Edit<'_>, row: &T, prune: bool) -> Res
         let of = entity_type::service::get(edit.tx, Kind::State, row.revision().type_id).await?;
         if of.delete_child_localizations() {
             for orphan in track::orphans(edit.tx, row.revision().id, row.links().1).await? {
-                if let Some(orphan) = store::find::<Localization>(edit.tx, orphan).await? {
+                let orphan = store::find::<Localization>(edit.tx, orphan).await?;
+                let own = |orphan: &Localization| orphan.revision.project == row.revision().project;
+                if let Some(orphan) = orphan.filter(own) {
                     delete_one(edit, &orphan, prune).await?;
                 }
             }
@@ -129,7 +134,7 @@ async fn delete_one<T: Annotation>(
     let (version, uuid) = (revision.version, revision.elemental_id.clone());
     revision.mark = store::next_mark(edit.tx, T::KIND, version, &uuid).await?;
     add_revision(edit, &mut tombstone).await?;
-    track::follow(edit.tx, T::KIND, row.revision().id, None).await?;
+    track::follow(edit, T::KIND, row.revision().id, None).await?;
     Ok(Some(tombstone.revision().id))
 }
 
@@ -147,9 +152,7 @@ pub(super) async fn take_away<T: Annotation>(edit: &mut Edit<'_>, row: &T) -> Re
         after: None,
     };
     attribute::index(tx, [gone]).await?;
-    if T::KIND == Kind::Localization {
-        track::follow(tx, T::KIND, revision.id, None).await?;
-    }
+    track::follow(edit, T::KIND, revision.id, None).await?;
     edit.ledger
         .deleted(T::KIND.table(), revision.id, &row.wire())
 }
@@ -157,15 +160,34 @@ pub(super) async fn take_away<T: Annotation>(edit: &mut Edit<'_>, row: &T) -> Re
 /// Prunes the localizations of deleted media, and the states all of whose media are deleted.
 pub async fn with_media(tx: &mut Tx, stamp: &Stamp, project: i64, media: &[i64]) -> Result<()> {
     let mut edit = Edit::new(tx, stamp);
-    for id in store::of_deleted_media(edit.tx, Kind::Localization, media).await? {
-        if let Some(row) = store::find::<Localization>(edit.tx, id).await? {
-            take_away(&mut edit, &row).await?;
-        }
-    }
-    for id in store::of_deleted_media(edit.tx, Kind::State, media).await? {
-        if let Some(row) = store::find::<State>(edit.tx, id).await? {
-            take_away(&mut edit, &row).await?;
-        }
-    }
+    let localizations = store::of_deleted_media(edit.tx, media).await?;
+    take_all_away::<Localization>(&mut edit, &localizations).await?;
+    let states = store::states_of_deleted_media(edit.tx, media).await?;
+    take_all_away::<State>(&mut edit, &states).await?;
+    track::let_go(&mut edit, &localizations).await?;
     edit.finish(project).await
+}
+
+/// Prunes every revision of some annotations at once.
+async fn take_all_away<T: Annotation>(edit: &mut Edit<'_>, rows: &[T]) -> Result<()> {
+    let (mut definitions, mut documents) = (HashMap::new(), Vec::with_capacity(rows.len()));
+    for row in rows {
+        let revision = row.revision();
+        if let Entry::Vacant(place) = definitions.entry(revision.type_id) {
+            let of_type = attribute::definitions_of_type(edit.tx, T::KIND, revision.type_id);
+            place.insert(of_type.await?);
+        }
+        documents.push(revision.attributes.members()?);
+        edit.ledger
+            .deleted(T::KIND.table(), revision.id, &row.wire())?;
+    }
+    let ids: Vec<i64> = rows.iter().map(|row| row.revision().id).collect();
+    store::prune_all(edit.tx, T::KIND, &ids, edit.stamp.at_ms).await?;
+    let gone = rows.iter().zip(&documents).map(|(row, before)| Indexing {
+        entity: row.revision().id,
+        definitions: &definitions[&row.revision().type_id],
+        before: Some(before),
+        after: None,
+    });
+    attribute::index(edit.tx, gone.collect::<Vec<_>>()).await
 }

@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 use super::types::Annotation;
 use crate::attribute::Kind;
 use crate::database::Tx;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::query::{
-    AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection,
+    AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection, among,
 };
 use crate::{id, media};
 
@@ -155,8 +155,8 @@ async fn by_media(
         match selection.kind {
             Kind::Localization => selection.among("t.media", media),
             _ => selection.require(format!(
-                "t.id in (select state from state_media where media in ({}))",
-                list(media)
+                "t.id in (select state from state_media where {})",
+                among("media", media)
             )),
         }
     }
@@ -188,16 +188,16 @@ fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Res
     for related in [&filter.related_id, related] {
         if !related.is_empty() {
             selection.require(format!(
-                "t.id in (select {own} from state_localization where {other} in ({}))",
-                list(related)
+                "t.id in (select {own} from state_localization where {})",
+                among(other, related)
             ));
         }
     }
     if localization && !ids.frame_state_ids.is_empty() {
         selection.require(format!(
             "exists (select 1 from state s join state_media sm on sm.state = s.id \
-             where s.id in ({}) and sm.media = t.media and s.frame = t.frame)",
-            list(&ids.frame_state_ids)
+             where {} and sm.media = t.media and s.frame = t.frame)",
+            among("s.id", &ids.frame_state_ids)
         ));
     }
     Ok(())
@@ -210,21 +210,7 @@ fn hide_replaced(selection: &mut Selection, versions: &[i64]) {
     selection.require(format!(
         "not exists (select 1 from {table} child join {table} replaced on replaced.id = child.parent \
          where replaced.elemental_id = t.elemental_id and replaced.version = t.version and child.id <> t.id \
-         and child.latest and not child.deleted and child.version in ({}))",
-        list(versions)
+         and child.latest and not child.deleted and {})",
+        among("child.version", versions)
     ));
-}
-
-fn list(ids: &[i64]) -> String {
-    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
-}
-
-/// Checks the safety count of a bulk change. Errors: `Invalid` in the wire's words.
-pub fn check_count(expected: Option<i64>, found: usize, verb: &str) -> Result<()> {
-    match expected {
-        Some(expected) if expected != found as i64 => Err(Error::invalid(format!(
-            "Safety check failed - expected {expected} but would {verb} {found}"
-        ))),
-        _ => Ok(()),
-    }
 }

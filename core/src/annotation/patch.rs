@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::edit::Edit;
-use super::filter::{Filter, IdQuery, check_count, select};
+use super::filter::{Filter, IdQuery, select};
 use super::localization::{GivenGeometry, Localization};
 use super::read::{Place, find};
 use super::state::State;
@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
-use crate::query::Schema;
+use crate::query::{Schema, check_count};
 use crate::{entity_type, id, version};
 
 /// What a change says of the revision.
@@ -177,7 +177,11 @@ async fn change<T: Annotation>(
         row.revision_mut().created_by = Some(account::service::author(tx, uuid).await?);
     }
     if let Some(parent) = patch.parent {
-        row.revision_mut().parent = Some(parent as i64);
+        row.revision_mut().parent = Some(
+            create::parent_of_project::<T>(tx, parent as i64, project)
+                .await?
+                .id,
+        );
     }
     row.settle(tx, Some(&base)).await?;
     let moved = {
@@ -216,7 +220,7 @@ async fn change<T: Annotation>(
     let tx = &mut *edit.tx;
     index(tx, &row, definitions, None, &after).await?;
     if !moved {
-        track::follow(tx, T::KIND, base.revision().id, Some(row.revision().id)).await?;
+        track::follow(edit, T::KIND, base.revision().id, Some(row.revision().id)).await?;
     }
     Ok(row)
 }

@@ -1,6 +1,6 @@
 //! States: facts about media, frames, or tracks of localizations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -10,6 +10,7 @@ use super::types::{Annotation, Document, Revision};
 use crate::attribute::Kind;
 use crate::database::{Row, Tx, Value};
 use crate::error::Result;
+use crate::media;
 use crate::time;
 use crate::values;
 
@@ -103,6 +104,17 @@ impl Annotation for State {
     }
 
     async fn settle(&mut self, tx: &mut Tx, before: Option<&Self>) -> Result<()> {
+        if let Some(before) = before {
+            let project = self.revision.project;
+            track::check_members(
+                tx,
+                &added(&before.localizations, &self.localizations),
+                project,
+            )
+            .await?;
+            media::service::check_of_project(tx, &added(&before.media, &self.media), project)
+                .await?;
+        }
         if before.is_none_or(|before| before.localizations != self.localizations) {
             self.segments = segments(track::frames(tx, &self.localizations).await?);
         }
@@ -148,6 +160,16 @@ pub(super) struct NewState {
     #[serde(default)]
     pub attributes: Map<String, Json>,
     pub user_elemental_id: Option<String>,
+}
+
+/// Ids that a list has gained.
+fn added(before: &[i64], after: &[i64]) -> HashSet<i64> {
+    let known: HashSet<i64> = before.iter().copied().collect();
+    after
+        .iter()
+        .copied()
+        .filter(|id| !known.contains(id))
+        .collect()
 }
 
 /// Merges frames into runs of consecutive ones; none for no frames.

@@ -1,11 +1,16 @@
 //! Rows of localizations and states, through what they have in common.
 
+use super::localization::Localization;
+use super::state::State;
 use super::types::{Annotation, Revision};
 use crate::attribute::Kind;
-use crate::database::{Row, Tx, Value};
+use crate::database::{Tx, Value};
 use crate::error::Result;
-use crate::query::Selection;
+use crate::query::{Selection, among};
 use crate::values;
+
+/// Ids that one statement lists.
+pub(super) const CHUNK: usize = 5000;
 
 fn columns<T: Annotation>() -> Vec<&'static str> {
     Revision::COLUMNS
@@ -194,26 +199,57 @@ pub async fn prune(tx: &mut Tx, kind: Kind, id: i64, at_ms: i64) -> Result<()> {
     Ok(())
 }
 
-/// Ids of a media's remaining annotations, or of the states all of whose media are deleted.
-pub async fn of_deleted_media(tx: &mut Tx, kind: Kind, media: &[i64]) -> Result<Vec<i64>> {
-    let list = media
-        .iter()
-        .map(i64::to_string)
-        .collect::<Vec<_>>()
-        .join(",");
-    let sql = if kind == Kind::Localization {
-        format!("select id from localization where not deleted and media in ({list})")
-    } else {
-        format!(
-            "select s.id from state s where not s.deleted \
-             and s.id in (select state from state_media where media in ({list})) \
-             and not exists (select 1 from state_media sm join media m on m.id = sm.media \
-             where sm.state = s.id and not m.deleted)"
-        )
-    };
-    tx.rows(&sql, &[])
-        .await?
-        .into_iter()
-        .map(|mut row: Row| row.take())
-        .collect()
+/// Prunes rows by their ids.
+pub async fn prune_all(tx: &mut Tx, kind: Kind, ids: &[i64], at_ms: i64) -> Result<()> {
+    for chunk in ids.chunks(CHUNK) {
+        let sql = format!(
+            "update {} set deleted = true, latest = false, modified_at = $1 where {}",
+            kind.table(),
+            among("id", chunk)
+        );
+        tx.execute(&sql, &values![at_ms]).await?;
+    }
+    Ok(())
+}
+
+/// Every remaining revision of localizations on some media.
+pub async fn of_deleted_media(tx: &mut Tx, media: &[i64]) -> Result<Vec<Localization>> {
+    let mut selection = Selection::new(Kind::Localization, tx.dialect());
+    selection.require("not t.deleted");
+    selection.among("t.media", media);
+    list(tx, &selection).await
+}
+
+/// Every remaining revision of states that are about some media, all of which are deleted.
+pub async fn states_of_deleted_media(tx: &mut Tx, media: &[i64]) -> Result<Vec<State>> {
+    let mut selection = Selection::new(Kind::State, tx.dialect());
+    selection.require(format!(
+        "not t.deleted and t.id in (select state from state_media where {}) \
+         and not exists (select 1 from state_media sm join media m on m.id = sm.media \
+         where sm.state = t.id and not m.deleted)",
+        among("media", media)
+    ));
+    list(tx, &selection).await
+}
+
+/// The latest states that list one of some localizations.
+pub async fn states_listing(tx: &mut Tx, localizations: &[i64]) -> Result<Vec<State>> {
+    let mut found: Vec<State> = Vec::new();
+    for chunk in localizations.chunks(CHUNK) {
+        let mut selection = Selection::new(Kind::State, tx.dialect());
+        selection.require(format!(
+            "t.latest and not t.deleted and not t.variant_deleted \
+             and t.id in (select state from state_localization where {})",
+            among("localization", chunk)
+        ));
+        for state in list::<State>(tx, &selection).await? {
+            if !found
+                .iter()
+                .any(|known| known.revision.id == state.revision.id)
+            {
+                found.push(state);
+            }
+        }
+    }
+    Ok(found)
 }

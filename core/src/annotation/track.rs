@@ -7,7 +7,7 @@ use super::edit::Edit;
 use super::localization::Localization;
 use super::read::{Place, find};
 use super::state::State;
-use super::store;
+use super::store::{self, CHUNK};
 use super::types::Annotation;
 use crate::account::Actor;
 use crate::attribute::Kind;
@@ -15,22 +15,16 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::project::Level;
+use crate::query::among;
 use crate::values;
-
-/// Ids that one statement lists.
-const CHUNK: usize = 5000;
-
-fn list(ids: &[i64]) -> String {
-    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
-}
 
 /// The frames of some localizations.
 pub(super) async fn frames(tx: &mut Tx, localizations: &[i64]) -> Result<Vec<i64>> {
     let mut frames = Vec::new();
     for chunk in localizations.chunks(CHUNK) {
         let sql = format!(
-            "select frame from localization where id in ({})",
-            list(chunk)
+            "select frame from localization where {}",
+            among("id", chunk)
         );
         for mut row in tx.rows(&sql, &[]).await? {
             frames.push(row.take()?);
@@ -44,8 +38,8 @@ pub(super) async fn check_members(tx: &mut Tx, members: &HashSet<i64>, project: 
     let ids: Vec<i64> = members.iter().copied().collect();
     for chunk in ids.chunks(CHUNK) {
         let sql = format!(
-            "select id from localization where not deleted and project = $1 and id in ({})",
-            list(chunk)
+            "select id from localization where not deleted and project = $1 and {}",
+            among("id", chunk)
         );
         let mut known = HashSet::new();
         for mut row in tx.rows(&sql, &values![project]).await? {
@@ -62,25 +56,35 @@ pub(super) async fn check_members(tx: &mut Tx, members: &HashSet<i64>, project: 
 
 /// Keeps tracks whole when a localization gets a new revision, or goes away: the latest states that
 /// list the old id list the new one, or none.
-pub(super) async fn follow(tx: &mut Tx, kind: Kind, old: i64, new: Option<i64>) -> Result<()> {
+pub(super) async fn follow(
+    edit: &mut Edit<'_>,
+    kind: Kind,
+    old: i64,
+    new: Option<i64>,
+) -> Result<()> {
     if kind != Kind::Localization {
         return Ok(());
     }
-    let sql = "select s.id from state_localization sl join state s on s.id = sl.state \
-               where sl.localization = $1 and s.latest and not s.deleted and not s.variant_deleted";
-    for mut found in tx.rows(sql, &values![old]).await? {
-        let id: i64 = found.take()?;
-        let Some(before) = store::find::<State>(tx, id).await? else {
-            continue;
-        };
+    for before in store::states_listing(edit.tx, &[old]).await? {
         let mut state = before.clone();
         state.localizations = before
             .localizations
             .iter()
             .filter_map(|member| if *member == old { new } else { Some(*member) })
             .collect();
-        state.settle(tx, Some(&before)).await?;
-        store::update(tx, &before, &state).await?;
+        rewrite(edit, &before, state).await?;
+    }
+    Ok(())
+}
+
+/// Takes members that went away out of the latest states that list them.
+pub(super) async fn let_go(edit: &mut Edit<'_>, gone: &[Localization]) -> Result<()> {
+    let gone: Vec<i64> = gone.iter().map(|row| row.revision.id).collect();
+    let lost: HashSet<i64> = gone.iter().copied().collect();
+    for before in store::states_listing(edit.tx, &gone).await? {
+        let mut state = before.clone();
+        state.localizations.retain(|member| !lost.contains(member));
+        rewrite(edit, &before, state).await?;
     }
     Ok(())
 }
@@ -92,8 +96,8 @@ pub(super) async fn orphans(tx: &mut Tx, state: i64, localizations: &[i64]) -> R
         let sql = format!(
             "select sl.localization from state_localization sl join state s on s.id = sl.state \
              where s.id <> $1 and s.latest and not s.deleted and not s.variant_deleted \
-             and sl.localization in ({})",
-            list(chunk)
+             and {}",
+            among("sl.localization", chunk)
         );
         for mut row in tx.rows(&sql, &values![state]).await? {
             shared.insert(row.take::<i64>()?);
@@ -158,6 +162,7 @@ pub(super) async fn trim(
         .write(move |tx| {
             Box::pin(async move {
                 let before: State = find(tx, &actor, &Place::Id(id), Level::Edit).await?;
+                let project = before.revision.project;
                 let mut cut = Vec::new();
                 for member in &before.localizations {
                     let row = store::find::<Localization>(tx, *member).await?;
@@ -168,7 +173,9 @@ pub(super) async fn trim(
                             at > frame
                         }
                     };
-                    if let Some(row) = row.filter(|row| beyond(row.frame)) {
+                    if let Some(row) =
+                        row.filter(|row| row.revision.project == project && beyond(row.frame))
+                    {
                         cut.push(row);
                     }
                 }
@@ -177,7 +184,6 @@ pub(super) async fn trim(
                 let mut after = before.clone();
                 after.localizations.retain(|member| !ids.contains(member));
                 let mut edit = Edit::new(tx, &stamp);
-                let project = before.revision.project;
                 rewrite(&mut edit, &before, after).await?;
                 for row in cut.iter().filter(|row| orphans.contains(&row.revision.id)) {
                     take_away(&mut edit, row).await?;

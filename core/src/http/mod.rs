@@ -158,10 +158,27 @@ async fn rest(api: &Arc<Api>, request: Request, path: &str, request_id: &str) ->
         );
         return problem::response(&Error::invalid(text), request_id);
     };
+    let operation = match found.value.get("put") {
+        // The stock client streams a query that has a body as a GET with that body.
+        Some(query) if method == Method::GET && has_json(request.headers()) => query,
+        _ => operation,
+    };
     match perform(api, operation, request, decoded).await {
         Ok(response) => response,
         Err(error) => problem::answer(&error, request_id, operation.notice),
     }
+}
+
+/// Whether a request says that it carries JSON.
+fn has_json(headers: &HeaderMap) -> bool {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let length = text(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    let json = text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
+    json && (length || headers.contains_key(header::TRANSFER_ENCODING))
 }
 
 async fn perform(

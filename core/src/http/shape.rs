@@ -420,11 +420,14 @@ impl Shape {
                     }
                 }
             }
-            Self::Object { fields, .. } => {
+            Self::Object { fields, open } => {
                 let Some(members) = value.as_object_mut() else {
                     violation(format!("{} is not of type object", brief(value)));
                     return;
                 };
+                if !open {
+                    members.retain(|name, _| fields.iter().any(|field| field.name == *name));
+                }
                 visit_fields(fields, members, place, violations);
             }
             Self::OneOf(shapes) => visit_one_of(shapes, value, place, violations),

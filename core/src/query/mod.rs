@@ -19,5 +19,5 @@ pub use page::{PAGE_PARAMETERS, Page};
 pub use related::incident;
 pub use schema::Schema;
 pub use search::{Node, decode};
-pub use selection::Selection;
+pub use selection::{Selection, among, check_count};
 pub use similarity::FloatArrayQuery;

@@ -2,7 +2,7 @@
 
 use crate::attribute::Kind;
 use crate::database::{Dialect, Tx, Value};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::page::Page;
 
@@ -146,7 +146,7 @@ impl Selection {
 }
 
 /// `column in (…)`; false for no ids.
-pub(super) fn among(column: &str, ids: &[i64]) -> String {
+pub fn among(column: &str, ids: &[i64]) -> String {
     if ids.is_empty() {
         return "false".into();
     }
@@ -162,5 +162,15 @@ pub(super) fn visible(kind: Kind, alias: &str) -> String {
         }
         Kind::Section => "true".into(),
         Kind::Media | Kind::Leaf | Kind::File => format!("not {alias}.deleted"),
+    }
+}
+
+/// Checks the safety count of a bulk change. Errors: `Invalid` in the wire's words.
+pub fn check_count(expected: Option<i64>, found: usize, verb: &str) -> Result<()> {
+    match expected {
+        Some(expected) if expected != found as i64 => Err(Error::invalid(format!(
+            "Safety check failed - expected {expected} but would {verb} {found}"
+        ))),
+        _ => Ok(()),
     }
 }
