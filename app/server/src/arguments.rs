@@ -171,6 +171,17 @@ pub enum UserTask {
         /// The account's name.
         name: String,
     },
+    /// Let an account into a project, or change what it may do there.
+    Grant {
+        /// The account's name.
+        name: String,
+        /// The project's name.
+        #[arg(long, value_name = "NAME")]
+        project: String,
+        /// What it may do: each level holds those before it. `none` lets it see nothing.
+        #[arg(long, value_enum, value_name = "LEVEL")]
+        level: Level,
+    },
     /// List the accounts: id, name, whether they administer the station, e-mail address.
     List {
         /// Print one JSON object a line, as the API shows an account.
@@ -194,9 +205,33 @@ pub enum UserTask {
     },
 }
 
+/// Levels of membership, lowest first.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Level {
+    None,
+    View,
+    Edit,
+    Transfer,
+    Execute,
+    Full,
+}
+
+impl From<Level> for transect::project::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::None => Self::None,
+            Level::View => Self::View,
+            Level::Edit => Self::Edit,
+            Level::Transfer => Self::Transfer,
+            Level::Execute => Self::Execute,
+            Level::Full => Self::Full,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct PasswordSource {
-    /// Read the password from the first line of standard input. Required: a password on the command
+    /// Read the password from the first line of standard input; on a terminal it asks, and shows nothing. Required: a password on the command
     /// line could be read by other users of this machine.
     #[arg(long, required = true)]
     password_stdin: bool,

@@ -1,6 +1,6 @@
 //! `transect user …`.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, IsTerminal, Read};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -37,6 +37,23 @@ pub async fn perform(place: &Place, task: UserTask) -> anyhow::Result<u8> {
             print(&format!("{} can sign in", text(&user["username"])))
         }
         UserTask::Token { name } => print(text(&ask(place, Command::UserToken { name }).await?)),
+        UserTask::Grant {
+            name,
+            project,
+            level,
+        } => {
+            let done = format!("{name} has {level:?} in {project}");
+            ask(
+                place,
+                Command::UserGrant {
+                    name,
+                    project,
+                    level: level.into(),
+                },
+            )
+            .await?;
+            print(&done)
+        }
         UserTask::List { json } => list(&ask(place, Command::UserList).await?, json),
         UserTask::Password { name, .. } => {
             let password = read_password()?;
@@ -98,6 +115,15 @@ fn text(value: &Value) -> &str {
 }
 
 fn read_password() -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        let typed =
+            rpassword::prompt_password("password: ").context("cannot ask for the password")?;
+        let again = rpassword::prompt_password("again: ").context("cannot ask for the password")?;
+        if typed.is_empty() || typed != again {
+            bail!("the password is empty, or was not typed the same twice; nothing was changed");
+        }
+        return Ok(typed);
+    }
     let mut line = String::new();
     std::io::stdin()
         .lock()

@@ -44,6 +44,7 @@ pub(super) async fn export(cx: &Context, project: i64, what: &Export) -> Result<
         .await?;
     let mut document = Document::default();
     let (mut lines, mut dots, mut sizeless) = (0, 0, 0);
+    let (mut shapeless, mut uncategorized) = (0, 0);
     for shape in shapes {
         let Some(of) = types.iter().find(|of| of.id == shape.type_id) else {
             continue;
@@ -52,11 +53,22 @@ pub(super) async fn export(cx: &Context, project: i64, what: &Export) -> Result<
             "line" => lines += 1,
             "dot" => dots += 1,
             dtype => {
-                let category = what
+                let named = what
                     .category
                     .as_deref()
-                    .and_then(|name| shape.attributes[name].as_str().map(str::to_owned))
-                    .unwrap_or_else(|| of.name.clone());
+                    .map(|name| text(&shape.attributes[name]));
+                let category = match named {
+                    Some(Some(value)) => value,
+                    Some(None) => {
+                        uncategorized += 1;
+                        of.name.clone()
+                    }
+                    None => of.name.clone(),
+                };
+                if dtype == "box" && shape.numbers.contains(&None) {
+                    shapeless += 1;
+                    continue;
+                }
                 match media
                     .get(&shape.media)
                     .filter(|media| media.width > 0.0 && media.height > 0.0)
@@ -73,6 +85,11 @@ pub(super) async fn export(cx: &Context, project: i64, what: &Export) -> Result<
         (
             dots,
             "points: the format has points only as key points of a skeleton",
+        ),
+        (shapeless, "boxes without a place or size"),
+        (
+            uncategorized,
+            "annotations have no value of the category attribute: they are in the category of their type",
         ),
         (sizeless, "annotations on media whose size is not known"),
     ] {
@@ -97,6 +114,16 @@ pub(super) async fn export(cx: &Context, project: i64, what: &Export) -> Result<
         categories,
         losses,
     })
+}
+
+/// A value of an attribute as a name.
+fn text(value: &Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::String(text) if text.is_empty() => None,
+        Json::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
 }
 
 type Rows = (

@@ -10,7 +10,6 @@ pub use names::replace_ids;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::project;
@@ -55,31 +54,22 @@ pub struct Report {
 ///
 /// Errors: `NotFound` for a project that does not exist, `StorageFull`.
 pub async fn export(cx: &Context, what: Export) -> Result<Report> {
-    let name = what.project.clone();
-    let mut accounts = account::service::list(cx).await?;
-    accounts.sort_by_key(|user| !user.is_staff);
-    let project = cx
-        .database
-        .read(move |tx| {
-            Box::pin(async move {
-                for user in accounts {
-                    if let Some(id) = project::service::find_by_name(tx, user.id, &name).await? {
-                        return Ok(Some(id));
-                    }
-                }
-                Ok(None)
-            })
-        })
-        .await?;
-    let project = project
-        .ok_or_else(|| Error::NotFound(format!("there is no project named {}", what.project)))?;
+    let project = project::service::find_any_by_name(cx, &what.project).await?;
     match what.format {
         Format::Coco => coco::export(cx, project, &what).await,
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all; a link is followed, and what is no regular file is refused.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = target.as_path();
+    if std::fs::metadata(path).is_ok_and(|facts| !facts.is_file()) {
+        return Err(Error::invalid(format!(
+            "the output must be a regular file: {}",
+            path.display()
+        )));
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -175,3 +175,23 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
         })
         .await
 }
+
+/// Adds the membership of an account, or changes its level.
+pub(super) async fn set(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    account: i64,
+    level: Level,
+) -> Result<()> {
+    let Some(before) = store::membership_of(tx, project, account).await? else {
+        return add(tx, stamp, project, account, level, None)
+            .await
+            .map(drop);
+    };
+    let mut after = before.clone();
+    after.permission = level;
+    store::update_membership(tx, &after).await?;
+    let changes = Change::updated(after.id, &before, &after)?;
+    journal::record(tx, stamp, Some(project), "membership", changes).await
+}

@@ -5,7 +5,7 @@ use serde_json::Map;
 pub use super::members::{default_version, forget_version};
 use super::types::{Level, NewProject, Project, ProjectFilter, ProjectPatch};
 use super::{members, picture, removal, statistics, store};
-use crate::account::Actor;
+use crate::account::{self, Actor};
 use crate::attribute::{self, Kind};
 use crate::context::Context;
 use crate::database::Tx;
@@ -106,6 +106,43 @@ pub async fn find_by_name(tx: &mut Tx, account: i64, name: &str) -> Result<Optio
         .into_iter()
         .find(|(_, name)| name.to_lowercase() == wanted);
     Ok(found.map(|(id, _)| id))
+}
+
+/// Gives an account a level in a project, from the command line: adds or changes its membership.
+///
+/// Errors: `NotFound` when there is no such project or account.
+pub async fn grant(cx: &Context, project: &str, username: &str, level: Level) -> Result<()> {
+    let user = account::service::by_name(cx, username).await?;
+    let id = find_any_by_name(cx, project).await?;
+    let stamp = cx.clock.stamp(None, cx.now());
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move { members::set(tx, &stamp, id, user.id, level).await })
+        })
+        .await
+}
+
+/// The project of that name among those of any account, administrators' first.
+///
+/// Errors: `NotFound`.
+pub async fn find_any_by_name(cx: &Context, name: &str) -> Result<i64> {
+    let mut accounts = account::service::list(cx).await?;
+    accounts.sort_by_key(|user| !user.is_staff);
+    let wanted = name.to_owned();
+    let found = cx
+        .database
+        .read(move |tx| {
+            Box::pin(async move {
+                for user in accounts {
+                    if let Some(id) = find_by_name(tx, user.id, &wanted).await? {
+                        return Ok(Some(id));
+                    }
+                }
+                Ok(None)
+            })
+        })
+        .await?;
+    found.ok_or_else(|| Error::NotFound(format!("there is no project named {name}")))
 }
 
 /// Makes a project of which only the name matters. Errors: as [`create`].

@@ -16,6 +16,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::export::{self, Export};
 use crate::media::import::{self, Import};
+use crate::project::Level;
+use crate::project::service as projects;
 
 /// What can be asked of a station.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +38,15 @@ pub enum Command {
     UserToken {
         /// Its name.
         name: String,
+    },
+    /// Gives an account a level in a project. Answers null.
+    UserGrant {
+        /// The account's name.
+        name: String,
+        /// The project's name.
+        project: String,
+        /// The level, as the API names it.
+        level: Level,
     },
     /// Answers with every account, in the order of ids.
     UserList,
@@ -65,6 +76,7 @@ impl Command {
         match self {
             Self::UserCreate { .. } => "user create",
             Self::UserToken { .. } => "user token",
+            Self::UserGrant { .. } => "user grant",
             Self::UserList => "user list",
             Self::UserPassword { .. } => "user password",
             Self::UserSignInLink { .. } => "user sign-in-link",
@@ -125,6 +137,14 @@ pub(super) async fn run(cx: &Context, command: Command, progress: Progress) -> R
         Command::UserToken { name } => {
             let user = accounts::by_name(cx, &name).await?;
             Ok(json!(accounts::token(cx, user.id, false).await?))
+        }
+        Command::UserGrant {
+            name,
+            project,
+            level,
+        } => {
+            projects::grant(cx, &project, &name, level).await?;
+            Ok(Value::Null)
         }
         Command::UserList => Ok(serde_json::to_value(accounts::list(cx).await?)?),
         Command::UserPassword { name, password } => {

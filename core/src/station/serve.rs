@@ -117,7 +117,8 @@ async fn take(data: &Path) -> Result<Lock> {
 async fn bind(listen: &str) -> Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|error| {
         Error::invalid(format!(
-            "cannot listen: {error}; end what uses the address, or name another with --listen (port 0 means any free one): {listen}"
+            "cannot listen: {error}; the address is HOST:PORT (port 0 means any free one) and must not be in use by \
+             another program: {listen}"
         ))
     })
 }

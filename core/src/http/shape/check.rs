@@ -148,7 +148,13 @@ fn visit_fields(
 fn visit_one_of(shapes: &[Shape], value: &mut Value, place: &str, violations: &mut Vec<String>) {
     let fitting: Vec<&Shape> = shapes.iter().filter(|shape| shape.admits(value)).collect();
     if let [only] = fitting[..] {
-        return only.visit(value, place, violations);
+        // A number among alternatives stays as it was given: 5 is not 5.0 to an integer attribute.
+        let given = matches!(only, Shape::Number(_)).then(|| value.clone());
+        only.visit(value, place, violations);
+        if let Some(given) = given {
+            *value = given;
+        }
+        return;
     }
     let mut nearest: Option<Vec<String>> = None;
     let candidates = if fitting.is_empty() {
@@ -296,6 +302,14 @@ mod tests {
             text.contains("Input should be") && text.contains("literal_error"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn numbers_among_alternatives_stay_as_given_and_unknown_keys_go() {
+        let mut body = json!({"name": "A", "minimum": 1, "current_name": "A", "x": 5});
+        let shape = parse("{name: string, minimum: number, x: AttributeValue}");
+        shape.check(&mut body).unwrap();
+        assert_eq!(body.to_string(), r#"{"name":"A","minimum":1.0,"x":5}"#);
     }
 
     #[test]
