@@ -6,6 +6,12 @@ import { specOf, updateOf } from './wire';
 
 export const SIGNED_OUT = 'you are signed out';
 
+/** What the answer to a change says of the revision that holds it. */
+interface Row {
+  id?: number;
+  variant_deleted?: boolean;
+}
+
 class SendFailure extends Error {
   constructor(
     message: string,
@@ -41,7 +47,10 @@ const sender: Sender = {
     const body = updateOf(before, after);
     if (!body) return rowId;
     try {
-      const answer = (await updateLocalization({ id: rowId, body })) as { object?: { id?: number } };
+      const answer = (await updateLocalization({ id: rowId, body })) as { object?: Row };
+      if (answer.object?.variant_deleted) {
+        throw new SendFailure('somebody deleted it in the meantime: draw it again to keep it', false);
+      }
       return answer.object?.id ?? rowId;
     } catch (error) {
       throw failure(error);
