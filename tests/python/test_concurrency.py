@@ -49,7 +49,7 @@ def test_two_clients_patch_one_media(admin, project, clients):
     at_once(patch(clients[0], lambda n: {"attributes": {"Camera": str(n)}}, lambda row: int(row.attributes["Camera"])),
             patch(clients[1], lambda n: {"attributes": {"Depth": n}, "name": f"{n}.mp4"}, lambda row: row.attributes["Depth"]))
     row = admin.get_media(media)
-    assert (row.attributes, row.name) == ({"Camera": str(ROUNDS), "Depth": ROUNDS}, f"{ROUNDS}.mp4")
+    assert (row.attributes["Camera"], row.attributes["Depth"], row.name) == (str(ROUNDS), ROUNDS, f"{ROUNDS}.mp4")
     assert ids(admin.get_media_list(project, attribute=[f"Camera::{ROUNDS}", f"Depth::{ROUNDS}"])) == [media]
 
 

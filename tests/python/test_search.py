@@ -290,6 +290,9 @@ def test_similarity(admin, project):
     assert near([0, 0, 0], lower_bound=2, upper_bound=5) == [1, 2]
     assert near([0, 1, 0], metric="cosine", upper_bound=0.5) == [1, 2]
     assert near([1, 0, 0], metric="ip")[0] == 2
+    query = {"float_array": [{"name": "Vector", "center": [0, 0, 0]}]}
+    rows = admin.get_localization_list_by_id(project, localization_id_query=query, type=kind, sort_by=["-Vector"])
+    assert ids(rows) == made  # similarity wins
     refused(400, admin.get_localization_list_by_id, project,
             localization_id_query={"float_array": [{"name": "Vector", "center": [0, 0, 0]}]})
     refused(400, admin.create_localization_list, project, body=box(video, kind, attributes={"Vector": [1, 2]}))
