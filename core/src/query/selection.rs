@@ -16,7 +16,7 @@ pub struct Selection {
     pub(super) dialect: Dialect,
     pub(super) values: Vec<Value>,
     conditions: Vec<String>,
-    order: String,
+    pub(super) order: String,
     page: Page,
     aliases: usize,
     /// Conditions that searches have added so far.
