@@ -3,9 +3,8 @@
 use serde_json::Map;
 
 pub use super::members::{default_version, forget_version};
-use super::statistics::{self, Statistics};
 use super::types::{Level, NewProject, Project, ProjectFilter, ProjectPatch};
-use super::{members, picture, removal, store};
+use super::{members, picture, removal, statistics, store};
 use crate::account::Actor;
 use crate::attribute::{self, Kind};
 use crate::context::Context;
@@ -85,7 +84,7 @@ async fn visible(tx: &mut Tx, actor: &Actor, id: i64, least: Level) -> Result<Pr
 }
 
 /// Fills in what is computed: sums over media, member names, attributes of sections.
-async fn complete(tx: &mut Tx, project: &mut Project, sums: Statistics) -> Result<()> {
+async fn complete(tx: &mut Tx, project: &mut Project, sums: statistics::Statistics) -> Result<()> {
     project.num_files = sums.num_files;
     project.size = sums.size_bytes;
     project.duration = sums.duration_secs as i64;
