@@ -1,6 +1,7 @@
 //! The promises of [`transect::database::Database`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use transect::database::{Database, Value};
@@ -237,6 +238,131 @@ async fn a_reader_sees_one_snapshot_while_a_writer_goes_on() {
         wait.wait().await;
         assert_eq!(reader.await.unwrap(), (Some(1), Some(1)));
         assert_eq!(count(&database).await, 2);
+    })
+    .await;
+}
+
+/// Adds one to a row by reading it and writing it whole, as services do.
+async fn count_up(database: &Database) -> Result<(), Error> {
+    database
+        .write(|tx| {
+            Box::pin(async move {
+                let sql = "select amount from scratch where id = 1";
+                let amount: f64 = tx.scalar(sql, &[]).await?.expect("the row is there");
+                let sql = "update scratch set amount = $1 where id = 1";
+                tx.execute(sql, &values![amount + 1.0]).await.map(drop)
+            })
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_jobs_that_read_and_write_back_lose_no_update() {
+    on_each(|engine| async move {
+        // Two openings stand for two processes.
+        let opened = [engine.open().await, engine.open().await];
+        scratch(&opened[0]).await;
+        let sql = "insert into scratch (id, amount) values (1, 0)";
+        opened[0]
+            .write(move |tx| Box::pin(async move { tx.execute(sql, &[]).await.map(drop) }))
+            .await
+            .unwrap();
+        let jobs: Vec<_> = (0..200)
+            .map(|number| {
+                let database = opened[number % 2].clone();
+                tokio::spawn(async move { count_up(&database).await })
+            })
+            .collect();
+        for job in jobs {
+            job.await.unwrap().unwrap();
+        }
+        let sql = "select amount from scratch where id = 1";
+        let amount: Option<f64> = opened[1]
+            .read(move |tx| Box::pin(async move { tx.scalar(sql, &[]).await }))
+            .await
+            .unwrap();
+        assert_eq!(amount, Some(200.0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_writers_do_not_stop_a_reader() {
+    on_each(|engine| async move {
+        let database = engine.open().await;
+        scratch(&database).await;
+        let (begun, wait) = (
+            Arc::new(tokio::sync::Barrier::new(2)),
+            Arc::new(tokio::sync::Barrier::new(2)),
+        );
+        let holder = {
+            let (database, begun, wait) = (database.clone(), begun.clone(), wait.clone());
+            tokio::spawn(async move {
+                database
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            tx.execute("insert into scratch (id) values (1)", &[])
+                                .await?;
+                            begun.wait().await;
+                            wait.wait().await;
+                            Ok(())
+                        })
+                    })
+                    .await
+            })
+        };
+        begun.wait().await;
+        let waiting: Vec<_> = (2..32)
+            .map(|id| {
+                let database = database.clone();
+                tokio::spawn(async move { insert(&database, id).await })
+            })
+            .collect();
+        // Time for them to take every connection that they would hold while they wait.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let read = tokio::time::timeout(Duration::from_secs(5), count(&database)).await;
+        wait.wait().await;
+        assert_eq!(read.expect("the read does not wait for the writers"), 0);
+        holder.await.unwrap().unwrap();
+        for writer in waiting {
+            writer.await.unwrap().unwrap();
+        }
+        assert_eq!(count(&database).await, 31);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cases_fold_as_they_do_in_rust() {
+    on_each(|engine| async move {
+        let database = engine.open().await;
+        scratch(&database).await;
+        let words = [
+            "ÉTÉ.png",
+            "Århus",
+            "ΟΔΥΣΣΕΥΣ",
+            "ЁЖ",
+            "STRASSE ẞ",
+            "plain_ASCII",
+            "Ǆ",
+            "É",
+        ];
+        let sql = format!("select {} from scratch", database.dialect().lower("word"));
+        for word in words {
+            let sql = sql.clone();
+            let folded: Option<String> = database
+                .write(move |tx| {
+                    Box::pin(async move {
+                        tx.execute("delete from scratch", &[]).await?;
+                        let insert = "insert into scratch (id, word) values (1, $1)";
+                        tx.execute(insert, &values![word]).await?;
+                        tx.scalar(&sql, &[]).await
+                    })
+                })
+                .await
+                .unwrap();
+            assert_eq!(folded, Some(word.to_lowercase()));
+        }
     })
     .await;
 }

@@ -7,6 +7,7 @@ from support import (
     NOWHERE,
     Scene,
     add_box_type,
+    add_leaf_type,
     add_media_type,
     add_state_type,
     add_video,
@@ -213,6 +214,63 @@ def test_the_same_name_in_two_types_of_different_kind(admin, project):
     assert scene.found(attribute=["Count::5"]) == [as_number, as_text]
 
 
+def test_letters_beyond_ascii_match_in_any_case(admin, project):
+    species = ["Plötze", "ÅL", "ΟΔΥΣΣΕΥΣ", "Ёрш", "coté " + "x" * 300 + " ÉTÉ"]
+    scene = Scene(admin, project)
+    scene.made = scene.add(*({"frame": n, "attributes": {"Species": name}} for n, name in enumerate(species)))
+    for text, expected in [("PLÖ", [0]), ("ål", [1]), ("Ål", [1]), ("οδυσσ", [2]), ("ЁРШ", [3]), ("COTÉ", [4]), ("été", [4]),
+                           ("ete", [])]:
+        assert numbers(scene, scene.found(attribute_contains=[f"Species::{text}"])) == expected, text
+        assert numbers(scene, scene.search(leaf("Species", "icontains", text))) == expected, text
+    assert numbers(scene, scene.search(leaf("Species", "istartswith", "åL"))) == [1]
+    assert numbers(scene, scene.search(leaf("Species", "iendswith", "Été"))) == [4]
+
+    names = ["ÉTÉ.png", "Århus.png", "naïve.png"]
+    media = [add_video(admin, project, scene.video_type, name=name) for name in names]
+    for made, name in zip(media, names):
+        for asked in (name, name.upper(), name.lower()):
+            assert ids(admin.get_media_list(project, name=asked)) == [made], asked
+        search = encoded(leaf("$name", "icontains", name.upper()[:4]))
+        assert ids(admin.get_media_list(project, encoded_search=search)) == [made], name
+
+    kind = add_leaf_type(admin, project)
+    parent = admin.create_leaf_list(project, body={"name": "Fische", "type": kind, "parent": None, "attributes": {}}).id[0]
+    admin.create_leaf_list(project, body={"name": "Äsche", "type": kind, "parent": parent, "attributes": {}})
+    path = admin.get_leaf(parent).path
+    for asked in ("äSCH", "ÄSCH"):
+        assert [row["value"] for row in admin.leaf_suggestion(path, project, query=asked)] == ["Äsche"], asked
+
+
+def test_sorting_by_a_name_that_is_a_number_here_and_a_text_there(admin, project):
+    scene = Scene(admin, project)
+    other = add_box_type(admin, project, [scene.video_type], [{"name": "Count", "dtype": "string"}])
+    ten, two, none = scene.add({"attributes": {"Count": 10}}, {"attributes": {"Count": 2}}, {})
+    pear, apple, empty = admin.create_localization_list(project, body=[
+        box(scene.video, other, attributes=row) for row in ({"Count": "pear"}, {"Count": "apple"}, {"Count": ""})]).id
+    ascending = [two, ten, empty, apple, pear, none]
+    assert scene.found(sort_by=["Count"]) == ascending
+    assert scene.found(sort_by=["-Count"]) == ascending[::-1]
+    assert scene.found(sort_by=["Count"], type=other) == [empty, apple, pear]
+    assert scene.found(sort_by=["Count"], start=1, stop=3) == ascending[1:3]
+
+
+def test_saved_searches_that_refer_to_each_other(admin, project):
+    scene = Scene(admin, project)
+
+    def save(name, search):
+        return admin.create_section(project, section_spec={"name": name, "object_search": search}).id
+
+    first = save("first", leaf("$id", "gt", 0))
+    second = save("second", leaf("$section", "eq", first))
+    assert ids(admin.get_media_list(project, section=second)) == [scene.video]
+    admin.update_section(first, section_update={"object_search": leaf("$section", "eq", second)})
+    assert "refers to itself" in refused(400, admin.get_media_list, project, section=first)["message"]
+    grown = save("grown 0", leaf("$id", "gt", 0))
+    for n in range(1, 9):
+        grown = save(f"grown {n}", {"method": "or", "operations": [leaf("$section", "eq", grown)] * 3})
+    assert "at most 2000 conditions" in refused(400, admin.get_media_list, project, section=grown)["message"]
+
+
 def test_similarity(admin, project):
     video_type = add_media_type(admin, project)
     kind = add_box_type(admin, project, [video_type], [{"name": "Vector", "dtype": "float_array", "size": 3}])
@@ -232,6 +290,9 @@ def test_similarity(admin, project):
     assert near([0, 0, 0], lower_bound=2, upper_bound=5) == [1, 2]
     assert near([0, 1, 0], metric="cosine", upper_bound=0.5) == [1, 2]
     assert near([1, 0, 0], metric="ip")[0] == 2
+    query = {"float_array": [{"name": "Vector", "center": [0, 0, 0]}]}
+    rows = admin.get_localization_list_by_id(project, localization_id_query=query, type=kind, sort_by=["-Vector"])
+    assert ids(rows) == made  # similarity wins
     refused(400, admin.get_localization_list_by_id, project,
             localization_id_query={"float_array": [{"name": "Vector", "center": [0, 0, 0]}]})
     refused(400, admin.create_localization_list, project, body=box(video, kind, attributes={"Vector": [1, 2]}))

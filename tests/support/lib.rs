@@ -25,6 +25,10 @@ impl Engine {
     }
 
     /// PostgreSQL with a database of its own, where the environment names a server.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no settings to name a server in"
+    )]
     async fn postgres() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = std::env::var("TRANSECT_TEST_DATABASE_URL").ok()?;

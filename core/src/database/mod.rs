@@ -40,6 +40,18 @@ pub enum Dialect {
     Postgres,
 }
 
+impl Dialect {
+    /// A text expression in lower case, folded like [`str::to_lowercase`] on both engines.
+    pub fn lower(self, text: &str) -> String {
+        match self {
+            // Replaced by a function of ours when a connection opens.
+            Self::Sqlite => format!("lower({text})"),
+            // The columns are collated "C", by whose rules only ASCII has cases.
+            Self::Postgres => format!("lower({text} collate \"und-x-icu\")"),
+        }
+    }
+}
+
 type Answer = Box<dyn Any + Send>;
 type Job = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Answer>> + Send>;
 

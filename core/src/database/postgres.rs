@@ -13,12 +13,15 @@ use sqlx::{
     Arguments, AssertSqlSafe, Column, Either, Executor, PgConnection, PgPool, Row as _, SqlSafeStr,
     Statement, TypeInfo, ValueRef as _,
 };
+use tokio::sync::Mutex;
 
 use super::{Answer, Dialect, Engine, Inner, Job, Row, Tx, Value, migrate};
 use crate::error::{Error, Result, storage_full_message};
 
 const CONNECTIONS: u32 = 16;
 /// A job reads rows, decides, and writes them whole, as it may on SQLite: nobody else writes between.
+/// The lock holds back writers of other processes; those of this one wait before they take a
+/// connection, so that reads always find one.
 const WRITERS_TAKE_TURNS: &str = "select pg_advisory_xact_lock(8317205)";
 const ONE_SNAPSHOT: &str = "set transaction isolation level repeatable read read only";
 /// PostgreSQL takes at most 65,535 values in one statement.
@@ -26,6 +29,7 @@ const MOST_VALUES: usize = 60_000;
 
 pub(super) struct Postgres {
     pool: PgPool,
+    turn: Mutex<()>,
 }
 
 impl Postgres {
@@ -36,7 +40,10 @@ impl Postgres {
             .connect(url)
             .await?;
         migrate::postgres(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            turn: Mutex::new(()),
+        })
     }
 
     async fn transaction(&self, job: Job, begin: &'static str) -> Result<Answer> {
@@ -64,7 +71,11 @@ impl Engine for Postgres {
     }
 
     fn write(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
-        self.transaction(job, WRITERS_TAKE_TURNS).boxed()
+        async move {
+            let _turn = self.turn.lock().await;
+            self.transaction(job, WRITERS_TAKE_TURNS).await
+        }
+        .boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

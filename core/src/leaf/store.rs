@@ -165,13 +165,16 @@ pub async fn candidates(
     let path = path.to_lowercase();
     let inside = format!("{path}.");
     let length = inside.chars().count() as i64;
-    let sql = "select t.name, t.attributes, p.name, p.attributes \
-               from leaf t left join leaf p on p.id = t.parent and not p.deleted \
-               where t.project = $1 and t.type = $2 and not t.deleted and t.depth >= $3 \
-               and (t.path_folded = $4 or substr(t.path_folded, 1, cast($5 as integer)) = $6) \
-               and lower(t.name) like $7 escape '\\' order by t.name, t.id";
+    let folded = tx.dialect().lower("t.name");
+    let sql = format!(
+        "select t.name, t.attributes, p.name, p.attributes \
+         from leaf t left join leaf p on p.id = t.parent and not p.deleted \
+         where t.project = $1 and t.type = $2 and not t.deleted and t.depth >= $3 \
+         and (t.path_folded = $4 or substr(t.path_folded, 1, cast($5 as integer)) = $6) \
+         and {folded} like $7 escape '\\' order by t.name, t.id"
+    );
     let values = values![project, type_id, min_level, path, length, inside, pattern];
-    let rows = tx.rows(sql, &values).await?;
+    let rows = tx.rows(&sql, &values).await?;
     rows.into_iter()
         .map(|mut row| {
             let (name, attributes) = (row.take()?, document(row.take()?));

@@ -129,7 +129,7 @@ fn by_columns(selection: &mut Selection, filter: &Filter) -> Result<()> {
         selection.equals("t.type", type_id);
     }
     if let Some(name) = &filter.name {
-        selection.equals("lower(t.name)", name.to_lowercase());
+        selection.equals_in_any_case("t.name", name);
     }
     for (column, value) in [
         ("t.md5", &filter.md5),

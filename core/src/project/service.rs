@@ -55,8 +55,11 @@ pub(super) async fn list(
         .read(move |tx| {
             Box::pin(async move {
                 let mut projects = store::list(tx, account, &filter).await?;
+                let ids: Vec<i64> = projects.iter().map(|project| project.id).collect();
+                let sums = statistics::of(tx, &ids).await?;
                 for project in &mut projects {
-                    complete(tx, project).await?;
+                    let sums = sums.get(&project.id).copied().unwrap_or_default();
+                    complete(tx, project, sums).await?;
                 }
                 Ok(projects)
             })
@@ -75,13 +78,13 @@ async fn visible(tx: &mut Tx, actor: &Actor, id: i64, least: Level) -> Result<Pr
     access(tx, actor, id, least).await?;
     let found = store::find(tx, id, actor.id).await?;
     let mut project = found.ok_or_else(|| Error::no_match("Project"))?;
-    complete(tx, &mut project).await?;
+    let sums = statistics::of(tx, &[id]).await?;
+    complete(tx, &mut project, sums.get(&id).copied().unwrap_or_default()).await?;
     Ok(project)
 }
 
 /// Fills in what is computed: sums over media, member names, attributes of sections.
-async fn complete(tx: &mut Tx, project: &mut Project) -> Result<()> {
-    let sums = statistics::of(tx, project.id).await?;
+async fn complete(tx: &mut Tx, project: &mut Project, sums: statistics::Statistics) -> Result<()> {
     project.num_files = sums.num_files;
     project.size = sums.size_bytes;
     project.duration = sums.duration_secs as i64;

@@ -349,7 +349,8 @@ fn text(value: &Json) -> String {
 fn text_condition(selection: &mut Selection, compare: Compare, text: &str) -> String {
     if compare != Compare::Equal {
         let pattern = selection.bind(pattern(compare, text));
-        return format!("lower(value || coalesce(rest, '')) like {pattern} escape '\\'");
+        let folded = selection.dialect.lower("(value || coalesce(rest, ''))");
+        return format!("{folded} like {pattern} escape '\\'");
     }
     // The table orders by the first characters; what is beyond them stands in `rest`.
     let (start, rest) = crate::attribute::split_text(text);
@@ -424,9 +425,8 @@ pub(super) fn column_condition(
         (_, Compare::Within) => return Err(Error::invalid(format!("{column} is no place"))),
         (_, Compare::Contains | Compare::StartsWith | Compare::EndsWith) => {
             let place = selection.bind(pattern(compare, &text(value)));
-            return Ok(format!(
-                "lower(cast({column} as text)) like {place} escape '\\'"
-            ));
+            let folded = selection.dialect.lower(&format!("cast({column} as text)"));
+            return Ok(format!("{folded} like {place} escape '\\'"));
         }
         (Scalar::Text, _) => selection.bind(text(value)),
         (Scalar::Time, _) => {

@@ -13,6 +13,8 @@ mod schema;
 mod search;
 mod selection;
 mod similarity;
+#[cfg(test)]
+mod tests;
 
 pub use attribute::{ATTRIBUTE_PARAMETERS, AttributeFilters, RELATED_PARAMETERS, RelatedFilters};
 pub use page::{PAGE_PARAMETERS, Page};

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::builtin;
 use super::schema::Schema;
 use super::selection::Selection;
-use crate::attribute::Dtype;
+use crate::attribute::{Definition, Dtype};
 use crate::database::Dialect;
 use crate::error::Result;
 
@@ -60,16 +60,16 @@ impl Selection {
             let (reverse, name) = key
                 .strip_prefix('-')
                 .map_or((false, key.as_str()), |name| (true, name));
-            let expression = match builtin::column(self.kind, name) {
-                Some((column, _)) => Some(format!("t.{column}")),
+            let expressions = match builtin::column(self.kind, name) {
+                Some((column, _)) => vec![format!("t.{column}")],
                 None => self.attribute_order(schema, type_id, name),
             };
-            if let Some(expression) = expression {
-                let direction = if reverse {
-                    "desc nulls first"
-                } else {
-                    "asc nulls last"
-                };
+            let direction = if reverse {
+                "desc nulls first"
+            } else {
+                "asc nulls last"
+            };
+            for expression in expressions {
                 orders.push(format!("{expression} {direction}"));
             }
         }
@@ -80,22 +80,37 @@ impl Selection {
         Ok(())
     }
 
+    /// What an attribute is ordered by, most significant first; nothing for an unknown name.
+    ///
+    /// Two types may give one name to a number and to a text: numbers come first, then texts.
     fn attribute_order(
         &mut self,
         schema: &Schema,
         type_id: Option<i64>,
         name: &str,
-    ) -> Option<String> {
+    ) -> Vec<String> {
         let definitions = schema.named(self.kind, type_id, name);
-        let definition = definitions.last()?;
-        let text = json_text(self, name);
-        let number = matches!(definition.dtype, Dtype::Int | Dtype::Float);
-        Some(match (self.dialect, number) {
-            (Dialect::Postgres, true) => format!("cast({text} as double precision)"),
-            (Dialect::Sqlite, true) => format!("cast({text} as real)"),
-            (Dialect::Postgres, false) => format!("{text} collate \"C\""),
-            (Dialect::Sqlite, false) => text,
-        })
+        let numeric =
+            |definition: &&Definition| matches!(definition.dtype, Dtype::Int | Dtype::Float);
+        if definitions.is_empty() {
+            return Vec::new();
+        }
+        let value = json_text(self, name);
+        let text = match self.dialect {
+            Dialect::Postgres => format!("{value} collate \"C\""),
+            Dialect::Sqlite => format!("cast({value} as text)"),
+        };
+        if !definitions.iter().any(numeric) {
+            return vec![text];
+        }
+        let is_number = json_is_number(self, name);
+        let mut orders = vec![format!(
+            "case when {is_number} then cast({value} as double precision) end"
+        )];
+        if !definitions.iter().all(numeric) {
+            orders.push(format!("case when not {is_number} then {text} end"));
+        }
+        orders
     }
 }
 
@@ -111,10 +126,31 @@ pub(super) fn json_text_of(selection: &mut Selection, alias: &str, name: &str) -
             format!("(cast({alias}.attributes as jsonb) ->> cast({place} as text))")
         }
         Dialect::Sqlite => {
-            let place = selection.bind(format!("$.\"{}\"", name.replace('"', "\\\"")));
+            let place = selection.bind(json_path(name));
             format!("json_extract({alias}.attributes, {place})")
         }
     }
+}
+
+/// Whether an attribute in the document of `t` is a number; SQL null when it is absent.
+fn json_is_number(selection: &mut Selection, name: &str) -> String {
+    match selection.dialect {
+        Dialect::Postgres => {
+            let place = selection.bind(name);
+            format!(
+                "(jsonb_typeof(cast(t.attributes as jsonb) -> cast({place} as text)) = 'number')"
+            )
+        }
+        Dialect::Sqlite => {
+            let place = selection.bind(json_path(name));
+            format!("(json_type(t.attributes, {place}) in ('integer', 'real'))")
+        }
+    }
+}
+
+/// An attribute's place in a document, as SQLite writes it.
+fn json_path(name: &str) -> String {
+    format!("$.\"{}\"", name.replace('"', "\\\""))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::attribute::RelatedFilters;
 use super::schema::Schema;
 use super::search::{Node, compile, decode};
-use super::selection::{Selection, visible};
+use super::selection::{Selection, joined, visible};
 use crate::attribute::Kind;
 use crate::database::{Tx, Value};
 use crate::error::{Error, Result};
@@ -130,7 +130,7 @@ fn through_media(kind: Kind, alias: &str, far: &str, condition: &str) -> Result<
 
 /// The condition that a row lies in a section (for annotations: that its media does).
 ///
-/// Errors: `NotFound` for an unknown section.
+/// Errors: `NotFound` for an unknown section, `Invalid` for a saved search that refers to itself.
 pub(super) async fn section(
     selection: &mut Selection,
     tx: &mut Tx,
@@ -140,6 +140,7 @@ pub(super) async fn section(
     id: i64,
     depth: usize,
 ) -> Result<String> {
+    selection.spend()?;
     if kind != Kind::Media {
         let far = selection.alias();
         let condition =
@@ -157,42 +158,53 @@ pub(super) async fn section(
             "exists (select 1 from section_media listed where listed.section = {id} and listed.media = {alias}.id)"
         )),
         _ => {
-            let mut conditions = Vec::new();
-            if !own.is_null() {
-                let node = Node::parse(&own)?;
-                conditions.push(
-                    compile(
-                        selection,
-                        tx,
-                        schema,
-                        Kind::Media,
-                        alias.into(),
-                        &node,
-                        depth + 1,
-                    )
-                    .await?,
-                );
+            if selection.open_sections.contains(&id) {
+                return Err(Error::invalid(format!(
+                    "the saved search of section {id} refers to itself"
+                )));
             }
-            if !related.is_null() {
-                conditions.push(
-                    hits(
-                        selection,
-                        tx,
-                        schema,
-                        alias,
-                        &Node::parse(&related)?,
-                        depth + 1,
-                    )
-                    .await?,
-                );
-            }
-            Ok(if conditions.is_empty() {
-                "true".into()
-            } else {
-                format!("({})", conditions.join(" and "))
-            })
+            selection.open_sections.push(id);
+            let condition = saved(selection, tx, schema, alias, [&own, &related], depth + 1).await;
+            selection.open_sections.pop();
+            condition
         }
     }
+}
+
+/// The condition that a saved search (on media, on their annotations) means for the media `alias`.
+async fn saved(
+    selection: &mut Selection,
+    tx: &mut Tx,
+    schema: &Schema,
+    alias: &str,
+    [own, related]: [&Json; 2],
+    depth: usize,
+) -> Result<String> {
+    let mut conditions = Vec::new();
+    if !own.is_null() {
+        let node = Node::parse(own)?;
+        conditions.push(
+            compile(
+                selection,
+                tx,
+                schema,
+                Kind::Media,
+                alias.into(),
+                &node,
+                depth,
+            )
+            .await?,
+        );
+    }
+    if !related.is_null() {
+        let node = Node::parse(related)?;
+        conditions.push(hits(selection, tx, schema, alias, &node, depth).await?);
+    }
+    Ok(if conditions.is_empty() {
+        "true".into()
+    } else {
+        joined(&conditions, " and ")
+    })
 }
 
 /// The section of a project whose media carry this UUID.
@@ -230,7 +242,7 @@ impl Selection {
             conditions.push(section(self, tx, schema, kind, "t", *id, 0).await?);
         }
         if !conditions.is_empty() {
-            self.require(format!("({})", conditions.join(" or ")));
+            self.require(joined(&conditions, " or "));
         }
         Ok(())
     }

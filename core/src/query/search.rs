@@ -10,7 +10,7 @@ use super::attribute::{Compare, any_definition, column_condition};
 use super::builtin;
 use super::related::{self, Relation};
 use super::schema::Schema;
-use super::selection::Selection;
+use super::selection::{Selection, joined};
 use crate::attribute::Kind;
 use crate::database::Tx;
 use crate::error::{Error, Result};
@@ -128,6 +128,7 @@ pub(super) fn compile<'c>(
                 "searches nest at most {DEEPEST} levels deep"
             )));
         }
+        selection.spend()?;
         let (nodes, word) = match node {
             Node::And(nodes) => (nodes, " and "),
             Node::Or(nodes) => (nodes, " or "),
@@ -164,7 +165,7 @@ pub(super) fn compile<'c>(
         Ok(if conditions.is_empty() {
             "true".into()
         } else {
-            format!("({})", conditions.join(word))
+            joined(&conditions, word)
         })
     }
     .boxed()
@@ -222,7 +223,7 @@ impl Leaf<'_> {
             return Ok(if conditions.is_empty() {
                 "false".into()
             } else {
-                format!("({})", conditions.join(" or "))
+                joined(&conditions, " or ")
             });
         }
         match self.operation {
@@ -296,12 +297,15 @@ impl Leaf<'_> {
     ) -> Result<String> {
         let conditions = items
             .iter()
-            .map(|item| self.compare(selection, schema, kind, alias, compare, item))
+            .map(|item| {
+                selection.spend()?;
+                self.compare(selection, schema, kind, alias, compare, item)
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(if conditions.is_empty() {
             "false".into()
         } else {
-            format!("({})", conditions.join(" or "))
+            joined(&conditions, " or ")
         })
     }
 

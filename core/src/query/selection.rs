@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 
 use super::page::Page;
 
+/// Conditions of one request's searches beyond which it is refused.
+const MOST_CONDITIONS: usize = 2_000;
+
 /// Which rows of a kind's table, in which order. The table's alias is `t`.
 pub struct Selection {
     /// The kind whose table is asked.
@@ -13,9 +16,13 @@ pub struct Selection {
     pub(super) dialect: Dialect,
     pub(super) values: Vec<Value>,
     conditions: Vec<String>,
-    order: String,
+    pub(super) order: String,
     page: Page,
     aliases: usize,
+    /// Conditions that searches have added so far.
+    spent: usize,
+    /// Saved searches whose meaning is being compiled.
+    pub(super) open_sections: Vec<i64>,
     /// Ids in the order of similarity, when that decides.
     pub(super) ranked: Option<Vec<i64>>,
 }
@@ -31,6 +38,8 @@ impl Selection {
             order: "t.id".into(),
             page: Page::default(),
             aliases: 0,
+            spent: 0,
+            open_sections: Vec::new(),
             ranked: None,
         }
     }
@@ -52,6 +61,12 @@ impl Selection {
         self.require(format!("{column} = {place}"));
     }
 
+    /// Requires a text column to equal a text, in any case of letters.
+    pub fn equals_in_any_case(&mut self, column: &str, text: &str) {
+        let column = self.dialect.lower(column);
+        self.equals(&column, text.to_lowercase());
+    }
+
     /// Requires the column to be one of some integers.
     pub fn among(&mut self, column: &str, ids: &[i64]) {
         self.require(among(column, ids));
@@ -65,6 +80,20 @@ impl Selection {
     /// Sets the page.
     pub fn paginate(&mut self, page: &Page) {
         self.page = page.clone();
+    }
+
+    /// Counts one condition of a search.
+    ///
+    /// Errors: `Invalid` when there are too many. Saved searches that refer to others multiply.
+    pub(super) fn spend(&mut self) -> Result<()> {
+        self.spent += 1;
+        if self.spent <= MOST_CONDITIONS {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "a search has at most {MOST_CONDITIONS} conditions, those of the saved searches that it \
+             refers to included"
+        )))
     }
 
     /// A fresh alias for a subquery's table.
@@ -142,6 +171,19 @@ impl Selection {
             .into_iter()
             .map(|mut row| row.take())
             .collect()
+    }
+}
+
+/// Conditions joined by ` and ` or ` or `, halved again and again: SQLite limits how deep an
+/// expression nests, and a plain chain nests once per link.
+pub(super) fn joined(conditions: &[String], word: &str) -> String {
+    match conditions {
+        [] => String::new(),
+        [only] => only.clone(),
+        _ => {
+            let (left, right) = conditions.split_at(conditions.len() / 2);
+            format!("({}{word}{})", joined(left, word), joined(right, word))
+        }
     }
 }
 

@@ -73,9 +73,11 @@ impl Selection {
         let values = self.values.clone();
         let text = json_text(self, &query.name);
         let table = self.kind.table();
+        // In its order, so that every value that was bound for it has its place in the statement.
         let sql = format!(
-            "select t.id, {text} from {table} t where {}",
-            self.condition()
+            "select t.id, {text} from {table} t where {} order by {}",
+            self.condition(),
+            self.order
         );
         let all_values = std::mem::replace(&mut self.values, values);
         let mut found: Vec<(f64, i64)> = Vec::new();
