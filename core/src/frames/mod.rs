@@ -16,7 +16,7 @@ use transect_frame_client::{Options, WorkerError, Workers};
 use crate::config;
 use crate::error::{Error, Result};
 
-pub use service::{index, picture};
+pub use service::{try_index, try_picture};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";

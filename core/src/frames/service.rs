@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use transect_frame_client::{
     ComposeRequest, Flags, Format, FrameIndex, Kind, Packets, Picture, PictureRequest, Roi, Size,
+    WorkerError,
 };
 
 use crate::account::Actor;
@@ -71,31 +72,32 @@ async fn ready(cx: &Context, actor: &Actor, id: i64) -> Result<Source> {
     }
 }
 
-/// The index of a media's source, from its file or made anew.
-pub async fn index(cx: &Context, source: &Source) -> Result<FrameIndex> {
+/// The index of a media's source, from its file or made anew; what went wrong with the worker is
+/// told apart from the rest.
+pub async fn try_index(
+    cx: &Context,
+    source: &Source,
+) -> Result<std::result::Result<FrameIndex, WorkerError>> {
     let path = source::file(cx, source).await?;
-    Ok(cx
-        .frames
-        .workers
-        .index(&path, &cx.frames.index_file(source.media))
-        .await?)
+    let index_file = cx.frames.index_file(source.media);
+    Ok(cx.frames.workers.index(&path, &index_file).await)
 }
 
-/// A picture of a source's frame, for thumbnails and conversions.
-pub async fn picture(
+/// A picture of a source's frame, for thumbnails and conversions; errors as of [`try_index`].
+pub async fn try_picture(
     cx: &Context,
     source: &Source,
     frame: u64,
     size: Size,
     format: Format,
-) -> Result<Picture> {
+) -> Result<std::result::Result<Picture, WorkerError>> {
     let path = source::file(cx, source).await?;
     let request = PictureRequest {
         size,
         format,
         ..PictureRequest::jpg(path, cx.frames.index_file(source.media), frame)
     };
-    Ok(cx.frames.workers.picture(request).await?)
+    Ok(cx.frames.workers.picture(request).await)
 }
 
 pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<WireIndex> {
@@ -131,7 +133,7 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
         }
         Some(source) => source,
     };
-    let index = match index(cx, &source).await {
+    let index = match try_index(cx, &source).await.and_then(|index| Ok(index?)) {
         Ok(index) => index,
         Err(Error::NotFound(message) | Error::Invalid { message, .. }) => {
             return Ok(empty(State::Failed, message));
