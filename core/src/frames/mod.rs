@@ -4,6 +4,7 @@
 //! rate takes part. Decoding happens in worker processes (`transect-frames`); indexes are files in
 //! the data folder, named after the media, and can be made anew at any time.
 
+mod caching;
 mod notice;
 pub mod routes;
 mod service;
