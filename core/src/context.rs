@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
 use crate::config::Settings;
@@ -14,7 +12,7 @@ use crate::frames::Frames;
 use crate::journal::Clock;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
-use crate::{id, values};
+use crate::{id, media, values};
 
 /// One running station: its data folder, its engines, its settings.
 pub struct Context {
@@ -36,8 +34,8 @@ pub struct Context {
     pub link_key: LinkKey,
     /// Counts failed sign-ins.
     pub lockout: Lockout,
-    /// Wakes the indexer when a media has a new source.
-    pub indexing: Notify,
+    /// Wakes the indexer when a media has a new source, and remembers what it tried.
+    pub indexing: media::Queue,
 }
 
 impl Context {
@@ -68,7 +66,7 @@ impl Context {
             session_key: SessionKey::new(&secret, settings.account.session_hours),
             link_key: LinkKey::new(&secret),
             lockout,
-            indexing: Notify::new(),
+            indexing: media::Queue::default(),
             settings,
         }))
     }

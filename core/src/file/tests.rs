@@ -31,12 +31,16 @@ async fn a_file_is_made_filled_changed_and_deleted() {
     assert_eq!(made["object"]["path"], Value::Null);
     assert_eq!(made["object"]["attributes"], json!({"Pages": 3}));
     let at = format!("/rest/File/{id}");
+    let is_named = |key: &str, stem: &str| {
+        let start = format!("{ORGANIZATION}/{}/files/{id}/{stem}_", station.project);
+        key.starts_with(&start) && key.ends_with(".csv")
+    };
 
     for name in ["first.csv", "second.csv"] {
         let upload = format!("/rest/UploadInfo/{{project}}?file_id={id}&filename={name}");
         let info = ok(&station, "GET", &upload, Value::Null).await;
-        let key = format!("{ORGANIZATION}/{}/files/{id}/{name}", station.project);
-        assert_eq!(info["key"], key);
+        let key = info["key"].as_str().unwrap();
+        assert!(is_named(key, name.trim_end_matches(".csv")), "{key}");
         let url = info["urls"][0].as_str().unwrap();
         station.send("PUT", url, &[], Body::from(name)).await;
         ok(&station, "PATCH", &at, json!({"path": key})).await;
@@ -46,10 +50,7 @@ async fn a_file_is_made_filled_changed_and_deleted() {
     station.send("PUT", url, &[], Body::from("third")).await;
     ok(&station, "PATCH", &at, json!({"path": temporary["key"]})).await;
     let key = ok(&station, "GET", &at, Value::Null).await["path"].clone();
-    assert_eq!(
-        key,
-        format!("{ORGANIZATION}/{}/files/{id}/dive.csv", station.project)
-    );
+    assert!(is_named(key.as_str().unwrap(), "dive"), "{key}");
     let links = ok(
         &station,
         "POST",

@@ -4,6 +4,7 @@
 //! rate takes part. Decoding happens in worker processes (`transect-frames`); indexes are files in
 //! the data folder, named after the media, and can be made anew at any time.
 
+mod caching;
 mod notice;
 pub mod routes;
 mod service;
@@ -16,7 +17,7 @@ use transect_frame_client::{Options, WorkerError, Workers};
 use crate::config;
 use crate::error::{Error, Result};
 
-pub use service::{index, picture};
+pub use service::{try_index, try_picture};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";

@@ -1,6 +1,5 @@
 //! Routes of the frame service.
 
-use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -9,6 +8,7 @@ use transect_frame_client::{
     ComposeRequest, Format, Fraction, Layout, Packets, Picture, Roi, Size,
 };
 
+use super::caching::Caching;
 use super::notice;
 use super::service::{self, Wanted};
 use crate::error::{Error, Result};
@@ -18,8 +18,6 @@ use crate::http::{Answer, Call, Operation};
 const MOST_FRAMES: usize = 32;
 /// Frames that one request for packets may span.
 const MOST_PACKETS: u64 = 2_000;
-/// Pictures never change under their address: it names the frame, and the tag the source.
-const FOR_EVER: &str = "private, max-age=31536000, immutable";
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
@@ -34,16 +32,16 @@ pub fn operations() -> Vec<Operation> {
             .answers("FrameIndex"),
         Operation::get("/rest/FramePackets/{id}", "GetFramePackets", packets)
             .about("Coded packets that show a range of frames, in decode order, each with its frame's ordinal.")
-            .query("*first: int<0..>, *last: int<0..>")
+            .query("*first: int<0..>, *last: int<0..>, tag: string")
             .binary("application/octet-stream", &[]),
         Operation::get("/rest/FramePicture/{id}/{frame}", "GetFramePicture", frame_picture)
             .about("One frame as a picture, by its ordinal.")
-            .query("height: int<1..8192>, roi: string, quality: int<1..100>=85")
+            .query("height: int<1..8192>, roi: string, quality: int<1..100>=85, tag: string")
             .binary("image/*", &["jpg", "png", "webp"]),
     ]
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct FrameQuery {
     frames: Vec<u64>,
     tile: Option<String>,
@@ -83,10 +81,12 @@ fn by(text: &str, parameter: &str) -> Result<(u32, u32)> {
 
 async fn get_frame(call: Call) -> Result<Answer> {
     let query: FrameQuery = call.query()?;
-    let (actor, id) = (call.actor()?, call.id("id"));
-    let modified_at = service::modified_at(&call.cx, actor, id).await?;
-    if not_modified(&call, modified_at) {
-        return Ok(Answer::bytes("image/png", Vec::new()).status(StatusCode::NOT_MODIFIED));
+    let source = service::ready(&call.cx, call.actor()?, call.id("id")).await?;
+    let fingerprint = source.fingerprint.as_deref().unwrap_or_default();
+    let caching = Caching::new(fingerprint, None, &format!("{query:?} {:?}", call.format()));
+    let known = caching.is_known(&call.headers);
+    if known.unwrap_or_else(|| not_modified(&call, source.modified_at)) {
+        return Ok(caching.unchanged());
     }
     if query.frames.is_empty() || query.frames.len() > MOST_FRAMES {
         return Err(Error::invalid(format!(
@@ -114,7 +114,7 @@ async fn get_frame(call: Call) -> Result<Answer> {
             format,
             quality: 95,
         };
-        service::frame(&call.cx, actor, id, wanted).await?.0
+        service::frame(&call.cx, &source, wanted).await?
     } else {
         let (layout, fallback) = match (animate, &query.tile) {
             (Some(rate), _) => (
@@ -143,8 +143,8 @@ async fn get_frame(call: Call) -> Result<Answer> {
         };
         let format = format(&call, fallback);
         let frames = query.frames;
-        service::compose(&call.cx, actor, id, |source, index_file| ComposeRequest {
-            source: source.to_owned(),
+        service::compose(&call.cx, &source, |path, index_file| ComposeRequest {
+            source: path.to_owned(),
             index_file: index_file.to_owned(),
             frames,
             layout,
@@ -155,16 +155,18 @@ async fn get_frame(call: Call) -> Result<Answer> {
         })
         .await?
     };
-    Ok(answer(picture).header("last-modified", crate::time::http(modified_at)))
+    let modified = crate::time::http(source.modified_at);
+    Ok(caching.on(answer(picture).header("last-modified", modified)))
 }
 
+/// Whether the caller has the state of exactly that second: a file may be replaced by an older one.
 fn not_modified(call: &Call, modified_at: i64) -> bool {
     let since = call
         .headers
         .get("if-modified-since")
         .and_then(|value| value.to_str().ok());
     since.is_some_and(|since| {
-        crate::time::parse_http(since).is_some_and(|since| since / 1000 >= modified_at / 1000)
+        crate::time::parse_http(since).is_some_and(|since| since / 1000 == modified_at / 1000)
     })
 }
 
@@ -182,6 +184,7 @@ async fn frame_picture(call: Call) -> Result<Answer> {
         height: Option<u32>,
         roi: Option<String>,
         quality: u8,
+        tag: Option<String>,
     }
     let query: Query = call.query()?;
     let frame =
@@ -193,11 +196,14 @@ async fn frame_picture(call: Call) -> Result<Answer> {
         format: format(&call, Format::Jpg),
         quality: query.quality,
     };
-    let (picture, fingerprint) =
-        service::frame(&call.cx, call.actor()?, call.id("id"), wanted).await?;
-    Ok(answer(picture)
-        .header("cache-control", FOR_EVER)
-        .header("x-transect-fingerprint", fingerprint))
+    let source = service::ready(&call.cx, call.actor()?, call.id("id")).await?;
+    let fingerprint = source.fingerprint.as_deref().unwrap_or_default();
+    let caching = Caching::new(fingerprint, query.tag.as_deref(), &format!("{wanted:?}"));
+    if caching.is_known(&call.headers) == Some(true) {
+        return Ok(caching.unchanged());
+    }
+    let picture = service::frame(&call.cx, &source, wanted).await?;
+    Ok(caching.on(answer(picture).header("x-transect-fingerprint", fingerprint)))
 }
 
 async fn packets(call: Call) -> Result<Answer> {
@@ -205,6 +211,7 @@ async fn packets(call: Call) -> Result<Answer> {
     struct Range {
         first: u64,
         last: u64,
+        tag: Option<String>,
     }
     let range: Range = call.query()?;
     if range.last < range.first || range.last - range.first >= MOST_PACKETS {
@@ -212,16 +219,16 @@ async fn packets(call: Call) -> Result<Answer> {
             "ask for a range of 1 to {MOST_PACKETS} frames"
         )));
     }
-    let found = service::packets(
-        &call.cx,
-        call.actor()?,
-        call.id("id"),
-        range.first,
-        range.last,
-    )
-    .await?;
+    let source = service::ready(&call.cx, call.actor()?, call.id("id")).await?;
+    let fingerprint = source.fingerprint.as_deref().unwrap_or_default();
+    let request = format!("packets {} {}", range.first, range.last);
+    let caching = Caching::new(fingerprint, range.tag.as_deref(), &request);
+    if caching.is_known(&call.headers) == Some(true) {
+        return Ok(caching.unchanged());
+    }
+    let found = service::packets(&call.cx, &source, range.first, range.last).await?;
     let bytes = framed(&found)?;
-    Ok(Answer::bytes("application/octet-stream", bytes).header("cache-control", FOR_EVER))
+    Ok(caching.on(Answer::bytes("application/octet-stream", bytes)))
 }
 
 /// A little-endian length, that many bytes of JSON (decoder configuration and the list of packets),

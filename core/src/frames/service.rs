@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use transect_frame_client::{
     ComposeRequest, Flags, Format, FrameIndex, Kind, Packets, Picture, PictureRequest, Roi, Size,
+    WorkerError,
 };
 
 use crate::account::Actor;
@@ -53,7 +54,7 @@ async fn source_of(cx: &Context, actor: &Actor, id: i64) -> Result<Option<Source
 ///
 /// Errors: `NotFound` for a media without a source, `Invalid` for a file that cannot be read,
 /// `Busy` while its index is being made.
-async fn ready(cx: &Context, actor: &Actor, id: i64) -> Result<Source> {
+pub(super) async fn ready(cx: &Context, actor: &Actor, id: i64) -> Result<Source> {
     let source = source_of(cx, actor, id).await?.ok_or_else(|| {
         Error::NotFound(format!(
             "media {id} has no file that pictures could come from"
@@ -71,31 +72,32 @@ async fn ready(cx: &Context, actor: &Actor, id: i64) -> Result<Source> {
     }
 }
 
-/// The index of a media's source, from its file or made anew.
-pub async fn index(cx: &Context, source: &Source) -> Result<FrameIndex> {
+/// The index of a media's source, from its file or made anew; what went wrong with the worker is
+/// told apart from the rest.
+pub async fn try_index(
+    cx: &Context,
+    source: &Source,
+) -> Result<std::result::Result<FrameIndex, WorkerError>> {
     let path = source::file(cx, source).await?;
-    Ok(cx
-        .frames
-        .workers
-        .index(&path, &cx.frames.index_file(source.media))
-        .await?)
+    let index_file = cx.frames.index_file(source.media);
+    Ok(cx.frames.workers.index(&path, &index_file).await)
 }
 
-/// A picture of a source's frame, for thumbnails and conversions.
-pub async fn picture(
+/// A picture of a source's frame, for thumbnails and conversions; errors as of [`try_index`].
+pub async fn try_picture(
     cx: &Context,
     source: &Source,
     frame: u64,
     size: Size,
     format: Format,
-) -> Result<Picture> {
+) -> Result<std::result::Result<Picture, WorkerError>> {
     let path = source::file(cx, source).await?;
     let request = PictureRequest {
         size,
         format,
         ..PictureRequest::jpg(path, cx.frames.index_file(source.media), frame)
     };
-    Ok(cx.frames.workers.picture(request).await?)
+    Ok(cx.frames.workers.picture(request).await)
 }
 
 pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<WireIndex> {
@@ -131,7 +133,7 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
         }
         Some(source) => source,
     };
-    let index = match index(cx, &source).await {
+    let index = match try_index(cx, &source).await.and_then(|index| Ok(index?)) {
         Ok(index) => index,
         Err(Error::NotFound(message) | Error::Invalid { message, .. }) => {
             return Ok(empty(State::Failed, message));
@@ -166,6 +168,7 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
 }
 
 /// What a picture of one frame should be like.
+#[derive(Debug)]
 pub(super) struct Wanted {
     pub frame: u64,
     pub size: Size,
@@ -174,68 +177,51 @@ pub(super) struct Wanted {
     pub quality: u8,
 }
 
-/// A picture, and a tag that stands for exactly these bytes' meaning.
-pub(super) async fn frame(
-    cx: &Context,
-    actor: &Actor,
-    id: i64,
-    wanted: Wanted,
-) -> Result<(Picture, String)> {
-    let source = ready(cx, actor, id).await?;
+/// One frame of a source that is ready.
+pub(super) async fn frame(cx: &Context, source: &Source, wanted: Wanted) -> Result<Picture> {
     let request = PictureRequest {
-        source: source::file(cx, &source).await?,
-        index_file: cx.frames.index_file(id),
+        source: source::file(cx, source).await?,
+        index_file: cx.frames.index_file(source.media),
         frame: wanted.frame,
         roi: wanted.roi,
         size: wanted.size,
         format: wanted.format,
         quality: wanted.quality,
     };
-    let tag = source.fingerprint.unwrap_or_default();
-    Ok((cx.frames.workers.picture(request).await?, tag))
+    Ok(cx.frames.workers.picture(request).await?)
 }
 
-/// Several frames in one picture or animation.
+/// Several frames of a source that is ready, in one picture or animation.
 pub(super) async fn compose(
     cx: &Context,
-    actor: &Actor,
-    id: i64,
+    source: &Source,
     build: impl FnOnce(&Path, &Path) -> ComposeRequest,
 ) -> Result<Picture> {
-    let source = ready(cx, actor, id).await?;
-    let path = source::file(cx, &source).await?;
-    Ok(cx
-        .frames
-        .workers
-        .compose(build(&path, &cx.frames.index_file(id)))
-        .await?)
+    let path = source::file(cx, source).await?;
+    let index_file = cx.frames.index_file(source.media);
+    Ok(cx.frames.workers.compose(build(&path, &index_file)).await?)
 }
 
+/// The packets that show a range of frames of a source that is ready.
 pub(super) async fn packets(
     cx: &Context,
-    actor: &Actor,
-    id: i64,
+    source: &Source,
     first: u64,
     last: u64,
 ) -> Result<Packets> {
-    let source = ready(cx, actor, id).await?;
-    let path = source::file(cx, &source).await?;
+    let path = source::file(cx, source).await?;
+    let index_file = cx.frames.index_file(source.media);
     let found = cx
         .frames
         .workers
-        .packets(&path, &cx.frames.index_file(id), first, last)
+        .packets(&path, &index_file, first, last)
         .await?;
     let shown = i64::try_from(first).unwrap_or(i64::MAX);
     if !found.packets.iter().any(|packet| packet.frame >= shown) {
         return Err(Error::invalid(format!(
-            "frame {first} is beyond the end of media {id}"
+            "frame {first} is beyond the end of media {}",
+            source.media
         )));
     }
     Ok(found)
-}
-
-/// When a media's pictures last changed, in UTC milliseconds, for conditional requests.
-pub(super) async fn modified_at(cx: &Context, actor: &Actor, id: i64) -> Result<i64> {
-    let source = source_of(cx, actor, id).await?;
-    Ok(source.map_or(0, |source| source.modified_at))
 }

@@ -1,7 +1,10 @@
 //! Changing and deleting media.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json, json};
 
+use super::files;
 use super::filter::{Filter, IdQuery, select};
 use super::read::visible;
 use super::store;
@@ -15,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Ledger, Stamp};
 use crate::project::{self, Level};
 use crate::query::Schema;
-use crate::{entity_type, id, section, time};
+use crate::{entity_type, id, section, storage, time};
 
 /// The attribute in which a media carries the UUID of its folder.
 const USER_SECTIONS: &str = "tator_user_sections";
@@ -38,6 +41,7 @@ pub(super) async fn update(
                 let (media, project) = visible(tx, &actor, id, level).await?;
                 let mut ledger = Ledger::default();
                 let changed = change(tx, &stamp, project, media, &patch, &mut ledger).await?;
+                archive_children(tx, &stamp, project, &[&changed], &patch, &mut ledger).await?;
                 ledger.write(tx, &stamp, project).await?;
                 Ok(changed)
             })
@@ -84,9 +88,12 @@ pub(super) async fn update_all(
                 }
                 let count = rows.len();
                 let mut ledger = Ledger::default();
+                let mut changed = Vec::with_capacity(count);
                 for row in rows {
-                    change(tx, &stamp, project, row, &patch, &mut ledger).await?;
+                    changed.push(change(tx, &stamp, project, row, &patch, &mut ledger).await?);
                 }
+                let changed: Vec<&Media> = changed.iter().collect();
+                archive_children(tx, &stamp, project, &changed, &patch, &mut ledger).await?;
                 ledger.write(tx, &stamp, project).await?;
                 Ok(count)
             })
@@ -112,6 +119,10 @@ async fn change(
     ledger: &mut Ledger,
 ) -> Result<Media> {
     let mut media = before.clone();
+    if let Some(files) = &patch.media_files {
+        let owner = storage::owner(tx, project).await?;
+        files::check(owner, media.id, files, before.media_files.as_ref())?;
+    }
     plain_fields(&mut media, patch)?;
     if let Some(uuid) = &patch.user_elemental_id {
         media.created_by = Some(account::service::author(tx, uuid).await?);
@@ -264,15 +275,53 @@ async fn check_children(tx: &mut Tx, project: i64, ids: &[i64]) -> Result<()> {
 }
 
 /// The archive state machine; a station has one tier, so that a request is done when it is made.
-fn archive(media: &mut Media, requested: &str, now_ms: i64) {
+/// Says whether anything changed.
+fn archive(media: &mut Media, requested: &str, now_ms: i64) -> bool {
     let next = match (requested, media.archive_state.as_str()) {
-        ("to_archive", "live") => "to_archive",
-        ("to_live", "archived") => "to_live",
-        ("to_live", "to_archive") => "live",
-        _ => return,
+        ("to_archive", "live" | "to_archive") => "archived",
+        ("to_live", "archived" | "to_archive" | "to_live") => "live",
+        _ => return false,
     };
     media.archive_state = next.into();
     media.archive_status_date = Some(now_ms);
+    true
+}
+
+/// Passes a request for another archive state on to the media that multi media consist of. Those
+/// that are among the changed media themselves have followed it already.
+async fn archive_children(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    changed: &[&Media],
+    patch: &MediaPatch,
+    ledger: &mut Ledger,
+) -> Result<()> {
+    let Some(requested) = &patch.archive_state else {
+        return Ok(());
+    };
+    let mut done: HashSet<i64> = changed.iter().map(|media| media.id).collect();
+    let children = changed.iter().flat_map(|media| {
+        let files = media.media_files.as_ref();
+        integers(files.and_then(|files| files.get("ids")))
+    });
+    for id in children {
+        if !done.insert(id) {
+            continue;
+        }
+        let Some(before) = store::find(tx, id).await? else {
+            continue;
+        };
+        let mut child = before.clone();
+        if child.project != Some(project) || !archive(&mut child, requested, stamp.at_ms) {
+            continue;
+        }
+        child.modified_datetime = stamp.at_ms;
+        child.modified_by = stamp.account;
+        store::update(tx, &child).await?;
+        ledger.updated("media", id, &before, &child)?;
+    }
+    Ok(())
 }
 
 /// Keeps `primary_section` and the attribute `tator_user_sections` the same fact.

@@ -2,43 +2,54 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::source::{self, Source, State};
-use super::store;
+use super::source::{self, Bytes, Source};
 use super::types::{Media, NewMedia, dtype_of_name};
+use super::{files, store};
 use crate::account::{self, Actor};
 use crate::annotation::Document;
-use crate::attribute::{self, Indexing, Kind};
+use crate::attribute::{self, Definitions, Indexing, Kind};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::entity_type::{self, EntityType};
 use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Stamp};
 use crate::project::{self, Level};
-use crate::{id, section, storage};
+use crate::section::{self, Section};
+use crate::{id, storage};
 
 /// Media that were made, with the dtype of each.
 pub(super) struct Made {
     pub media: Vec<(Media, String)>,
 }
 
-/// Makes one media, or a list of images. All or nothing.
+/// A media to be made, with the keys of what its links name.
+pub(super) struct Sourced {
+    pub new: NewMedia,
+    pub links: Links,
+}
+
+/// Keys of uploads.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    pub source: Option<String>,
+    pub thumbnail: Option<String>,
+    pub thumbnail_gif: Option<String>,
+}
+
+/// Makes one media, or those of a list of images that can be made.
 ///
-/// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for a type that does not fit.
+/// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for what does not fit its type;
+/// of a list only when there is no image that could be made, and then those of the first.
 pub(super) async fn create(
     cx: &Context,
     actor: &Actor,
     project: i64,
     news: Vec<NewMedia>,
 ) -> Result<Made> {
-    let mut sourced = Vec::with_capacity(news.len());
-    for new in news {
-        let url = new.url.as_deref().filter(|url| !url.is_empty());
-        let key = match url {
-            Some(url) if new.reference_only == 0 => Some(uploaded(cx, url)?),
-            _ => None,
-        };
-        sourced.push((new, key));
-    }
+    let sourced = news
+        .into_iter()
+        .map(|new| links(cx, new))
+        .collect::<Result<Vec<_>>>()?;
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     let made = cx
         .database
@@ -46,24 +57,12 @@ pub(super) async fn create(
             Box::pin(async move {
                 let author = sourced
                     .iter()
-                    .any(|(new, _)| new.user_elemental_id.is_some());
-                project::access(
-                    tx,
-                    &actor,
-                    project,
-                    if author { Level::Full } else { Level::Transfer },
-                )
-                .await?;
-                let many = sourced.len() > 1;
+                    .any(|one| one.new.user_elemental_id.is_some());
+                let level = if author { Level::Full } else { Level::Transfer };
+                project::access(tx, &actor, project, level).await?;
                 let mut made = Vec::with_capacity(sourced.len());
-                for (new, key) in sourced {
-                    let (media, of) = one(tx, &stamp, &actor, project, new, key).await?;
-                    if many && of.dtype != "image" {
-                        return Err(Error::invalid(
-                            "Only image types are supported for bulk media creation!",
-                        ));
-                    }
-                    made.push((media, of.dtype));
+                for draft in drafts(tx, &actor, project, stamp.at_ms, sourced).await? {
+                    made.push(make(tx, &stamp, &actor, project, draft).await?);
                 }
                 let changes = Changes::new(
                     Action::Create,
@@ -77,6 +76,56 @@ pub(super) async fn create(
         .await?;
     cx.indexing.notify_one();
     Ok(Made { media: made })
+}
+
+/// Reads the links of a media to be made. Errors: `Forbidden` for one that is not this station's.
+fn links(cx: &Context, new: NewMedia) -> Result<Sourced> {
+    let key = |url: &Option<String>| match url.as_deref() {
+        None | Some("") => Ok(None),
+        Some(url) => uploaded(cx, url).map(Some),
+    };
+    let mut links = Links {
+        source: None,
+        thumbnail: key(&new.thumbnail_url)?,
+        thumbnail_gif: key(&new.thumbnail_gif_url)?,
+    };
+    if new.reference_only == 0 {
+        links.source = key(&new.url)?;
+    }
+    Ok(Sourced { new, links })
+}
+
+/// The media of a request that can be made: the one, or the good ones of a list of images.
+async fn drafts(
+    tx: &mut Tx,
+    actor: &Actor,
+    project: i64,
+    now_ms: i64,
+    sourced: Vec<Sourced>,
+) -> Result<Vec<Draft>> {
+    let many = sourced.len() > 1;
+    let (mut drafts, mut refused) = (Vec::with_capacity(sourced.len()), None);
+    for one in sourced {
+        match check(tx, actor, project, now_ms, one).await {
+            Ok(draft) if many && draft.of.dtype != "image" => {
+                return Err(Error::invalid(
+                    "Only image types are supported for bulk media creation!",
+                ));
+            }
+            Ok(draft) => drafts.push(draft),
+            Err(error @ (Error::Internal { .. } | Error::Busy(_) | Error::StorageFull(_))) => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::info!(%error, "an image of a list was not made");
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    match refused {
+        Some(error) if drafts.is_empty() => Err(error),
+        _ => Ok(drafts),
+    }
 }
 
 /// An uploaded video that becomes a media.
@@ -133,15 +182,26 @@ pub(super) async fn add_upload(
                     ..NewMedia::default()
                 };
                 let Some(existing) = upload.media else {
-                    let (media, _) = one(tx, &stamp, &actor, project, new, Some(key)).await?;
+                    let links = Links {
+                        source: Some(key),
+                        ..Links::default()
+                    };
+                    let media = one(tx, &stamp, &actor, project, Sourced { new, links }).await?;
                     let changes = journal::Change::created(media.id, &media)?;
                     journal::record(tx, &stamp, Some(project), "media", changes).await?;
                     return Ok(media);
                 };
-                let (before, _) =
+                let (before, of_project) =
                     super::read::visible(tx, &actor, existing, Level::Transfer).await?;
-                let mut media = attach(tx, project, before.clone(), &new, Some(key)).await?;
+                if of_project != project {
+                    return Err(Error::invalid(format!(
+                        "Media {existing} is not part of project {project}!"
+                    )));
+                }
+                attach(tx, &stamp, project, &before, &key).await?;
+                let mut media = before.clone();
                 (media.gid, media.uid) = (new.gid, new.uid);
+                (media.modified_datetime, media.modified_by) = (stamp.at_ms, stamp.account);
                 store::update(tx, &media).await?;
                 let changes = journal::Change::updated(existing, &before, &media)?;
                 journal::record(tx, &stamp, Some(project), "media", changes).await?;
@@ -149,6 +209,7 @@ pub(super) async fn add_upload(
             })
         })
         .await?;
+    cx.indexing.forget(media.id);
     cx.indexing.notify_one();
     Ok(media)
 }
@@ -162,36 +223,98 @@ fn uploaded(cx: &Context, url: &str) -> Result<String> {
     })
 }
 
+/// A media that can be made: everything about it has been checked.
+struct Draft {
+    new: NewMedia,
+    links: Links,
+    of: EntityType,
+    definitions: Definitions,
+    attributes: Map<String, Json>,
+    author: i64,
+}
+
+/// Checks a media to be made, and writes nothing.
+async fn check(
+    tx: &mut Tx,
+    actor: &Actor,
+    project: i64,
+    now_ms: i64,
+    one: Sourced,
+) -> Result<Draft> {
+    let Sourced { mut new, links } = one;
+    let of = fitting_type(tx, project, &new).await?;
+    check_name(&new.name)?;
+    let reference = new.url.as_deref().filter(|_| new.reference_only != 0);
+    if let Some(url) = reference.filter(|url| !files::is_url(url)) {
+        return Err(Error::invalid(format!(
+            "a reference is a URL of the web, http:// or https://, and this is none: {url}"
+        )));
+    }
+    new.elemental_id = match &new.elemental_id {
+        Some(uuid) => Some(id::parse_uuid(uuid)?),
+        None => None,
+    };
+    existing_folder(tx, project, &new).await?;
+    for key in [&links.source, &links.thumbnail, &links.thumbnail_gif] {
+        if let Some(key) = key {
+            uploaded_size(tx, key).await?;
+        }
+    }
+    let definitions = attribute::definitions_of_type(tx, Kind::Media, of.id).await?;
+    let given = new.attributes.clone().unwrap_or_default();
+    let attributes = attribute::for_create(&definitions, &given, now_ms)?;
+    let author = match &new.user_elemental_id {
+        Some(uuid) => account::service::author(tx, uuid).await?,
+        None => actor.id,
+    };
+    Ok(Draft {
+        new,
+        links,
+        of,
+        definitions,
+        attributes,
+        author,
+    })
+}
+
 /// Inserts one media with its source and section.
 pub(super) async fn one(
     tx: &mut Tx,
     stamp: &Stamp,
     actor: &Actor,
     project: i64,
-    new: NewMedia,
-    key: Option<String>,
-) -> Result<(Media, EntityType)> {
-    let of = fitting_type(tx, project, &new).await?;
+    one: Sourced,
+) -> Result<Media> {
+    let draft = check(tx, actor, project, stamp.at_ms, one).await?;
+    Ok(make(tx, stamp, actor, project, draft).await?.0)
+}
+
+/// Inserts a media; returns it with its dtype.
+async fn make(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    actor: &Actor,
+    project: i64,
+    draft: Draft,
+) -> Result<(Media, String)> {
+    let Draft {
+        new,
+        links,
+        of,
+        definitions,
+        mut attributes,
+        author,
+    } = draft;
     let (primary_section, user_sections) = folder(tx, stamp, project, &new).await?;
-    let definitions = attribute::definitions_of_type(tx, Kind::Media, of.id).await?;
-    let given = new.attributes.clone().unwrap_or_default();
-    let mut attributes = attribute::for_create(&definitions, &given, stamp.at_ms)?;
     attributes.insert("tator_user_sections".into(), json!(user_sections));
-    let author = match &new.user_elemental_id {
-        Some(uuid) => account::service::author(tx, uuid).await?,
-        None => actor.id,
-    };
     let id = tx.allocate("media", 1).await?;
-    let media = Media {
-        name: checked_name(&new.name)?,
+    let mut media = Media {
+        name: new.name.clone(),
         media_files: (of.dtype == "image").then(Map::new),
         last_edit_start: None,
         last_edit_end: None,
         attributes: Document::of(&attributes)?,
-        elemental_id: match &new.elemental_id {
-            Some(uuid) => id::parse_uuid(uuid)?,
-            None => id::uuid(),
-        },
+        elemental_id: new.elemental_id.clone().unwrap_or_else(id::uuid),
         primary_section,
         id,
         project: Some(project),
@@ -214,7 +337,11 @@ pub(super) async fn one(
         effective_permission: None,
         incident: None,
     };
-    let media = attach(tx, project, media, &new, key).await?;
+    refer(&mut media, &new);
+    pictures(tx, project, &mut media, &links).await?;
+    if let Some(upload) = &links.source {
+        attach(tx, stamp, project, &media, upload).await?;
+    }
     store::insert(tx, std::slice::from_ref(&media)).await?;
     let entity = Indexing {
         entity: id,
@@ -223,64 +350,86 @@ pub(super) async fn one(
         after: Some(&attributes),
     };
     attribute::index(tx, [entity]).await?;
-    Ok((media, of))
+    Ok((media, of.dtype))
 }
 
-fn checked_name(name: &str) -> Result<String> {
+fn check_name(name: &str) -> Result<()> {
     match name.chars().count() {
-        1..=256 => Ok(name.to_owned()),
+        1..=256 => Ok(()),
         _ => Err(Error::invalid("a media's name has 1 to 256 characters")),
     }
 }
 
-/// Gives a media its source: an uploaded object, or a reference.
-async fn attach(
-    tx: &mut Tx,
-    project: i64,
-    mut media: Media,
-    new: &NewMedia,
-    key: Option<String>,
-) -> Result<Media> {
-    if new.reference_only != 0 {
-        if let Some(url) = &new.url {
-            let size = [
-                new.height.unwrap_or(1).max(1),
-                new.width.unwrap_or(1).max(1),
-            ];
-            let record = json!({"path": url, "resolution": size, "size": 0});
-            media
-                .media_files
-                .get_or_insert_default()
-                .insert("image".into(), json!([record]));
-        }
-        return Ok(media);
+/// The `(height, width)` that is recorded for a picture nobody has looked into.
+fn claimed_size(media: &Media) -> (i64, i64) {
+    (
+        media.height.unwrap_or(1).max(1),
+        media.width.unwrap_or(1).max(1),
+    )
+}
+
+/// Records the URL of an image that stays where it is.
+fn refer(media: &mut Media, new: &NewMedia) {
+    if new.reference_only == 0 {
+        return;
     }
-    let Some(upload) = key else {
-        return Ok(media);
-    };
-    let owner = storage::service::owner(tx, project).await?;
-    let own = owner.rendition(media.id, Some(&media.name));
-    let missing = || {
+    if let Some(url) = &new.url {
+        let mut image = files::record(url, 0, Some(claimed_size(media)));
+        image.insert("reference_only".into(), json!(1));
+        let files = media.media_files.get_or_insert_default();
+        files.insert("image".into(), json!([image]));
+    }
+}
+
+/// Gives a media the thumbnails that were uploaded for it.
+async fn pictures(tx: &mut Tx, project: i64, media: &mut Media, links: &Links) -> Result<()> {
+    let uploads = [
+        ("thumbnail", &links.thumbnail, "jpg"),
+        ("thumbnail_gif", &links.thumbnail_gif, "gif"),
+    ];
+    for (role, upload, extension) in uploads {
+        let Some(upload) = upload else {
+            continue;
+        };
+        let size = uploaded_size(tx, upload).await?;
+        let owner = storage::owner(tx, project).await?;
+        let own = owner.rendition(media.id, Some(&format!("{role}.{extension}")));
+        storage::copy_link(tx, upload, &own).await?;
+        let record = files::record(&own, size, Some(claimed_size(media)));
+        let files = media.media_files.get_or_insert_default();
+        files.insert(role.into(), json!([record]));
+    }
+    Ok(())
+}
+
+/// The length of an upload in bytes. Errors: `Invalid` when nothing was uploaded.
+async fn uploaded_size(tx: &mut Tx, upload: &str) -> Result<i64> {
+    storage::size(tx, upload).await?.ok_or_else(|| {
         Error::invalid(format!(
             "there is no uploaded object {upload}; upload it first"
         ))
-    };
-    let size = storage::service::size(tx, &upload)
-        .await?
-        .ok_or_else(missing)?;
-    storage::service::copy_link(tx, &upload, &own).await?;
-    let source = Source {
-        media: media.id,
-        path: None,
-        object_key: Some(own),
-        size_bytes: size,
-        modified_at: media.created_datetime,
-        state: State::Indexing,
-        message: String::new(),
-        fingerprint: None,
-    };
-    source::put(tx, &source).await?;
-    Ok(media)
+    })
+}
+
+/// Makes an uploaded object the source of a media, in place of the one that it had.
+async fn attach(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    media: &Media,
+    upload: &str,
+) -> Result<()> {
+    let size = uploaded_size(tx, upload).await?;
+    let owner = storage::owner(tx, project).await?;
+    let own = owner.rendition(media.id, Some(&media.name));
+    storage::copy_link(tx, upload, &own).await?;
+    let before = source::find(tx, media.id).await?;
+    let mut source = Source::waiting(media.id, Bytes::Stored(own), size, stamp.at_ms);
+    if let Some(before) = before {
+        source.made = before.made;
+        source.made.extend(before.object_key);
+    }
+    source::put(tx, &source).await
 }
 
 /// The type that a new media names, or the first that fits its name when it says −1.
@@ -307,6 +456,23 @@ async fn fitting_type(tx: &mut Tx, project: i64, new: &NewMedia) -> Result<Entit
         .ok_or_else(|| Error::invalid(format!("project {project} has no media type for {dtype}s")))
 }
 
+/// The folder that a new media names, if it is there. Errors: `Invalid` for an id of none.
+async fn existing_folder(tx: &mut Tx, project: i64, new: &NewMedia) -> Result<Option<Section>> {
+    match (&new.section, new.section_id) {
+        (_, Some(id)) => {
+            let found = section::service::find(tx, id).await?.filter(|section| {
+                section.project == project && section.dtype == section::Dtype::Folder
+            });
+            let unknown = || Error::invalid(format!("Folder with ID {id} does not exist"));
+            found.map(Some).ok_or_else(unknown)
+        }
+        (Some(name), None) if !name.is_empty() => {
+            section::service::find_folder_by_name(tx, project, name).await
+        }
+        _ => Ok(None),
+    }
+}
+
 /// The folder of a new media (found or made), and what its media carry as `tator_user_sections`.
 async fn folder(
     tx: &mut Tx,
@@ -314,24 +480,11 @@ async fn folder(
     project: i64,
     new: &NewMedia,
 ) -> Result<(Option<i64>, String)> {
-    let found = match (&new.section, new.section_id) {
-        (_, Some(id)) => {
-            let found = section::service::find(tx, id).await?;
-            let found = found.filter(|section| {
-                section.project == project && section.dtype == section::Dtype::Folder
-            });
-            Some(
-                found
-                    .ok_or_else(|| Error::invalid(format!("Folder with ID {id} does not exist")))?,
-            )
+    let found = match (existing_folder(tx, project, new).await?, &new.section) {
+        (None, Some(name)) if !name.is_empty() => {
+            Some(section::service::create_folder(tx, stamp, project, name).await?)
         }
-        (Some(name), None) if !name.is_empty() => {
-            match section::service::find_folder_by_name(tx, project, name).await? {
-                Some(found) => Some(found),
-                None => Some(section::service::create_folder(tx, stamp, project, name).await?),
-            }
-        }
-        _ => None,
+        (found, _) => found,
     };
     Ok(match found {
         Some(section) => (
@@ -340,15 +493,4 @@ async fn folder(
         ),
         None => (None, String::new()),
     })
-}
-
-/// The records of `media_files` as JSON, for messages and tests of shape.
-pub(super) fn record(path: &str, size: i64, resolution: Option<(i64, i64)>) -> Map<String, Json> {
-    let mut record = Map::new();
-    record.insert("path".into(), json!(path));
-    record.insert("size".into(), json!(size));
-    if let Some((height, width)) = resolution {
-        record.insert("resolution".into(), json!([height, width]));
-    }
-    record
 }

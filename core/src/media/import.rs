@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::create;
-use super::source::{self, Source, State};
+use super::create::{self, Links, Sourced};
+use super::source::{self, Bytes, Source, State};
 use super::types::{NewMedia, dtype_of_name};
 use super::{indexer, store};
 use crate::account::{self, Actor};
@@ -42,9 +42,10 @@ pub struct Imported {
     pub path: String,
     /// The media, if one was made or was there.
     pub media: Option<i64>,
-    /// `ready`, `failed`, or `skipped` for a file that is a media of the project already.
+    /// `ready`, `failed`, `skipped` for a file that is a media of the project already and has not
+    /// changed, or `indexing` for one that the station will try again.
     pub state: String,
-    /// Why it failed or was skipped; empty otherwise.
+    /// Why it failed, was skipped or still waits; empty otherwise.
     pub message: String,
     /// Pictures in the file.
     pub num_frames: Option<i64>,
@@ -57,7 +58,8 @@ pub struct Imported {
 /// Imports files one after another and tells `report` of each as it is done.
 ///
 /// Errors: `NotFound` for a path that does not exist, `Invalid` when there is no account or no
-/// media file at all. A file that cannot be read is a media with the state `failed`, not an error.
+/// media file at all, `StorageFull`. A file that cannot be read is a media with the state `failed`,
+/// not an error; imported again, it is tried again.
 pub async fn import(cx: &Context, what: Import, report: mpsc::Sender<Imported>) -> Result<()> {
     let paths = what.paths.clone();
     let files = tokio::task::spawn_blocking(move || find_files(&paths))
@@ -162,50 +164,106 @@ async fn one(
     file: &Path,
 ) -> Result<Imported> {
     let path = file.to_string_lossy().into_owned();
-    let facts = tokio::fs::metadata(file).await?;
+    let told = |media: Option<i64>, state: &str, message: String| Imported {
+        path: path.clone(),
+        media,
+        state: state.into(),
+        message,
+        num_frames: None,
+        done: 0,
+        total: 0,
+    };
     let known = path.clone();
     let known = cx
         .database
-        .read(move |tx| Box::pin(async move { source::find_path(tx, project, &known).await }));
-    if let Some(media) = known.await? {
-        return Ok(Imported {
-            path,
-            media: Some(media),
-            state: "skipped".into(),
-            message: "it is a media of this project already".into(),
-            num_frames: None,
-            done: 0,
-            total: 0,
-        });
-    }
-    let source = add(cx, actor, project, what, file, &facts).await?;
-    let media = source.media;
-    let (state, message) = indexer::index(cx, source).await?;
+        .read(move |tx| Box::pin(async move { source::find_path(tx, project, &known).await }))
+        .await?;
+    let media = match (look(file).await, known) {
+        (Ok(look), Some(media)) => {
+            if !try_again(cx, media, look).await? {
+                let message = "it is a media of this project already";
+                return Ok(told(Some(media), "skipped", message.into()));
+            }
+            media
+        }
+        (Ok(look), None) => add(cx, actor, project, what, file, look).await?,
+        // The file went since it was found.
+        (Err(error), known) => {
+            let message = format!("cannot read: {error}: {path}");
+            return Ok(told(known, "failed", message));
+        }
+    };
+    let (state, message) = indexer::index(cx, media).await?;
     let row = cx
         .database
         .read(move |tx| Box::pin(store::find(tx, media)))
         .await?;
-    let num_frames = row.and_then(|media| media.num_frames);
     Ok(Imported {
-        path,
-        media: Some(media),
-        state: state.name().into(),
-        message,
-        num_frames,
-        done: 0,
-        total: 0,
+        num_frames: row.and_then(|media| media.num_frames),
+        ..told(Some(media), state.name(), message)
     })
 }
 
-/// Makes the media and its source, which waits to be indexed.
+/// What a file looks like: its length in bytes, and when it was changed in UTC milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Look {
+    size_bytes: i64,
+    modified_at: i64,
+}
+
+async fn look(file: &Path) -> std::io::Result<Look> {
+    let facts = tokio::fs::metadata(file).await?;
+    let modified = facts.modified()?.duration_since(std::time::UNIX_EPOCH);
+    let ms = |since: std::time::Duration| i64::try_from(since.as_millis()).unwrap_or_default();
+    Ok(Look {
+        size_bytes: i64::try_from(facts.len()).unwrap_or(i64::MAX),
+        modified_at: modified.map_or(0, ms),
+    })
+}
+
+/// Lets a media that failed, or whose file has changed, wait to be indexed anew; says whether it
+/// waits now.
+async fn try_again(cx: &Context, media: i64, look: Look) -> Result<bool> {
+    let waits = cx
+        .database
+        .write(move |tx| {
+            Box::pin(async move {
+                let Some(source) = source::find(tx, media).await? else {
+                    return Ok(false);
+                };
+                let seen = Look {
+                    size_bytes: source.size_bytes,
+                    modified_at: source.modified_at,
+                };
+                if source.state == State::Ready && seen == look {
+                    return Ok(false);
+                }
+                let again = Source {
+                    size_bytes: look.size_bytes,
+                    modified_at: look.modified_at,
+                    state: State::Indexing,
+                    message: String::new(),
+                    fingerprint: None,
+                    ..source
+                };
+                source::put(tx, &again).await?;
+                Ok(true)
+            })
+        })
+        .await?;
+    cx.indexing.forget(media);
+    Ok(waits)
+}
+
+/// Makes the media and its source, which waits to be indexed; returns the media.
 async fn add(
     cx: &Context,
     actor: &Actor,
     project: i64,
     what: &Import,
     file: &Path,
-    facts: &std::fs::Metadata,
-) -> Result<Source> {
+    look: Look,
+) -> Result<i64> {
     let name = file
         .file_name()
         .unwrap_or_default()
@@ -216,14 +274,6 @@ async fn add(
     } else {
         None
     };
-    let size_bytes = i64::try_from(facts.len()).unwrap_or(i64::MAX);
-    let modified_at = facts
-        .modified()
-        .ok()
-        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |since| {
-            i64::try_from(since.as_millis()).unwrap_or_default()
-        });
     let new = NewMedia {
         r#type: 0,
         name: name.clone(),
@@ -232,7 +282,7 @@ async fn add(
     };
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     let dtype = dtype(file).unwrap_or("video");
-    let path = (!what.copy).then(|| file.to_string_lossy().into_owned());
+    let path = file.to_string_lossy().into_owned();
     cx.database
         .write(move |tx| {
             Box::pin(async move {
@@ -240,27 +290,22 @@ async fn add(
                     r#type: type_of(tx, project, dtype).await?,
                     ..new
                 };
-                let (media, _) = create::one(tx, &stamp, &actor, project, new, None).await?;
-                let object_key = match copied {
+                let sourced = Sourced {
+                    new,
+                    links: Links::default(),
+                };
+                let media = create::one(tx, &stamp, &actor, project, sourced).await?;
+                let bytes = match copied {
                     Some(stored) => {
                         let key = storage::service::owner(tx, project)
                             .await?
                             .rendition(media.id, Some(&name));
                         storage::service::adopt(tx, &key, stored, stamp.at_ms).await?;
-                        Some(key)
+                        Bytes::Stored(key)
                     }
-                    None => None,
+                    None => Bytes::InPlace(path),
                 };
-                let source = Source {
-                    media: media.id,
-                    path,
-                    object_key,
-                    size_bytes,
-                    modified_at,
-                    state: State::Indexing,
-                    message: String::new(),
-                    fingerprint: None,
-                };
+                let source = Source::waiting(media.id, bytes, look.size_bytes, look.modified_at);
                 source::put(tx, &source).await?;
                 journal::record(
                     tx,
@@ -270,7 +315,7 @@ async fn add(
                     Change::created(media.id, &media)?,
                 )
                 .await?;
-                Ok(source)
+                Ok(media.id)
             })
         })
         .await

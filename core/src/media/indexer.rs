@@ -3,80 +3,161 @@
 //! What waits is a row in the database, so that a killed station goes on where it was; indexing one
 //! source twice gives the same result.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json, json};
-use transect_frame_client::{Format, FrameIndex, Kind, Size};
+use transect_frame_client::{Format, FrameIndex, Kind, Size, WorkerError};
 
-use super::create::record;
+use super::files::record;
+use super::queue::Claim;
 use super::source::{self, Source, State};
 use super::store;
 use super::types::Media;
 use crate::context::Context;
+use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
+use crate::journal::{self, Change};
 use crate::{frames, id, storage};
 
 /// Sources taken from the queue at a time.
 const BATCH: usize = 16;
+/// How often what still waits is tried again, should nobody wake the indexer.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Tries of a source that somebody waits for.
+const TRIES: usize = 3;
 const THUMBNAIL_WIDTH: u32 = 256;
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
 
 /// Indexes sources as they come, for ever.
 pub async fn run(cx: Arc<Context>) {
     loop {
-        let woken = cx.indexing.notified();
         if let Err(error) = drain(&cx).await {
-            tracing::error!(error = %Chain(&error), "indexing stopped; it goes on with the next media");
+            tracing::error!(error = %Chain(&error), "what waits to be indexed could not be read; it is tried again");
         }
-        woken.await;
+        tokio::select! {
+            () = cx.indexing.woken() => {}
+            () = tokio::time::sleep(AGAIN) => {}
+        }
     }
 }
 
-/// Indexes every source that waits, oldest first.
+/// Tries every source that waits once, oldest first. What cannot be indexed for no fault of its own
+/// goes on waiting, and keeps nobody else.
+///
+/// Errors: those of reading what waits.
 pub async fn drain(cx: &Context) -> Result<()> {
-    let mut tried = HashSet::new();
+    let mut after = 0;
     loop {
         let waiting = cx
             .database
-            .read(|tx| Box::pin(source::waiting(tx, BATCH)))
+            .read(move |tx| Box::pin(source::waiting(tx, after, BATCH)))
             .await?;
-        let fresh: Vec<Source> = waiting
-            .into_iter()
-            .filter(|source| tried.insert(source.media))
-            .collect();
-        if fresh.is_empty() {
+        let Some(last) = waiting.last() else {
             return Ok(());
-        }
-        for source in fresh {
-            index(cx, source).await?;
+        };
+        after = *last;
+        for media in waiting {
+            if !cx.indexing.is_due(media, Instant::now()) {
+                continue;
+            }
+            let Some(claim) = cx.indexing.try_claim(media) else {
+                continue;
+            };
+            if let Err(error) = attempt(cx, media, &claim).await {
+                tracing::error!(error = %Chain(&error), media.id = media, "a media waits to be indexed later");
+            }
         }
     }
 }
 
-/// Indexes one source; returns the state that it has now, and the message of a failure.
+/// Indexes the source of one media while the caller waits; returns the state that it has then, and
+/// why it failed or still waits.
 ///
-/// Errors: only what is not the file's fault (a full disk, a database that does not answer).
-pub async fn index(cx: &Context, source: Source) -> Result<(State, String)> {
-    let media = source.media;
-    match examine(cx, &source).await {
-        Ok(found) => {
-            finish(cx, source, found).await?;
-            Ok((State::Ready, String::new()))
+/// Errors: `StorageFull`.
+pub async fn index(cx: &Context, media: i64) -> Result<(State, String)> {
+    let claim = cx.indexing.claim(media).await;
+    let mut outcome = (State::Indexing, String::new());
+    for _ in 0..TRIES {
+        outcome = match attempt(cx, media, &claim).await {
+            Ok(outcome) => outcome,
+            Err(error @ Error::StorageFull(_)) => return Err(error),
+            Err(error) => (State::Indexing, Chain(&error).to_string()),
+        };
+        if outcome.0 != State::Indexing {
+            break;
         }
-        Err(error @ (Error::StorageFull(_) | Error::Internal { .. })) => Err(error),
-        Err(error) => {
-            let message = match &error {
+    }
+    Ok(outcome)
+}
+
+/// Why a source could not be examined.
+enum Trouble {
+    Worker(WorkerError),
+    Station(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Station(error)
+    }
+}
+
+/// Indexes the source of a media, if it waits; returns the state that it has now, and the message of
+/// a failure. The claim says that nobody else is at it.
+///
+/// Errors: what is not the file's fault (a full disk, a database that does not answer, a worker that
+/// died once). The source goes on waiting.
+async fn attempt(cx: &Context, media: i64, _claim: &Claim<'_>) -> Result<(State, String)> {
+    let source = match cx
+        .database
+        .read(move |tx| Box::pin(source::find(tx, media)))
+        .await?
+    {
+        Some(source) if source.state == State::Indexing => source,
+        Some(source) => return Ok((source.state, source.message)),
+        None => return Ok((State::Failed, "the media has no file".into())),
+    };
+    let message = match try_once(cx, &source).await {
+        Ok(()) => {
+            cx.indexing.forget(media);
+            return Ok((State::Ready, String::new()));
+        }
+        Err(Trouble::Worker(error @ (WorkerError::Crashed { .. } | WorkerError::Timeout))) => {
+            if !cx.indexing.strike(media) {
+                cx.indexing.postpone(media, Instant::now());
+                return Err(error.into());
+            }
+            format!("it stopped the frame worker twice: {error}")
+        }
+        Err(trouble) => {
+            let error = match trouble {
+                Trouble::Worker(error) => error.into(),
+                Trouble::Station(error) => error,
+            };
+            match error {
+                // Room may be made at any moment, and a try costs little.
+                Error::StorageFull(_) => return Err(error),
+                Error::Internal { .. } | Error::Busy(_) => {
+                    cx.indexing.postpone(media, Instant::now());
+                    return Err(error);
+                }
                 Error::Invalid { message, details } if details != "None" => {
                     format!("{message}: {details}")
                 }
                 other => other.to_string(),
-            };
-            tracing::warn!(media.id = media, message, "a media cannot be read");
-            fail(cx, source, message.clone()).await?;
-            Ok((State::Failed, message))
+            }
         }
-    }
+    };
+    tracing::warn!(media.id = media, message, "a media cannot be read");
+    fail(cx, source, message.clone()).await?;
+    cx.indexing.forget(media);
+    Ok((State::Failed, message))
+}
+
+async fn try_once(cx: &Context, source: &Source) -> Result<(), Trouble> {
+    let found = examine(cx, source).await?;
+    Ok(finish(cx, source.clone(), found).await?)
 }
 
 /// What the worker found out about a source.
@@ -87,10 +168,12 @@ struct Found {
     converted: Option<(Vec<u8>, u32, u32)>,
 }
 
-async fn examine(cx: &Context, source: &Source) -> Result<Found> {
-    let index = frames::index(cx, source).await?;
+async fn examine(cx: &Context, source: &Source) -> Result<Found, Trouble> {
+    let index = frames::try_index(cx, source)
+        .await?
+        .map_err(Trouble::Worker)?;
     if index.frame_count() == 0 {
-        return Err(Error::invalid("the file has no pictures"));
+        return Err(Error::invalid("the file has no pictures").into());
     }
     let (width, height) = index.display_size();
     let thumbnail_height = (height * THUMBNAIL_WIDTH).div_ceil(width.max(1)).max(1);
@@ -102,10 +185,14 @@ async fn examine(cx: &Context, source: &Source) -> Result<Found> {
     } else {
         Size::Native
     };
-    let thumbnail = frames::picture(cx, source, 0, size, Format::Jpg).await?;
+    let thumbnail = frames::try_picture(cx, source, 0, size, Format::Jpg)
+        .await?
+        .map_err(Trouble::Worker)?;
     let plain = matches!(index.codec.as_str(), "mjpeg" | "png") && index.rotation_degrees == 0;
     let converted = if index.kind == Kind::Image && !plain && source.object_key.is_some() {
-        let picture = frames::picture(cx, source, 0, Size::Native, Format::Png).await?;
+        let picture = frames::try_picture(cx, source, 0, Size::Native, Format::Png)
+            .await?
+            .map_err(Trouble::Worker)?;
         Some((picture.bytes.to_vec(), picture.width, picture.height))
     } else {
         None
@@ -117,20 +204,16 @@ async fn examine(cx: &Context, source: &Source) -> Result<Found> {
     })
 }
 
-/// Stores the pictures, then writes what is known of the media, all at once.
+/// Stores the pictures, then writes what is known of the media, all at once. What an earlier index
+/// stored goes with it.
 async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
     let media = source.media;
-    let Some(project) = cx
+    let project = cx
         .database
-        .read(move |tx| {
-            Box::pin(async move {
-                Ok(store::find(tx, media)
-                    .await?
-                    .and_then(|media| media.project))
-            })
-        })
+        .read(move |tx| Box::pin(store::find(tx, media)))
         .await?
-    else {
+        .and_then(|media| media.project);
+    let Some(project) = project else {
         return forget(cx, source).await;
     };
     let owner = cx
@@ -148,12 +231,21 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
     if let Some((bytes, ..)) = &found.converted {
         storage::service::put_bytes(cx, &converted_key, bytes.clone()).await?;
     }
+    let stamp = cx.clock.stamp(None, cx.now());
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let Some(mut row) = store::find(tx, media).await? else {
+                let current = source::find(tx, media).await?;
+                let (Some(before), Some(current)) = (store::find(tx, media).await?, current) else {
                     return Ok(());
                 };
+                if !current.is_same(&source) {
+                    // The media got another file meanwhile, which waits for its own index.
+                    storage::remove(tx, &thumbnail_key).await?;
+                    storage::remove(tx, &converted_key).await?;
+                    return Ok(());
+                }
+                let mut row = before.clone();
                 let original = original_key(&source, owner, &row);
                 if let Some(path) = &source.path {
                     let size = source.size_bytes.unsigned_abs();
@@ -161,25 +253,77 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                     storage::service::put_in_place(tx, &original, path, size, source.modified_at)
                         .await?;
                 }
+                remove_made(tx, owner, &mut row, &current.made).await?;
+                let thumbnail = if has_thumbnail(&row) {
+                    // It was uploaded with the media.
+                    storage::remove(tx, &thumbnail_key).await?;
+                    None
+                } else {
+                    Some(thumbnail_key.as_str())
+                };
                 describe(
                     &mut row,
                     &source,
                     &found,
                     &original,
                     &converted_key,
-                    &thumbnail_key,
+                    thumbnail,
                 );
+                row.modified_datetime = stamp.at_ms;
                 store::update(tx, &row).await?;
+                let converted = found.converted.is_some().then_some(converted_key);
                 let ready = Source {
                     state: State::Ready,
                     message: String::new(),
                     fingerprint: Some(found.index.fingerprint.clone()),
+                    made: thumbnail
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain(converted)
+                        .collect(),
                     ..source
                 };
-                source::put(tx, &ready).await
+                source::put(tx, &ready).await?;
+                let changes = Change::updated(media, &before, &row)?;
+                journal::record(tx, &stamp, Some(project), "media", changes).await
             })
         })
-        .await
+        .await?;
+    storage::collect(cx).await
+}
+
+/// Removes what an earlier index stored, and the records of it.
+async fn remove_made(
+    tx: &mut Tx,
+    owner: storage::Owner,
+    row: &mut Media,
+    made: &[String],
+) -> Result<()> {
+    let made: Vec<&String> = made
+        .iter()
+        .filter(|key| owner.holds_media(row.id, key))
+        .collect();
+    for key in &made {
+        storage::remove(tx, key).await?;
+    }
+    let is_made = |record: &Json| {
+        let path = record["path"].as_str();
+        path.is_some_and(|path| made.iter().any(|key| *key == path))
+    };
+    for records in row.media_files.iter_mut().flat_map(Map::values_mut) {
+        if let Some(records) = records.as_array_mut() {
+            records.retain(|record| !is_made(record));
+        }
+    }
+    Ok(())
+}
+
+fn has_thumbnail(row: &Media) -> bool {
+    let files = row.media_files.as_ref();
+    let thumbnails = files.and_then(|files| files.get("thumbnail"));
+    thumbnails
+        .and_then(Json::as_array)
+        .is_some_and(|thumbnails| !thumbnails.is_empty())
 }
 
 /// The key under which the source's bytes are read.
@@ -198,14 +342,14 @@ fn original_key(source: &Source, owner: storage::Owner, media: &Media) -> String
     })
 }
 
-/// Writes the facts of the index into the row.
+/// Writes the facts of the index into the row; without a key for the thumbnail it keeps its own.
 fn describe(
     row: &mut Media,
     source: &Source,
     found: &Found,
     original: &str,
     converted: &str,
-    thumbnail: &str,
+    thumbnail: Option<&str>,
 ) {
     let index = &found.index;
     let (width, height) = index.display_size();
@@ -249,11 +393,13 @@ fn describe(
             .or(row.fps);
         row.codec = Some(index.codec.clone());
     }
-    let (bytes, thumbnail_width, thumbnail_height) = &found.thumbnail;
-    let size = Some((i64::from(*thumbnail_height), i64::from(*thumbnail_width)));
-    let mut small: Map<String, Json> = record(thumbnail, bytes.len() as i64, size);
-    small.insert("mime".into(), json!("image/jpeg"));
-    files.insert("thumbnail".into(), json!([small]));
+    if let Some(thumbnail) = thumbnail {
+        let (bytes, thumbnail_width, thumbnail_height) = &found.thumbnail;
+        let size = Some((i64::from(*thumbnail_height), i64::from(*thumbnail_width)));
+        let mut small: Map<String, Json> = record(thumbnail, bytes.len() as i64, size);
+        small.insert("mime".into(), json!("image/jpeg"));
+        files.insert("thumbnail".into(), json!([small]));
+    }
     row.media_files = Some(files);
     row.width = Some(i64::from(width));
     row.height = Some(i64::from(height));
@@ -272,14 +418,24 @@ fn mime_of(index: &FrameIndex) -> &'static str {
     }
 }
 
+/// Notes a failure, unless the media got another file meanwhile.
 async fn fail(cx: &Context, source: Source, message: String) -> Result<()> {
-    let failed = Source {
-        state: State::Failed,
-        message,
-        ..source
-    };
     cx.database
-        .write(move |tx| Box::pin(async move { source::put(tx, &failed).await }))
+        .write(move |tx| {
+            Box::pin(async move {
+                match source::find(tx, source.media).await? {
+                    Some(current) if current.is_same(&source) => {
+                        let failed = Source {
+                            state: State::Failed,
+                            message,
+                            ..current
+                        };
+                        source::put(tx, &failed).await
+                    }
+                    _ => Ok(()),
+                }
+            })
+        })
         .await
 }
 

@@ -6,16 +6,21 @@
 
 mod change;
 mod create;
+mod files;
 mod filter;
 pub mod import;
 pub mod indexer;
+mod queue;
 mod read;
 pub mod routes;
 pub mod service;
 pub mod source;
 mod store;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use create::Upload;
 pub use filter::Filter;
+pub use queue::Queue;
 pub use types::Media;

@@ -2,16 +2,17 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::files::PATHS;
 use super::filter::{Filter, IdQuery, select};
 use super::store;
-use super::types::{Media, Stats};
+use super::types::{FIELDS, Media, Stats};
 use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
 use crate::query::{Schema, incident};
-use crate::storage;
+use crate::storage::{self, Owner};
 
 /// How paths in `media_files` become links.
 pub(super) struct Presigning {
@@ -134,15 +135,30 @@ pub(super) async fn neighbour(
         .await
 }
 
-/// Replaces object keys in `media_files` by links that work for a while without credentials.
+/// Replaces object keys in `media_files` by links that work for a while without credentials, in
+/// media of one project.
 pub(super) async fn presign(
     cx: &Context,
     actor: &Actor,
-    media: &mut Media,
+    rows: &mut [Media],
     how: &Presigning,
 ) -> Result<()> {
-    let Some(files) = &mut media.media_files else {
+    let Some(project) = rows.first().and_then(|media| media.project) else {
         return Ok(());
+    };
+    let owner = cx
+        .database
+        .read(move |tx| Box::pin(storage::owner(tx, project)))
+        .await?;
+    for media in rows {
+        links(cx, actor, owner, media, how).await;
+    }
+    Ok(())
+}
+
+async fn links(cx: &Context, actor: &Actor, owner: Owner, media: &mut Media, how: &Presigning) {
+    let Some(files) = &mut media.media_files else {
+        return;
     };
     for (role, records) in files.iter_mut() {
         if !how.only.is_empty() && !how.only.contains(role) {
@@ -154,43 +170,55 @@ pub(super) async fn presign(
             .flatten()
             .filter_map(Json::as_object_mut)
         {
-            for key in ["path", "segment_info"] {
-                link(cx, actor, record, key, how).await?;
+            for name in PATHS {
+                let path = record.get(name).and_then(Json::as_str);
+                // Nothing but the media's own bytes is signed, whatever a record says.
+                let Some(key) = path.filter(|path| owner.holds_media(media.id, path)) else {
+                    continue;
+                };
+                let url =
+                    storage::presign(cx, actor, &how.origin, key, how.seconds, how.no_cache).await;
+                record.insert(name.into(), json!(url));
             }
         }
     }
-    Ok(())
 }
 
-async fn link(
-    cx: &Context,
-    actor: &Actor,
-    record: &mut Map<String, Json>,
-    key: &str,
-    how: &Presigning,
-) -> Result<()> {
-    let path = record.get(key).and_then(Json::as_str).map(str::to_owned);
-    if let Some(path) = path.filter(|path| !path.starts_with("http")) {
-        let url = storage::presign(cx, actor, &how.origin, &path, how.seconds, how.no_cache).await;
-        record.insert(key.into(), json!(url));
-    }
-    Ok(())
-}
-
-/// Keeps the keys that `fields=` asks for; `attributes.Name` picks single attributes.
+/// The keys that `fields=` asks for, checked before anything is read.
 ///
 /// Errors: `Invalid` for a key that no media has.
-pub(super) fn pick(rows: Vec<Media>, fields: &str) -> Result<Vec<Map<String, Json>>> {
-    let names: Vec<&str> = fields
+pub(super) fn fields(filter: &Filter) -> Result<Option<Vec<String>>> {
+    let Some(text) = &filter.fields else {
+        return Ok(None);
+    };
+    let related = filter.related.encoded_related_search.is_some();
+    let names = text
         .split(',')
         .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .collect();
+        .filter(|name| !name.is_empty());
+    let mut checked = Vec::new();
+    for name in names {
+        let known = FIELDS.contains(&name)
+            || name.starts_with("attributes.")
+            || (name == "incident" && related);
+        if !known {
+            return Err(Error::invalid_because(
+                "Query parameter error: fields",
+                format!("a media has no field '{name}'"),
+            ));
+        }
+        checked.push(name.to_owned());
+    }
+    Ok(Some(checked))
+}
+
+/// Keeps some keys of each row; `attributes.Name` picks single attributes.
+pub(super) fn pick(rows: Vec<Media>, names: &[String]) -> Result<Vec<Map<String, Json>>> {
     let mut picked = Vec::with_capacity(rows.len());
     for row in rows {
         let row = serde_json::to_value(row)?;
         let mut some = Map::new();
-        for name in &names {
+        for name in names {
             match name.strip_prefix("attributes.") {
                 Some(attribute) => {
                     let value = row["attributes"]
@@ -201,13 +229,8 @@ pub(super) fn pick(rows: Vec<Media>, fields: &str) -> Result<Vec<Map<String, Jso
                     place[attribute] = value;
                 }
                 None => {
-                    let value = row.get(*name).cloned().ok_or_else(|| {
-                        Error::invalid_because(
-                            "Query parameter error: fields",
-                            format!("a media has no field '{name}'"),
-                        )
-                    })?;
-                    some.insert((*name).to_owned(), value);
+                    let value = row.get(name).cloned().unwrap_or(Json::Null);
+                    some.insert(name.clone(), value);
                 }
             }
         }

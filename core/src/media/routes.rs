@@ -113,15 +113,13 @@ fn presigning(call: &Call, filter: &Filter) -> Option<Presigning> {
 async fn list_media(call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
     let presigning = presigning(&call, &filter);
-    let fields = filter.fields.clone();
+    let fields = read::fields(&filter)?;
     let mut rows = read::list(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
     if let Some(how) = presigning {
-        for media in &mut rows {
-            read::presign(&call.cx, call.actor()?, media, &how).await?;
-        }
+        read::presign(&call.cx, call.actor()?, &mut rows, &how).await?;
     }
     match fields {
-        Some(fields) => Answer::list(read::pick(rows, &fields)?),
+        Some(names) => Answer::list(read::pick(rows, &names)?),
         None if call.format() == Some("csv") => {
             let mut lines = Vec::new();
             for row in rows {
@@ -138,7 +136,8 @@ async fn get(call: Call) -> Result<Answer> {
     let filter: Filter = call.query()?;
     let mut media = read::get(&call.cx, call.actor()?, call.id("id")).await?;
     if let Some(how) = presigning(&call, &filter) {
-        read::presign(&call.cx, call.actor()?, &mut media, &how).await?;
+        let rows = std::slice::from_mut(&mut media);
+        read::presign(&call.cx, call.actor()?, rows, &how).await?;
     }
     Answer::json(&media)
 }

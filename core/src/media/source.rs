@@ -41,7 +41,7 @@ impl State {
 }
 
 /// The source of one media: a file in place, or a stored object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The media.
     pub media: i64,
@@ -59,10 +59,55 @@ pub struct Source {
     pub message: String,
     /// What identifies the bytes and their frames.
     pub fingerprint: Option<String>,
+    /// Keys of what the index stored beside it, and of the object that was the source before: the
+    /// next index takes their place.
+    pub made: Vec<String>,
+}
+
+impl Source {
+    /// A source that waits to be indexed.
+    pub(super) fn waiting(media: i64, bytes: Bytes, size_bytes: i64, modified_at: i64) -> Self {
+        let (path, object_key) = match bytes {
+            Bytes::InPlace(path) => (Some(path), None),
+            Bytes::Stored(key) => (None, Some(key)),
+        };
+        Self {
+            media,
+            path,
+            object_key,
+            size_bytes,
+            modified_at,
+            state: State::Indexing,
+            message: String::new(),
+            fingerprint: None,
+            made: Vec::new(),
+        }
+    }
+
+    /// Whether another row still means the same bytes.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.path, &self.object_key) == (&other.path, &other.object_key)
+            && (self.size_bytes, self.modified_at) == (other.size_bytes, other.modified_at)
+    }
+}
+
+/// Where the bytes of a new source are.
+pub(super) enum Bytes {
+    /// In a file of this path.
+    InPlace(String),
+    /// In the object of this key.
+    Stored(String),
+}
+
+/// What the column `facts` holds.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Facts {
+    made: Vec<String>,
 }
 
 const COLUMNS: &str =
-    "media, path, object_key, size_bytes, modified_at, state, message, fingerprint";
+    "media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts";
 
 fn source(mut row: Row) -> Result<Source> {
     Ok(Source {
@@ -74,6 +119,10 @@ fn source(mut row: Row) -> Result<Source> {
         state: State::from_name(&row.take::<String>()?),
         message: row.take()?,
         fingerprint: row.take()?,
+        made: match row.take::<Option<String>>()? {
+            Some(facts) => serde_json::from_str::<Facts>(&facts)?.made,
+            None => Vec::new(),
+        },
     })
 }
 
@@ -90,20 +139,24 @@ pub async fn find_path(tx: &mut Tx, project: i64, path: &str) -> Result<Option<i
     tx.scalar(sql, &values![path, project]).await
 }
 
-/// Sources that wait to be indexed, oldest first.
-pub async fn waiting(tx: &mut Tx, most: usize) -> Result<Vec<Source>> {
+/// Media after a given one whose source waits to be indexed, oldest first.
+pub async fn waiting(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<i64>> {
     let sql = format!(
-        "select {COLUMNS} from media_source where state = 'indexing' order by media limit {most}"
+        "select media from media_source where state = 'indexing' and media > $1 order by media limit {most}"
     );
-    tx.rows(&sql, &[]).await?.into_iter().map(source).collect()
+    let rows = tx.rows(&sql, &values![after]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// Inserts or replaces the source of a media.
 pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
+    let facts = serde_json::to_string(&Facts {
+        made: source.made.clone(),
+    })?;
     tx.execute(
-        "insert into media_source (media, path, object_key, size_bytes, modified_at, state, message, fingerprint) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (media) do update set path = $2, object_key = $3, \
-         size_bytes = $4, modified_at = $5, state = $6, message = $7, fingerprint = $8",
+        "insert into media_source (media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (media) do update set path = $2, object_key = $3, \
+         size_bytes = $4, modified_at = $5, state = $6, message = $7, fingerprint = $8, facts = $9",
         &values![
             source.media,
             source.path.clone(),
@@ -112,7 +165,8 @@ pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
             source.modified_at,
             source.state.name(),
             &source.message,
-            source.fingerprint.clone()
+            source.fingerprint.clone(),
+            facts
         ],
     )
     .await?;

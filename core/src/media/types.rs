@@ -51,6 +51,36 @@ pub struct Media {
     pub incident: Option<i64>,
 }
 
+/// The keys of a row, as `fields=` may name them.
+pub(super) const FIELDS: [&str; 26] = [
+    "name",
+    "media_files",
+    "last_edit_start",
+    "last_edit_end",
+    "attributes",
+    "elemental_id",
+    "primary_section",
+    "id",
+    "project",
+    "type",
+    "created_datetime",
+    "created_by",
+    "modified_datetime",
+    "modified_by",
+    "md5",
+    "num_frames",
+    "fps",
+    "codec",
+    "width",
+    "height",
+    "summary_level",
+    "gid",
+    "uid",
+    "archive_state",
+    "archive_status_date",
+    "effective_permission",
+];
+
 /// A media to be made.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

@@ -2,8 +2,12 @@
 //!
 //! `_uploads/{date}/{organization}/{project}/{account}/{uuid}` is temporary;
 //! `{organization}/{project}/{media}/{stem}_{ten letters}{extension}` belongs to a media;
-//! `{organization}/{project}/files/{file}/{name}` belongs to a file.
+//! `{organization}/{project}/files/{file}/{stem}_{ten letters}{extension}` belongs to a file.
+//!
+//! Every new key is one that nothing was ever stored under, so that a link which writes it can
+//! overwrite nothing.
 
+use crate::error::{Error, Result};
 use crate::{id, time};
 
 /// What every key of a temporary upload begins with.
@@ -31,25 +35,12 @@ impl Owner {
 
     /// A new key of a rendition, named after `filename`.
     pub fn rendition(self, media: i64, filename: Option<&str>) -> String {
-        let name = filename.map(base_name).filter(|name| !name.is_empty());
-        let name = match &name {
-            Some(name) => {
-                let (stem, extension) = split_extension(name);
-                format!("{stem}_{}{extension}", id::random_text(LETTERS, 10))
-            }
-            None => id::uuid(),
-        };
-        format!("{}{media}/{name}", self.prefix())
+        format!("{}{media}/{}", self.prefix(), fresh_name(filename))
     }
 
-    /// The key of a file's bytes, named after `filename`.
+    /// A new key of a file's bytes, named after `filename`.
     pub fn file(self, file: i64, filename: Option<&str>) -> String {
-        let name = filename.map(base_name).filter(|name| !name.is_empty());
-        format!(
-            "{}files/{file}/{}",
-            self.prefix(),
-            name.unwrap_or_else(id::uuid)
-        )
+        format!("{}files/{file}/{}", self.prefix(), fresh_name(filename))
     }
 
     /// Whether a key is one of this project, a temporary upload included.
@@ -67,6 +58,32 @@ impl Owner {
         key.starts_with(&format!("{}{media}/", self.prefix()))
     }
 
+    /// Checks that a key may be recorded for a media of this project.
+    ///
+    /// Errors: `Forbidden` for a key of another organization, project or media, `Invalid` for a text
+    /// that is no key of any.
+    pub fn check_media(self, media: i64, key: &str) -> Result<()> {
+        let parts: Vec<&str> = key.split('/').collect();
+        let plain = |part: &&str| {
+            !matches!(*part, "" | "." | "..")
+                && !part.contains(|c: char| c.is_control() || c == '\\')
+        };
+        let number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let well_formed =
+            parts.len() >= 4 && parts.iter().all(plain) && parts[..2].iter().all(number);
+        if !well_formed {
+            return Err(Error::invalid(format!(
+                "{key:?} is no key of a stored object: organization/project/media/name"
+            )));
+        }
+        if !self.holds_media(media, key) {
+            return Err(Error::Forbidden(format!(
+                "Key {key} does not belong to media {media}!"
+            )));
+        }
+        Ok(())
+    }
+
     /// Whether a key is one of a file of this project.
     pub fn holds_file(self, file: i64, key: &str) -> bool {
         key.starts_with(&format!("{}files/{file}/", self.prefix()))
@@ -74,6 +91,18 @@ impl Owner {
 
     fn prefix(self) -> String {
         format!("{}/{}/", self.organization, self.project)
+    }
+}
+
+/// A name that was never used before, told from others by ten letters.
+fn fresh_name(filename: Option<&str>) -> String {
+    let name = filename.map(base_name).filter(|name| !name.is_empty());
+    match &name {
+        Some(name) => {
+            let (stem, extension) = split_extension(name);
+            format!("{stem}_{}{extension}", id::random_text(LETTERS, 10))
+        }
+        None => id::uuid(),
     }
 }
 
@@ -119,8 +148,10 @@ mod tests {
             .strip_prefix("1/2/3/dive 1_")
             .and_then(|rest| rest.strip_suffix(".MP4"));
         assert!(middle.is_some_and(|text| text.len() == 10), "{rendition}");
-        assert_eq!(OWNER.file(4, Some("../notes.txt")), "1/2/files/4/notes.txt");
-        for key in [&upload, &rendition, "1/2/files/4/notes.txt"] {
+        let file = OWNER.file(4, Some("../notes.txt"));
+        assert!(file.starts_with("1/2/files/4/notes_") && file.ends_with(".txt"));
+        assert_ne!(file, OWNER.file(4, Some("../notes.txt")));
+        for key in [&upload, &rendition, &file] {
             assert!(OWNER.holds(key), "{key}");
         }
         for key in [
@@ -135,6 +166,31 @@ mod tests {
         }
         assert!(OWNER.holds_media(3, &rendition) && !OWNER.holds_media(30, &rendition));
         assert!(OWNER.holds_file(4, "1/2/files/4/x") && !OWNER.holds_file(4, "1/2/4/x"));
+    }
+
+    #[test]
+    fn a_media_records_only_keys_of_its_own() {
+        assert!(OWNER.check_media(3, "1/2/3/a/b.mp4").is_ok());
+        for foreign in ["9/2/3/x", "1/9/3/x", "1/2/30/x", "1/2/files/3/x"] {
+            let refused = OWNER.check_media(3, foreign);
+            assert!(matches!(refused, Err(Error::Forbidden(_))), "{foreign}");
+        }
+        for malformed in [
+            "",
+            "x",
+            "/1/2/3/x",
+            "1/2/3",
+            "1/2/3/",
+            "1/2/3/../4/x",
+            "1/2/3//x",
+            "1/2/3/x\ny",
+            "_uploads/2020-01-01/1/2/7/x",
+            "file:///etc/passwd",
+            "/etc/passwd",
+        ] {
+            let refused = OWNER.check_media(3, malformed);
+            assert!(matches!(refused, Err(Error::Invalid { .. })), "{malformed}");
+        }
     }
 
     #[test]

@@ -153,11 +153,14 @@ pub(super) async fn replace(tx: &mut Tx, object: &Object) -> Result<()> {
     store::put(tx, object).await
 }
 
-/// Deletes a blob that the database did not take.
+/// Deletes a blob that the database certainly did not take. When the transaction may have been
+/// committed all the same (the connection broke meanwhile), the blob is left to the sweep.
 pub(super) async fn keep_or_delete<T>(cx: &Context, blob: &str, written: Result<T>) -> Result<T> {
-    if written.is_err()
-        && let Err(error) = cx.objects.delete(blob).await
-    {
+    let undone = match &written {
+        Ok(_) | Err(Error::Internal { .. } | Error::Busy(_)) => false,
+        Err(_) => true,
+    };
+    if undone && let Err(error) = cx.objects.delete(blob).await {
         tracing::warn!(%error, blob, "an unused blob stays until the next sweep");
     }
     written

@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::project::{self, Level};
 
-/// Where to put an upload: a temporary one, a media's or a file's.
+/// Where to put an upload: a temporary one, a media's or a file's. Always under a new key, so that
+/// the links overwrite nothing; whoever records the key makes the bytes those of the media or file.
 pub(super) async fn upload_info(
     cx: &Context,
     actor: &Actor,
@@ -27,7 +28,13 @@ pub(super) async fn upload_info(
     let (actor, now, wanted) = (actor.clone(), cx.now(), query.clone());
     let naming = cx.database.read(move |tx| {
         Box::pin(async move {
-            project::access(tx, &actor, project, Level::View).await?;
+            // Any member may leave something for a day; what is kept takes more.
+            let level = match (wanted.media_id, wanted.file_id) {
+                (_, Some(_)) => Level::Execute,
+                (Some(_), None) => Level::Transfer,
+                (None, None) => Level::View,
+            };
+            project::access(tx, &actor, project, level).await?;
             name_upload(tx, &actor, project, wanted, now).await
         })
     });
