@@ -215,8 +215,13 @@ def unprivileged():
 # ---------------------------------------------------------------- the runners
 
 def rust(environment, url):
-    environment = {**environment, "TRANSECT_TEST_DATABASE_URL": url} if url else environment
-    code, text = run(cargo("test", "--workspace", "--locked", "--no-fail-fast"), environment=environment)
+    """Every Rust test on SQLite; those of the library and the engines again on PostgreSQL."""
+    command = cargo("test", "--workspace", "--locked", "--no-fail-fast")
+    code, text = run(command, environment=environment)
+    if url:
+        environment = {**environment, "TRANSECT_TEST_DATABASE_URL": url}
+        again, more = run([*command, "--lib", "--test", "engines"], environment=environment)
+        code, text = code or again, text + more
     found = [[int(number) for number in match] for match in
              re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", text, re.MULTILINE)]
     return checked(code, Counts(*(sum(column) for column in zip(*found))) if found else Counts())

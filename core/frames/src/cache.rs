@@ -1,28 +1,33 @@
-//! Decoded pictures, bounded by bytes.
+//! What was decoded and encoded, bounded by bytes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::Mutex;
 
 use crate::libav::Frame;
 
 /// A source, as numbered by the worker, and a display ordinal.
 pub type Key = (u64, usize);
 
-struct Entry {
-    frame: Frame,
+/// Decoded pictures, for all threads.
+pub type Pictures = Mutex<Cache<Key, Frame>>;
+
+struct Entry<V> {
+    value: V,
     size_bytes: u64,
     used_at: u64,
 }
 
-/// Keeps the pictures that were used last.
-pub struct Cache {
+/// Keeps what was used last.
+pub struct Cache<K, V> {
     limit_bytes: u64,
     size_bytes: u64,
     clock: u64,
-    entries: HashMap<Key, Entry>,
-    by_use: BTreeMap<u64, Key>,
+    entries: HashMap<K, Entry<V>>,
+    by_use: BTreeMap<u64, K>,
 }
 
-impl Cache {
+impl<K: Copy + Eq + Hash, V> Cache<K, V> {
     pub fn new(limit_bytes: u64) -> Self {
         Cache {
             limit_bytes,
@@ -37,23 +42,22 @@ impl Cache {
         self.limit_bytes
     }
 
-    pub fn contains(&self, key: Key) -> bool {
+    pub fn contains(&self, key: K) -> bool {
         self.entries.contains_key(&key)
     }
 
-    /// Returns a picture and counts that as use.
-    pub fn get(&mut self, key: Key) -> Option<Frame> {
+    /// Returns a value and counts that as use.
+    pub fn get(&mut self, key: K) -> Option<&V> {
         let entry = self.entries.get_mut(&key)?;
         self.clock += 1;
         self.by_use.remove(&entry.used_at);
         self.by_use.insert(self.clock, key);
         entry.used_at = self.clock;
-        entry.frame.share().ok()
+        Some(&entry.value)
     }
 
-    /// Adds a picture and drops the longest unused ones until the limit holds. A picture above the limit is not kept.
-    pub fn put(&mut self, key: Key, frame: Frame) {
-        let size_bytes = frame.size_bytes();
+    /// Adds a value and drops the longest unused ones until the limit holds. A value above the limit is not kept.
+    pub fn put(&mut self, key: K, value: V, size_bytes: u64) {
         if size_bytes > self.limit_bytes || self.contains(key) {
             return;
         }
@@ -63,7 +67,7 @@ impl Cache {
         self.entries.insert(
             key,
             Entry {
-                frame,
+                value,
                 size_bytes,
                 used_at: self.clock,
             },
@@ -82,20 +86,19 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::libav::PixelFormat;
 
     #[test]
     fn drops_what_was_used_longest_ago() {
-        let picture = || Frame::blank(PixelFormat::YUV420P, 64, 64).unwrap();
-        let mut cache = Cache::new(picture().size_bytes() * 2);
-        cache.put((0, 0), picture());
-        cache.put((0, 1), picture());
-        assert!(cache.get((0, 0)).is_some());
-        cache.put((0, 2), picture());
+        let mut cache = Cache::new(20);
+        cache.put(0, "zero", 10);
+        cache.put(1, "one", 10);
+        assert_eq!(cache.get(0), Some(&"zero"));
+        cache.put(2, "two", 10);
         assert_eq!(
-            [0, 1, 2].map(|frame| cache.contains((0, frame))),
+            [0, 1, 2].map(|key| cache.contains(key)),
             [true, false, true]
         );
-        Cache::new(1).put((0, 0), picture());
+        cache.put(3, "three", 21);
+        assert!(!cache.contains(3));
     }
 }

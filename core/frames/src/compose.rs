@@ -3,7 +3,7 @@
 use transect_frame_client::{ComposeRequest, Format, Fraction, Layout, WorkerError};
 
 use crate::animation;
-use crate::cache::Cache;
+use crate::cache::Pictures;
 use crate::libav::{Colour, Frame, PixelFormat, scale};
 use crate::picture::{Encoded, Use, encode, needs, refused, render};
 use crate::source::Source;
@@ -18,7 +18,7 @@ const LARGEST_PIXELS: u64 = 1 << 27;
 /// Errors: `Invalid` if layout, format and number of frames do not go together; those of the frames.
 pub fn compose(
     source: &mut Source,
-    cache: &mut Cache,
+    pictures: &Pictures,
     request: &ComposeRequest,
 ) -> Result<Encoded, WorkerError> {
     let invalid = |message: &str| {
@@ -29,9 +29,9 @@ pub fn compose(
     if request.frames.is_empty() || request.frames.len() > MOST_FRAMES {
         return invalid("from 1 to 1000 frames go into one picture");
     }
-    let rotation = source.index.rotation_degrees;
-    let mut pictures = request.frames.iter().map(|&frame| {
-        let decoded = source.frame(frame, cache)?;
+    let rotation = source.film.index.rotation_degrees;
+    let mut tiles = request.frames.iter().map(|&frame| {
+        let decoded = source.frame(frame, pictures)?;
         render(&decoded, rotation, request.roi, request.size, Use::Rgb)
     });
     match (request.layout, request.format) {
@@ -40,13 +40,13 @@ pub fn compose(
         {
             invalid("the rate must be above 0 and at most 1000 pictures per second")
         }
-        (Layout::Animate { rate }, Format::Gif) => animation::gif(pictures, rate_delay_secs(rate)),
-        (Layout::Animate { rate }, Format::Mp4) => animation::mp4(pictures, rate),
+        (Layout::Animate { rate }, Format::Gif) => animation::gif(tiles, rate_delay_secs(rate)),
+        (Layout::Animate { rate }, Format::Mp4) => animation::mp4(tiles, rate),
         (Layout::Animate { .. }, _) => invalid("an animation is gif or mp4"),
         (Layout::Tile { .. }, Format::Mp4) => invalid("mp4 is for animations only"),
         (Layout::Tile { columns, rows }, format) => {
             let (columns, rows) = grid(request.frames.len() as u32, columns, rows)?;
-            let canvas = tile(&mut pictures, columns, rows)?;
+            let canvas = tile(&mut tiles, columns, rows)?;
             if needs(format, false) != Use::Jpeg {
                 return encode(&canvas, format, request.quality);
             }
@@ -145,26 +145,6 @@ fn black(width: u32, height: u32, columns: u32, rows: u32) -> Result<Frame, Work
         bytes.fill(0);
     }
     Ok(canvas)
-}
-
-/// Renders and encodes one frame.
-///
-/// Errors: as [`compose`].
-pub fn single(
-    source: &mut Source,
-    cache: &mut Cache,
-    request: &transect_frame_client::PictureRequest,
-) -> Result<Encoded, WorkerError> {
-    let decoded = source.frame(request.frame, cache)?;
-    let made_for = needs(request.format, decoded.format().has_alpha());
-    let picture = render(
-        &decoded,
-        source.index.rotation_degrees,
-        request.roi,
-        request.size,
-        made_for,
-    )?;
-    encode(&picture, request.format, request.quality)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! Options: `--cache-bytes N` for decoded pictures, `--memory-bytes N` as a cap on address space.
 
+mod ahead;
 mod animation;
 mod bitstream;
 mod cache;
@@ -19,6 +20,7 @@ mod scan;
 mod service;
 mod session;
 mod source;
+mod sync;
 mod verify;
 
 use std::process::ExitCode;

@@ -18,7 +18,7 @@ pub fn packets(
     first: u64,
     last: u64,
 ) -> Result<(PacketTable, Vec<u8>), WorkerError> {
-    let index = source.index.clone();
+    let index = source.film.index.clone();
     let count = index.frame_count() as u64;
     if first >= count {
         return Err(WorkerError::OutOfRange {

@@ -5,16 +5,17 @@ use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use transect_frame_client::WorkerError;
 use transect_frame_client::message::{self, Lane, Outcome, Reply, Request, Task};
 
-use crate::cache::Cache;
+use crate::ahead::Studio;
 use crate::picture::Encoded;
 use crate::source::Source;
+use crate::sync::lock;
 use crate::{compose, indexer, packets};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
@@ -24,7 +25,22 @@ const WAITING_REQUESTS: usize = 4096;
 /// A scan says this often that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 
-type Answer = Result<(Outcome, Vec<u8>), WorkerError>;
+type Answer = Result<(Outcome, Body), WorkerError>;
+
+/// What follows an outcome.
+enum Body {
+    Bytes(Vec<u8>),
+    Still(Arc<Encoded>),
+}
+
+impl Body {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Bytes(bytes) => bytes,
+            Body::Still(still) => &still.bytes,
+        }
+    }
+}
 
 /// What the lanes share.
 #[derive(Default)]
@@ -42,7 +58,7 @@ pub fn serve(mut input: impl Read, cache_bytes: u64) -> io::Result<()> {
     let index_lane = lane(&shared, || index);
     let picture_lane = lane(&shared, move || {
         let mut desk = Desk {
-            cache: Cache::new(cache_bytes),
+            studio: Studio::new(cache_bytes),
             sources: Vec::new(),
             opened: 0,
         };
@@ -82,7 +98,7 @@ where
         let mut answer = open();
         for Request { id, task } in requests {
             let (outcome, body) = if lock(&shared.withdrawn).remove(&id) {
-                (Outcome::Withdrawn, Vec::new())
+                (Outcome::Withdrawn, Body::Bytes(Vec::new()))
             } else {
                 let mut alive_at = Instant::now();
                 let mut progress = || {
@@ -98,10 +114,10 @@ where
                         "the frame worker met a fault of its own",
                     ))
                 });
-                answered.unwrap_or_else(|error| (Outcome::Failed(error), Vec::new()))
+                answered.unwrap_or_else(|error| (Outcome::Failed(error), Body::Bytes(Vec::new())))
             };
             lock(&shared.withdrawn).remove(&id);
-            reply(&shared, id, outcome, &body);
+            reply(&shared, id, outcome, body.bytes());
         }
     });
     sender
@@ -129,7 +145,7 @@ fn index(task: Task, progress: &mut dyn FnMut()) -> Answer {
     match task {
         Task::Index { source, index_file } => {
             indexer::ensure(&source, &index_file, progress)?;
-            Ok((Outcome::Indexed, Vec::new()))
+            Ok((Outcome::Indexed, Body::Bytes(Vec::new())))
         }
         _ => Err(WorkerError::Invalid {
             message: "not an index task".into(),
@@ -139,7 +155,7 @@ fn index(task: Task, progress: &mut dyn FnMut()) -> Answer {
 
 /// Open sources and their pictures.
 struct Desk {
-    cache: Cache,
+    studio: Arc<Studio>,
     sources: Vec<Source>,
     opened: u64,
 }
@@ -149,13 +165,15 @@ impl Desk {
         match task {
             Task::Picture(request) => {
                 self.open(&request.source, &request.index_file)?;
-                let source = &mut self.sources[0];
-                compose::single(source, &mut self.cache, &request).map(picture)
+                let still = self.studio.single(&mut self.sources[0], &request)?;
+                Ok((outcome(&still), Body::Still(still)))
             }
             Task::Compose(request) => {
                 self.open(&request.source, &request.index_file)?;
+                self.studio.rest();
                 let source = &mut self.sources[0];
-                compose::compose(source, &mut self.cache, &request).map(picture)
+                let picture = compose::compose(source, &self.studio.pictures, &request)?;
+                Ok((outcome(&picture), Body::Bytes(picture.bytes)))
             }
             Task::Packets {
                 source,
@@ -163,9 +181,10 @@ impl Desk {
                 first,
                 last,
             } => {
+                self.studio.rest();
                 self.open(&source, &index_file)?;
                 let (table, body) = packets::packets(&mut self.sources[0], first, last)?;
-                Ok((Outcome::Packets(table), body))
+                Ok((Outcome::Packets(table), Body::Bytes(body)))
             }
             Task::Index { .. } | Task::Cancel => Err(WorkerError::Invalid {
                 message: "not a picture task".into(),
@@ -192,18 +211,9 @@ impl Desk {
     }
 }
 
-fn picture(encoded: Encoded) -> (Outcome, Vec<u8>) {
-    (
-        Outcome::Picture {
-            width: encoded.width,
-            height: encoded.height,
-        },
-        encoded.bytes,
-    )
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+fn outcome(encoded: &Encoded) -> Outcome {
+    Outcome::Picture {
+        width: encoded.width,
+        height: encoded.height,
+    }
 }

@@ -14,6 +14,17 @@ pub enum Travel {
     Walk,
 }
 
+/// How decoding ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// The wanted picture came out.
+    Wanted,
+    /// It did not.
+    Nothing,
+    /// Told to stop before; the next walk goes on from here.
+    Stopped,
+}
+
 /// A decoder and its place in the stream.
 pub struct Session {
     decoder: Decoder,
@@ -44,7 +55,7 @@ impl Session {
     /// Decodes until frame `wanted` comes out, and hands it and every other exact picture that comes out to `keep` with its
     /// ordinal. `start` is the random access point of the frame.
     ///
-    /// Returns whether it came out. Errors: the file cannot be read.
+    /// `stop` is asked before each packet. Errors: the file cannot be read.
     pub fn decode(
         &mut self,
         index: &FrameIndex,
@@ -52,8 +63,9 @@ impl Session {
         wanted: usize,
         start: usize,
         travel: Travel,
+        stop: &dyn Fn() -> bool,
         keep: &mut dyn FnMut(usize, Frame),
-    ) -> Result<bool, String> {
+    ) -> Result<Reached, String> {
         let target = index.frames[wanted].packet as usize;
         let end = index.packets_end(wanted);
         let goes_on = self
@@ -69,14 +81,18 @@ impl Session {
         let mut found = false;
         let mut next = self.next.take().unwrap_or(start);
         // Walking, the decoder holds pictures back for as long as the stream asks for.
-        let stop = match travel {
+        let last = match travel {
             Travel::Jump => end,
             Travel::Walk => (end + usize::from(index.decoder.reorder) + 2).min(index.packets.len()),
         };
         // Without time stamps in the file, the packets say nothing about who refers to whom.
         let skips =
             travel == Travel::Jump && !index.frames[wanted].flags.contains(Flags::SYNTHETIC);
-        while next < stop && !(found && travel == Travel::Walk) {
+        while next < last && !(found && travel == Travel::Walk) {
+            if stop() {
+                self.next = Some(next).filter(|_| travel == Travel::Walk);
+                return Ok(Reached::Stopped);
+            }
             self.decoder.skip_unreferenced(skips && next < target);
             reader.read(next, &mut self.packet)?;
             // A packet that does not decode shows nothing; the wanted picture is missed below.
@@ -86,11 +102,15 @@ impl Session {
         }
         if travel == Travel::Walk && found {
             self.next = Some(next);
-            return Ok(true);
+            return Ok(Reached::Wanted);
         }
         let _ = self.decoder.finish();
         found |= self.collect(index, wanted, keep);
-        Ok(found)
+        Ok(if found {
+            Reached::Wanted
+        } else {
+            Reached::Nothing
+        })
     }
 
     /// Takes out all pictures. Those that display before the start may lack references and are thrown away.

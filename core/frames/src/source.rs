@@ -2,31 +2,76 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use transect_frame_client::{Flags, FrameIndex, Packet, WorkerError, stamp};
 
-use crate::cache::Cache;
+use crate::cache::Pictures;
 use crate::indexer::unreadable;
 use crate::libav::{Frame, Parameters};
 use crate::reader::{Place, Reader};
-use crate::session::{Session, Travel};
+use crate::session::{Reached, Session, Travel};
+use crate::sync::lock;
 
 /// Requests this near to one of the last few belong together: stepping, or a cluster of looks.
 const NEAR_FRAMES: usize = 32;
 const REMEMBERED: usize = 4;
+/// Wider strides are jumps.
+const LONGEST_STRIDE: i64 = 30;
 
-/// An open source.
+/// An open source, as its requests see it.
 pub struct Source {
-    number: u64,
-    path: PathBuf,
+    pub film: Arc<Film>,
     index_file: PathBuf,
     look: Look,
+    recent: VecDeque<usize>,
+    travel: Course,
+}
+
+/// The part of an open source that works ahead of requests share with them.
+pub struct Film {
+    /// Tells sources apart in caches.
+    pub number: u64,
+    path: PathBuf,
     pub index: Arc<FrameIndex>,
+    desk: Mutex<Desk>,
+    /// Requests that wait for the decoder.
+    waiting: AtomicUsize,
+}
+
+/// What only one can use at a time.
+struct Desk {
     reader: Reader,
     session: Option<Session>,
-    recent: VecDeque<usize>,
+}
+
+/// The way that looks at single frames take.
+#[derive(Debug, Default)]
+struct Course {
+    last: Option<usize>,
+    stride: i64,
+    times: u32,
+}
+
+impl Course {
+    /// Counts a look, and returns the stride if there seems to be one: after one step to the next frame, or two equal ones.
+    fn note(&mut self, frame: usize) -> Option<i64> {
+        let step = self.last.map_or(0, |last| frame as i64 - last as i64);
+        let again = self.last.replace(frame).is_some() && step == 0;
+        if !again {
+            let same = step == self.stride;
+            self.times = if same {
+                self.times.saturating_add(1)
+            } else {
+                1
+            };
+            self.stride = step;
+        }
+        let far = self.stride == 0 || self.stride.abs() > LONGEST_STRIDE;
+        (!far && (self.times > 1 || self.stride.abs() == 1)).then_some(self.stride)
+    }
 }
 
 /// What tells a changed file without reading it.
@@ -66,30 +111,43 @@ impl Source {
         let places = index.packets.iter().map(place).collect();
         let reader = Reader::open(path, &index.container, index.access, places)
             .map_err(|reason| unreadable(path, &reason))?;
-        Ok(Source {
-            number,
-            path: path.to_owned(),
-            index_file: index_file.to_owned(),
-            look,
-            index: Arc::new(index),
+        let desk = Desk {
             reader,
             session: None,
+        };
+        Ok(Source {
+            film: Arc::new(Film {
+                number,
+                path: path.to_owned(),
+                index: Arc::new(index),
+                desk: Mutex::new(desk),
+                waiting: AtomicUsize::new(0),
+            }),
+            index_file: index_file.to_owned(),
+            look,
             recent: VecDeque::new(),
+            travel: Course::default(),
         })
     }
 
     /// True if this still is the source of that path and index.
     pub fn is(&self, path: &Path, index_file: &Path) -> bool {
-        self.path == path
+        self.film.path == path
             && self.index_file == index_file
             && Look::at(path).is_ok_and(|look| look == self.look)
+    }
+
+    /// Counts a request for a single frame, and returns the stride in which such requests travel, if there is one.
+    pub fn note(&mut self, frame: u64) -> Option<i64> {
+        self.travel.note(usize::try_from(frame).ok()?)
     }
 
     /// Returns a frame as decoded.
     ///
     /// Errors: `OutOfRange`; `Unreadable` if it does not decode.
-    pub fn frame(&mut self, ordinal: u64, cache: &mut Cache) -> Result<Frame, WorkerError> {
-        let count = self.index.frame_count();
+    pub fn frame(&mut self, ordinal: u64, pictures: &Pictures) -> Result<Frame, WorkerError> {
+        let film = &self.film;
+        let count = film.index.frame_count();
         let frame = usize::try_from(ordinal)
             .ok()
             .filter(|&frame| frame < count)
@@ -105,29 +163,81 @@ impl Source {
             self.recent.pop_front();
         }
         self.recent.push_back(frame);
-        if let Some(picture) = cache.get((self.number, frame)) {
+        if let Some(picture) = film.cached(frame, pictures) {
+            return Ok(picture);
+        }
+        let mut desk = film.desk();
+        // Someone may have been ahead of this.
+        if let Some(picture) = film.cached(frame, pictures) {
             return Ok(picture);
         }
         let travel = if near { Travel::Walk } else { Travel::Jump };
-        let decoded = self
-            .decode(frame, travel, cache)
-            .map_err(|reason| unreadable(&self.path, &reason))?;
-        decoded.ok_or_else(|| unreadable(&self.path, &format!("frame {frame} does not decode")))
+        let decoded = film
+            .decode(&mut desk, frame, travel, pictures, &|| false)
+            .map_err(|reason| unreadable(&film.path, &reason))?;
+        decoded.ok_or_else(|| unreadable(&film.path, &format!("frame {frame} does not decode")))
+    }
+
+    /// Reads the payload of a packet.
+    ///
+    /// Errors: `Unreadable`.
+    pub fn payload(
+        &mut self,
+        ordinal: usize,
+        packet: &mut crate::libav::Packet,
+    ) -> Result<(), WorkerError> {
+        self.film
+            .desk()
+            .reader
+            .read(ordinal, packet)
+            .map_err(|reason| unreadable(&self.film.path, &reason))
+    }
+}
+
+impl Film {
+    /// A decoded frame, if it is still there.
+    pub fn cached(&self, frame: usize, pictures: &Pictures) -> Option<Frame> {
+        lock(pictures).get((self.number, frame))?.share().ok()
+    }
+
+    /// Decodes a frame, and what lies on the way, that no request waits for yet. Leaves off when `stop` says so, or when a
+    /// request needs the decoder; returns false then.
+    pub fn decode_ahead(&self, frame: usize, pictures: &Pictures, stop: &dyn Fn() -> bool) -> bool {
+        let mut desk = lock(&self.desk);
+        let stop = || self.wanted() || stop();
+        // What goes wrong is told to the request that meets it.
+        let _ = self.decode(&mut desk, frame, Travel::Walk, pictures, &stop);
+        !stop()
+    }
+
+    /// True while a request waits for the decoder.
+    pub fn wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// The decoder, for a request.
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let desk = lock(&self.desk);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        desk
     }
 
     fn decode(
-        &mut self,
+        &self,
+        desk: &mut Desk,
         frame: usize,
         travel: Travel,
-        cache: &mut Cache,
+        pictures: &Pictures,
+        stop: &dyn Fn() -> bool,
     ) -> Result<Option<Frame>, String> {
-        if self.session.is_none() {
-            let parameters =
-                Parameters::from_index(&self.index).map_err(|error| error.to_string())?;
-            self.session = Some(Session::open(&parameters)?);
-        }
-        let Some(session) = &mut self.session else {
-            return Ok(None);
+        let session = match &mut desk.session {
+            Some(session) => session,
+            none => {
+                let parameters =
+                    Parameters::from_index(&self.index).map_err(|error| error.to_string())?;
+                none.insert(Session::open(&parameters)?)
+            }
         };
         let Some(mut start) = self.index.random_access_at_or_before(frame) else {
             return Ok(None);
@@ -135,26 +245,31 @@ impl Source {
         let mut travel = travel;
         loop {
             let mut wanted = None;
-            let (number, room) = (self.number, cache.limit_bytes() / 2);
             let mut keep = |ordinal: usize, picture: Frame| {
                 if ordinal == frame {
                     wanted = picture.share().ok();
                 }
-                let window = (room / picture.size_bytes().max(1)) as usize;
+                let mut pictures = lock(pictures);
+                let size_bytes = picture.size_bytes();
+                let window = (pictures.limit_bytes() / 2 / size_bytes.max(1)) as usize;
                 if ordinal == frame || (travel == Travel::Walk && ordinal.abs_diff(frame) <= window)
                 {
-                    cache.put((number, ordinal), picture);
+                    pictures.put((self.number, ordinal), picture, size_bytes);
                 }
             };
-            let found = session.decode(
+            let reached = session.decode(
                 &self.index,
-                &mut self.reader,
+                &mut desk.reader,
                 frame,
                 start,
                 travel,
+                stop,
                 &mut keep,
             )?;
-            if found && wanted.is_some() {
+            if reached == Reached::Stopped {
+                return Ok(None);
+            }
+            if reached == Reached::Wanted && wanted.is_some() {
                 return Ok(wanted);
             }
             // A damaged random access point: once more, from an earlier one, and leaving nothing out.
@@ -171,19 +286,6 @@ impl Source {
             }
         }
     }
-
-    /// Reads the payload of a packet.
-    ///
-    /// Errors: `Unreadable`.
-    pub fn payload(
-        &mut self,
-        ordinal: usize,
-        packet: &mut crate::libav::Packet,
-    ) -> Result<(), WorkerError> {
-        self.reader
-            .read(ordinal, packet)
-            .map_err(|reason| unreadable(&self.path, &reason))
-    }
 }
 
 fn place(packet: &Packet) -> Place {
@@ -193,5 +295,31 @@ fn place(packet: &Packet) -> Place {
         size: packet.size,
         dts: packet.dts,
         key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_a_stride_only_where_there_is_one() {
+        let strides = |frames: &[usize]| {
+            let mut course = Course::default();
+            frames
+                .iter()
+                .map(|&frame| course.note(frame))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            strides(&[5, 6, 7, 7, 6]),
+            [None, Some(1), Some(1), Some(1), Some(-1)]
+        );
+        assert_eq!(
+            strides(&[0, 15, 30, 15, 0]),
+            [None, None, Some(15), None, Some(-15)]
+        );
+        assert_eq!(strides(&[10, 3, 20, 1]), [None; 4]);
+        assert_eq!(strides(&[0, 40, 80, 120]), [None; 4]);
     }
 }

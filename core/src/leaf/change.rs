@@ -15,6 +15,7 @@ use crate::entity_type;
 use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Stamp};
 use crate::project::{self, Level};
+use crate::query::check_count;
 
 /// The longest name, in characters.
 const NAME_LENGTH: usize = 255;
@@ -203,15 +204,6 @@ async fn write(
     let rows = pairs().map(|(before, after)| (after.id, Some(before), Some(after)));
     let changes = Changes::new(Action::Update, rows)?;
     journal::record(tx, stamp, Some(project), "leaf", changes).await
-}
-
-fn check_count(expected: Option<i64>, found: usize, verb: &str) -> Result<()> {
-    match expected {
-        Some(expected) if expected != found as i64 => Err(Error::invalid(format!(
-            "Safety check failed - expected {expected} but would {verb} {found}"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Changes the attributes of every selected leaf; returns how many.

@@ -17,7 +17,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Ledger, Stamp};
 use crate::project::{self, Level};
-use crate::query::Schema;
+use crate::query::{Schema, check_count};
 use crate::{entity_type, id, section, storage, time};
 
 /// The attribute in which a media carries the UUID of its folder.
@@ -99,15 +99,6 @@ pub(super) async fn update_all(
             })
         })
         .await
-}
-
-fn check_count(expected: Option<i64>, found: usize, verb: &str) -> Result<()> {
-    match expected {
-        Some(expected) if expected != found as i64 => Err(Error::invalid(format!(
-            "Safety check failed - expected {expected} but would {verb} {found}"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 async fn change(

@@ -1,5 +1,6 @@
 //! Import: references files on this machine in place, or copies them, as media of a project.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -96,8 +97,50 @@ async fn owner(cx: &Context) -> Result<Actor> {
     })
 }
 
-/// Every media file among the paths, folders searched through, in the order of names.
-fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// A file to import, or why there is none.
+#[derive(Debug)]
+struct Found {
+    /// Where it is, without links and detours: one file is one path.
+    path: PathBuf,
+    /// Its name as it was met.
+    name: String,
+    /// Why it, or the folder of this path, cannot be read.
+    problem: Option<String>,
+}
+
+impl Found {
+    fn new(path: &Path) -> Self {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match std::fs::canonicalize(path) {
+            Ok(path) if path.to_str().is_none() => Self {
+                problem: Some("its name is not UTF-8; rename it and import it again".into()),
+                path,
+                name,
+            },
+            Ok(path) => Self {
+                path,
+                name,
+                problem: None,
+            },
+            Err(error) => Self::unreadable(path, &error),
+        }
+    }
+
+    fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            name: String::new(),
+            problem: Some(format!("cannot read: {error}")),
+        }
+    }
+}
+
+/// Every media file among the paths, each once, folders searched through in the order of names.
+fn find_files(paths: &[PathBuf]) -> Result<Vec<Found>> {
     let mut files = Vec::new();
     for path in paths {
         let absolute = std::path::absolute(path)?;
@@ -105,28 +148,38 @@ fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             Error::NotFound(format!("cannot read: {error}: {}", absolute.display()))
         })?;
         if facts.is_dir() {
-            walk(&absolute, &mut files)?;
+            walk(&absolute, &mut files);
         } else {
             // A file that was named is tried, whatever its ending.
-            files.push(absolute);
+            files.push(Found::new(&absolute));
         }
     }
+    let mut seen = HashSet::new();
+    files.retain(|found| seen.insert(found.path.clone()));
     Ok(files)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let mut entries = std::fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
+/// Collects the media files below a folder; what cannot be read is told of and does not stop the rest.
+fn walk(folder: &Path, files: &mut Vec<Found>) {
+    let entries =
+        std::fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return files.push(Found::unreadable(folder, &error)),
+    };
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if kind.is_dir() && !hidden {
-            walk(&path, files)?;
-        } else if !hidden && dtype(&path).is_some() && path.is_file() {
-            files.push(path);
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => walk(&path, files),
+            Ok(_) if dtype(&path).is_some() && path.is_file() => files.push(Found::new(&path)),
+            Ok(_) => {}
+            Err(error) => files.push(Found::unreadable(&path, &error)),
         }
     }
-    Ok(())
 }
 
 fn dtype(path: &Path) -> Option<&'static str> {
@@ -161,9 +214,9 @@ async fn one(
     actor: &Actor,
     project: i64,
     what: &Import,
-    file: &Path,
+    file: &Found,
 ) -> Result<Imported> {
-    let path = file.to_string_lossy().into_owned();
+    let path = file.path.to_string_lossy().into_owned();
     let told = |media: Option<i64>, state: &str, message: String| Imported {
         path: path.clone(),
         media,
@@ -173,15 +226,21 @@ async fn one(
         done: 0,
         total: 0,
     };
+    if let Some(problem) = &file.problem {
+        return Ok(told(None, "failed", problem.clone()));
+    }
     let known = path.clone();
     let known = cx
         .database
         .read(move |tx| Box::pin(async move { source::find_path(tx, project, &known).await }))
         .await?;
-    let media = match (look(file).await, known) {
+    let media = match (look(&file.path).await, known) {
         (Ok(look), Some(media)) => {
             if !try_again(cx, media, look).await? {
-                let message = "it is a media of this project already";
+                let message = match what.section {
+                    Some(_) => "it is a media of this project already, and stays in its folder",
+                    None => "it is a media of this project already",
+                };
                 return Ok(told(Some(media), "skipped", message.into()));
             }
             media
@@ -261,16 +320,12 @@ async fn add(
     actor: &Actor,
     project: i64,
     what: &Import,
-    file: &Path,
+    file: &Found,
     look: Look,
 ) -> Result<i64> {
-    let name = file
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = file.name.clone();
     let copied = if what.copy {
-        Some(storage::service::put_file(cx, file).await?)
+        Some(storage::service::put_file(cx, &file.path).await?)
     } else {
         None
     };
@@ -281,11 +336,17 @@ async fn add(
         ..NewMedia::default()
     };
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    let dtype = dtype(file).unwrap_or("video");
-    let path = file.to_string_lossy().into_owned();
+    let dtype = dtype(&file.path).unwrap_or("video");
+    let path = file.path.to_string_lossy().into_owned();
     cx.database
         .write(move |tx| {
             Box::pin(async move {
+                // Another import may have added it since it was looked for.
+                if copied.is_none()
+                    && let Some(media) = source::find_path(tx, project, &path).await?
+                {
+                    return Ok(media);
+                }
                 let new = NewMedia {
                     r#type: type_of(tx, project, dtype).await?,
                     ..new

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Fraction, WorkerError};
 
 /// Encoding of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// JPEG, BT.601 full range as JFIF has it.
@@ -71,7 +71,7 @@ impl FromStr for Roi {
 }
 
 /// Size of the delivered picture (of a tile, when composed) in pixels, after cropping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Size {
     /// As coded.

@@ -21,6 +21,9 @@ pub struct Decoder {
     context: *mut ffi::AVCodecContext,
 }
 
+// libav ties a decoder to no thread.
+unsafe impl Send for Decoder {}
+
 impl Decoder {
     /// Opens the decoder for a stream.
     ///

@@ -94,6 +94,9 @@ const HD_HEIGHT: u32 = 720;
 /// A decoded picture; clones share the pixels.
 pub struct Frame(pub(super) *mut ffi::AVFrame);
 
+// libav ties a picture to no thread, and counts the owners of its pixels atomically.
+unsafe impl Send for Frame {}
+
 impl Frame {
     pub(super) fn new() -> Result<Self> {
         let frame = unsafe { ffi::av_frame_alloc() };

@@ -24,6 +24,9 @@ pub struct Input {
     _file: File,
 }
 
+// libav ties an open file to no thread.
+unsafe impl Send for Input {}
+
 impl Input {
     /// Opens a file and finds its video stream; reads as much of it as libav wants to see.
     ///

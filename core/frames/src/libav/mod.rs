@@ -1,6 +1,7 @@
 //! The few parts of libav that the worker needs, as owned values.
 //!
-//! All calls into C are in this folder. Every value owns its C object, frees it once, and stays on one thread.
+//! All calls into C are in this folder. Every value owns its C object and frees it once. Values that are `Send` may change
+//! threads; none is used by two at a time.
 
 mod decoder;
 mod encoder;

@@ -8,6 +8,9 @@ use super::{Result, check, no_memory};
 /// A coded packet; reused from read to read.
 pub struct Packet(pub(super) *mut ffi::AVPacket);
 
+// libav ties a packet to no thread, and counts the owners of its payload atomically.
+unsafe impl Send for Packet {}
+
 impl Packet {
     pub fn new() -> Result<Self> {
         let packet = unsafe { ffi::av_packet_alloc() };
