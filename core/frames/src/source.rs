@@ -205,6 +205,10 @@ impl Film {
     pub fn decode_ahead(&self, frame: usize, pictures: &Pictures, stop: &dyn Fn() -> bool) -> bool {
         let mut desk = lock(&self.desk);
         let stop = || self.wanted() || stop();
+        // A request may have been here first; going back for it would cost a group of pictures.
+        if stop() || lock(pictures).contains((self.number, frame)) {
+            return !stop();
+        }
         // What goes wrong is told to the request that meets it.
         let _ = self.decode(&mut desk, frame, Travel::Walk, pictures, &stop);
         !stop()

@@ -113,6 +113,9 @@ pub(super) async fn update_all<T: Annotation>(
                 };
                 project::access(tx, &actor, project, level).await?;
                 let schema = Schema::load(tx, project).await?;
+                filter
+                    .attributes
+                    .check_known(&schema, T::KIND, filter.r#type)?;
                 // Ids name revisions, whatever their mark; such a change is made in place, unless
                 // it copies rows into another version or identity.
                 let named = !ids.ids.is_empty() || patch.user_elemental_id.is_some();

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use transect_frame_client::{
     ComposeRequest, Flags, Format, FrameIndex, Kind, Packets, Picture, PictureRequest, Roi, Size,
-    WorkerError,
+    WorkerError, stamp,
 };
 
 use crate::account::Actor;
@@ -83,6 +83,47 @@ pub async fn try_index(
     Ok(cx.frames.workers.index(&path, &index_file).await)
 }
 
+/// The index that a ready source was imported with.
+///
+/// Errors: `Invalid` when its file has changed since, so that frame numbers may mean other pictures.
+async fn kept_index(cx: &Context, source: &Source) -> Result<FrameIndex> {
+    let path = source::file(cx, source).await?;
+    let index_file = cx.frames.index_file(source.media);
+    let (kept, same) = {
+        let (path, index_file) = (path.clone(), index_file.clone());
+        let read = move || {
+            let kept = FrameIndex::read(&index_file).ok();
+            let stamp = stamp(&path).ok();
+            let same = kept.as_ref().map(|index| Some(&index.stamp)) == Some(stamp.as_ref());
+            (kept, same)
+        };
+        let read = tokio::task::spawn_blocking(read);
+        read.await
+            .map_err(|error| Error::internal("read a frame index", error))?
+    };
+    let changed = || {
+        Error::invalid(format!(
+            "the file is not the one that was imported, so that frame numbers may mean other pictures: put the \
+             original back, or import it again to index what is there now: {}",
+            path.display()
+        ))
+    };
+    let fits = |index: &FrameIndex| source.fingerprint.as_ref() == Some(&index.fingerprint);
+    match kept.filter(fits) {
+        Some(index) if same => Ok(index),
+        Some(_) if path.exists() => Err(changed()),
+        // The index file is lost (it can always be made anew), or the media's file is.
+        _ => {
+            let index = cx.frames.workers.index(&path, &index_file).await?;
+            if fits(&index) {
+                Ok(index)
+            } else {
+                Err(changed())
+            }
+        }
+    }
+}
+
 /// A picture of a source's frame, for thumbnails and conversions; errors as of [`try_index`].
 pub async fn try_picture(
     cx: &Context,
@@ -133,7 +174,7 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
         }
         Some(source) => source,
     };
-    let index = match try_index(cx, &source).await.and_then(|index| Ok(index?)) {
+    let index = match kept_index(cx, &source).await {
         Ok(index) => index,
         Err(Error::NotFound(message) | Error::Invalid { message, .. }) => {
             return Ok(empty(State::Failed, message));

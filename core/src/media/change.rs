@@ -78,6 +78,9 @@ pub(super) async fn update_all(
                 };
                 project::access(tx, &actor, project, level).await?;
                 let schema = Schema::load(tx, project).await?;
+                filter
+                    .attributes
+                    .check_known(&schema, Kind::Media, filter.r#type)?;
                 let selection = select(tx, &schema, project, &filter, &ids).await?;
                 let rows = store::list(tx, &selection, None).await?;
                 check_count(filter.count, rows.len(), "update")?;
@@ -375,6 +378,9 @@ pub(super) async fn remove_all(
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::Edit).await?;
                 let schema = Schema::load(tx, project).await?;
+                filter
+                    .attributes
+                    .check_known(&schema, Kind::Media, filter.r#type)?;
                 let selection = select(tx, &schema, project, &filter, &ids).await?;
                 let rows = store::list(tx, &selection, None).await?;
                 check_count(filter.count, rows.len(), "delete")?;

@@ -142,6 +142,26 @@ impl AttributeFilters {
         .flat_map(|(name, compare, items)| items.iter().map(move |item| (name, compare, item)))
     }
 
+    /// Checks that every name is known to some type: a filter with a mistyped name would select
+    /// everything, which is for readers to see and not for writers to change.
+    ///
+    /// Errors: `Invalid`, naming it.
+    pub fn check_known(&self, schema: &Schema, kind: Kind, type_id: Option<i64>) -> Result<()> {
+        for (parameter, _, item) in self.items() {
+            let name = item
+                .split_once("::")
+                .map_or(item.as_str(), |(name, _)| name);
+            let known = builtin::column(kind, name).is_some()
+                || !schema.named(kind, type_id, name).is_empty();
+            if !known {
+                return Err(Error::invalid(format!(
+                    "No type has the attribute '{name}' that {parameter} names; nothing was changed."
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Conditions on the rows of `alias`, one per item; names unknown to every type are ignored.
     ///
     /// Errors: `Invalid` for an item without `::`, a type that does not fit, or a value that does not parse.
