@@ -255,10 +255,9 @@ async fn check(
         None => None,
     };
     existing_folder(tx, project, &new).await?;
-    for key in [&links.source, &links.thumbnail, &links.thumbnail_gif] {
-        if let Some(key) = key {
-            uploaded_size(tx, key).await?;
-        }
+    let uploads = [&links.source, &links.thumbnail, &links.thumbnail_gif];
+    for key in uploads.into_iter().flatten() {
+        uploaded_size(tx, key).await?;
     }
     let definitions = attribute::definitions_of_type(tx, Kind::Media, of.id).await?;
     let given = new.attributes.clone().unwrap_or_default();
