@@ -17,7 +17,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Ledger, Stamp};
 use crate::project::{self, Level};
-use crate::query::{Schema, check_count};
+use crate::query::{Schema, Selection, check_count};
 use crate::{entity_type, id, section, storage, time};
 
 /// The attribute in which a media carries the UUID of its folder.
@@ -146,6 +146,27 @@ async fn change(
     attribute::index(tx, [entity]).await?;
     ledger.updated("media", media.id, &before, &media)?;
     Ok(media)
+}
+
+/// Takes the media of a folder out of it.
+pub(super) async fn leave_section(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    section: i64,
+) -> Result<()> {
+    let mut selection = Selection::new(Kind::Media, tx.dialect());
+    selection.require("not t.deleted");
+    selection.equals("t.primary_section", section);
+    let patch = MediaPatch {
+        primary_section: Some(-1),
+        ..MediaPatch::default()
+    };
+    let mut ledger = Ledger::default();
+    for media in store::list(tx, &selection, None).await? {
+        change(tx, stamp, project, media, &patch, &mut ledger).await?;
+    }
+    ledger.write(tx, stamp, project).await
 }
 
 fn plain_fields(media: &mut Media, patch: &MediaPatch) -> Result<()> {

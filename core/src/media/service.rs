@@ -10,6 +10,7 @@ use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
+use crate::journal::Stamp;
 use crate::project::Level;
 use crate::query::Schema;
 
@@ -41,6 +42,11 @@ pub async fn selected(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Vec<
 pub async fn find_uid(tx: &mut Tx, uid: &str) -> Result<Option<i64>> {
     let sql = "select id from media where uid = $1 and not deleted order by id desc limit 1";
     tx.scalar(sql, &crate::values![uid]).await
+}
+
+/// Takes the media of a folder out of it, as the folder goes away.
+pub async fn leave_section(tx: &mut Tx, stamp: &Stamp, project: i64, section: i64) -> Result<()> {
+    super::change::leave_section(tx, stamp, project, section).await
 }
 
 /// Checks that media exist in the project. Errors: `Invalid`, naming the first that does not.

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::error::Result;
 use crate::journal::{self, Action, Changes, Stamp};
+use crate::media;
 use crate::project::{self, Level};
 
 /// The sections of a project that pass a filter, by name.
@@ -98,6 +99,7 @@ pub async fn remove_all(
 ) -> Result<()> {
     let definitions = attribute::definitions_of_type(tx, Kind::Section, project).await?;
     for section in &sections {
+        media::service::leave_section(tx, stamp, project, section.id).await?;
         store::remove(tx, section.id).await?;
     }
     let indexing = sections.iter().map(|section| Indexing {
