@@ -1606,14 +1606,14 @@ export function getFrameIndex(input: { id: number }, options?: Options): Promise
 }
 
 /** Coded packets that show a range of frames, in decode order, each with its frame's ordinal. */
-export function getFramePackets(input: { id: number; first: number; last: number }, options?: Options): Promise<Response> {
-  const call: Call = { method: 'GET', path: `/rest/FramePackets/${encodeURIComponent(input.id)}`, query: { first: input.first, last: input.last }, binary: true };
+export function getFramePackets(input: { id: number; first: number; last: number; tag?: string }, options?: Options): Promise<Response> {
+  const call: Call = { method: 'GET', path: `/rest/FramePackets/${encodeURIComponent(input.id)}`, query: { first: input.first, last: input.last, tag: input.tag }, binary: true };
   return request(call, options);
 }
 
 /** One frame as a picture, by its ordinal. */
-export function getFramePicture(input: { id: number; frame: number; height?: number; roi?: string; quality?: number }, options?: Options): Promise<Response> {
-  const call: Call = { method: 'GET', path: `/rest/FramePicture/${encodeURIComponent(input.id)}/${encodeURIComponent(input.frame)}`, query: { height: input.height, roi: input.roi, quality: input.quality }, binary: true };
+export function getFramePicture(input: { id: number; frame: number; height?: number; roi?: string; quality?: number; tag?: string }, options?: Options): Promise<Response> {
+  const call: Call = { method: 'GET', path: `/rest/FramePicture/${encodeURIComponent(input.id)}/${encodeURIComponent(input.frame)}`, query: { height: input.height, roi: input.roi, quality: input.quality, tag: input.tag }, binary: true };
   return request(call, options);
 }
 
