@@ -2,7 +2,8 @@
 //!
 //! `frame_bench CLIP [WORKER]` prints one line of JSON: processor milliseconds per JPEG (this program and its worker
 //! together), and the median milliseconds of wall time per JPEG, for random frames, steps of one forwards and backwards,
-//! and looks at most 15 frames away from an anchor. WORKER defaults to the `transect-frames` beside this program's folder.
+//! and looks at most 15 frames away from an anchor, each beginning with cold caches.
+//! WORKER defaults to the `transect-frames` beside this program's folder.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,12 +31,13 @@ async fn main() {
         .cloned()
         .or_else(beside)
         .expect("the program has a path");
-    let workers = Workers::new(Options {
+    let options = Options {
         binary,
         processes: 1,
         cache_bytes: 512 << 20,
         request_timeout: Duration::from_secs(60),
-    });
+    };
+    let workers = Workers::new(options.clone());
     let index_file = std::env::temp_dir().join(format!("frame_bench.{}.index", std::process::id()));
     let began = Instant::now();
     let index = workers
@@ -60,11 +62,10 @@ async fn main() {
     let back = runs(&mut |anchor, look| anchor - look);
     let near = runs(&mut |anchor, _| anchor - 15 + dice.below(31));
     let bench = Bench {
-        workers: &workers,
+        options,
         clip,
         index_file: &index_file,
     };
-    bench.run(&random[..1]).await;
     let random = bench.run(&random).await;
     let (forward, back, near) = (
         bench.run(&forward).await,
@@ -84,7 +85,7 @@ async fn main() {
 }
 
 struct Bench<'a> {
-    workers: &'a Workers,
+    options: Options,
     clip: &'a Path,
     index_file: &'a Path,
 }
@@ -96,19 +97,20 @@ struct Figures {
 }
 
 impl Bench<'_> {
+    /// Measures with a worker of its own, so that nothing is left over from the frames before.
     async fn run(&self, frames: &[u64]) -> Figures {
-        let before = self.cpu_ms();
+        let workers = Workers::new(self.options.clone());
+        let first = PictureRequest::jpg(self.clip, self.index_file, 0);
+        workers.picture(first).await.expect("the frame decodes");
+        let before = cpu_ms(&workers);
         let mut walls = Vec::new();
         for &frame in frames {
             let began = Instant::now();
             let request = PictureRequest::jpg(self.clip, self.index_file, frame);
-            self.workers
-                .picture(request)
-                .await
-                .expect("the frame decodes");
+            workers.picture(request).await.expect("the frame decodes");
             walls.push(began.elapsed().as_secs_f64() * 1000.0);
         }
-        let cpu_ms = (self.cpu_ms() - before) / frames.len() as f64;
+        let cpu_ms = (cpu_ms(&workers) - before) / frames.len() as f64;
         walls.sort_by(f64::total_cmp);
         Figures {
             cpu_ms,
@@ -116,18 +118,14 @@ impl Bench<'_> {
             p95_ms: walls[walls.len() * 95 / 100],
         }
     }
+}
 
-    /// Processor time of this program and its workers.
-    fn cpu_ms(&self) -> f64 {
-        let ids = self
-            .workers
-            .process_ids()
-            .into_iter()
-            .map(|id| id.to_string());
-        ids.chain(["self".to_owned()])
-            .map(|id| process_cpu_ms(&id))
-            .sum()
-    }
+/// Processor time of this program and its workers.
+fn cpu_ms(workers: &Workers) -> f64 {
+    let ids = workers.process_ids().into_iter().map(|id| id.to_string());
+    ids.chain(["self".to_owned()])
+        .map(|id| process_cpu_ms(&id))
+        .sum()
 }
 
 /// User and system time from `/proc`, which counts in hundredths of a second.

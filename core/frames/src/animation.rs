@@ -94,6 +94,7 @@ pub fn mp4(
         options,
         rate: Some(rate),
         quantiser: None,
+        slices: None,
     };
     let encoder = Encoder::open("libx264", &first, &setting).map_err(refused)?;
     let mut first = Some(first);

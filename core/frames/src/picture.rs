@@ -1,5 +1,7 @@
 //! From a decoded frame to the picture that was asked for.
 
+use std::cell::RefCell;
+
 use transect_frame_client::{Format, Roi, Size, WorkerError};
 
 use crate::colour;
@@ -23,6 +25,8 @@ pub struct Encoded {
     pub height: u32,
 }
 
+/// Of equal height, encoded side by side; always as many, so that equal requests get equal bytes.
+const JPEG_SLICES: i32 = 2;
 /// Larger pictures are refused, before memory is asked for.
 const LARGEST_PIXELS: u64 = 1 << 28;
 
@@ -57,14 +61,7 @@ pub fn render(
 pub fn encode(picture: &Frame, format: Format, quality: u8) -> Result<Encoded, WorkerError> {
     let quality = quality.clamp(1, 100);
     let bytes = match format {
-        Format::Jpg => still(
-            "mjpeg",
-            picture,
-            Setting {
-                quantiser: Some(quantiser(quality)),
-                ..Setting::default()
-            },
-        ),
+        Format::Jpg => jpeg(picture, quality),
         Format::Png => {
             let options = vec![
                 ("compression_level", "3".to_owned()),
@@ -115,6 +112,40 @@ pub fn refused(error: Error) -> WorkerError {
 
 fn still(encoder: &'static str, picture: &Frame, setting: Setting) -> Result<Vec<u8>, Error> {
     Encoder::open(encoder, picture, &setting)?.still(picture)
+}
+
+/// An encoder, and what it was opened for: width, height, pixel format, quality.
+type Kept = ((u32, u32, i32, u8), Encoder);
+
+thread_local! {
+    /// The last JPEG encoder: opening one costs more than a tenth of a picture.
+    static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+}
+
+fn jpeg(picture: &Frame, quality: u8) -> Result<Vec<u8>, Error> {
+    let fit = (
+        picture.width(),
+        picture.height(),
+        picture.format().number(),
+        quality,
+    );
+    let kept = KEPT.take().filter(|(made_for, _)| *made_for == fit);
+    let mut encoder = match kept {
+        Some((_, encoder)) => encoder,
+        None => {
+            // Tables made for the picture would need all of it before the first bit, and so rule out slices.
+            let setting = Setting {
+                options: vec![("huffman", "default".to_owned())],
+                quantiser: Some(quantiser(quality)),
+                slices: Some(JPEG_SLICES),
+                rate: None,
+            };
+            Encoder::open("mjpeg", picture, &setting)?
+        }
+    };
+    let bytes = encoder.still(picture)?;
+    KEPT.set(Some((fit, encoder)));
+    Ok(bytes)
 }
 
 fn webp(picture: &Frame, quality: u8) -> Result<Vec<u8>, Error> {

@@ -139,7 +139,8 @@ impl Source {
 
     /// Counts a request for a single frame, and returns the stride in which such requests travel, if there is one.
     pub fn note(&mut self, frame: u64) -> Option<i64> {
-        self.travel.note(usize::try_from(frame).ok()?)
+        let frame = usize::try_from(frame).ok()?;
+        (frame < self.film.index.frame_count()).then(|| self.travel.note(frame))?
     }
 
     /// Returns a frame as decoded.
@@ -264,8 +265,7 @@ impl Film {
             let reached = session.decode(
                 &self.index,
                 &mut desk.reader,
-                frame,
-                start,
+                (frame, start),
                 travel,
                 stop,
                 &mut keep,

@@ -37,7 +37,13 @@ async fn check(bench: &Bench, path: &Path, wrong: &mut Vec<String>) -> Option<Fr
     {
         wrong.push(format!("{name}: time stamps do not rise"));
     }
-    let mut wanted = shuffled(count, 40);
+    // Strides that are worked on ahead, and turns in the middle of them, before anything is in the cache.
+    let mut wanted: Vec<usize> = (count / 4..count / 4 + 24).collect();
+    wanted.extend((count / 4..count / 4 + 20).rev());
+    wanted.extend((0..count).skip(count / 3).step_by(7).take(6));
+    wanted.extend((0..count).rev().skip(count / 3).step_by(3).take(9));
+    wanted.retain(|&frame| frame < count);
+    wanted.extend(shuffled(count, 40));
     wanted.extend((0..count).rev().take(12));
     wanted.extend((0..count).take(6));
     wanted.extend(

@@ -15,6 +15,8 @@ pub struct Setting {
     pub options: Vec<(&'static str, String)>,
     /// Constant quantiser, for MJPEG.
     pub quantiser: Option<f64>,
+    /// Threads that share each picture, one by default.
+    pub slices: Option<i32>,
     /// Pictures per second.
     pub rate: Option<Fraction>,
 }
@@ -59,7 +61,10 @@ impl Encoder {
                 den: rate.den as i32,
             };
             context.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
-            context.thread_count = 1;
+            context.thread_count = setting.slices.unwrap_or(1);
+            if setting.slices.is_some() {
+                context.thread_type = ffi::FF_THREAD_SLICE;
+            }
             if setting.rate.is_some() {
                 context.flags |=
                     ffi::AV_CODEC_FLAG_GLOBAL_HEADER as i32 | ffi::AV_CODEC_FLAG_CLOSED_GOP as i32;
@@ -67,7 +72,6 @@ impl Encoder {
             if let Some(quantiser) = setting.quantiser {
                 context.flags |= ffi::AV_CODEC_FLAG_QSCALE as i32;
                 context.global_quality = (quantiser * f64::from(ffi::FF_QP2LAMBDA)) as i32;
-                (*like.0).quality = context.global_quality;
             }
             let mut options = ptr::null_mut();
             for (key, value) in &setting.options {
@@ -103,11 +107,16 @@ impl Encoder {
         }
     }
 
-    /// Encodes one picture on its own.
-    pub fn still(mut self, frame: &Frame) -> Result<Vec<u8>> {
+    /// Encodes one picture on its own, with an encoder that holds none back.
+    pub fn still(&mut self, frame: &Frame) -> Result<Vec<u8>> {
         let mut packet = Packet::new()?;
-        self.send(Some(frame))?;
-        self.send(None)?;
+        let picture = frame.share()?;
+        unsafe {
+            (*picture.0).quality = (*self.context).global_quality;
+            // Encoders refuse times that do not rise, and stills come in any order.
+            (*picture.0).pts = ffi::AV_NOPTS_VALUE;
+        }
+        self.send(Some(&picture))?;
         if !self.receive(&mut packet)? {
             return Err(Error {
                 what: "encode",
