@@ -244,7 +244,11 @@ def picture_path(media, frame):
 
 
 def frames_ours(folder, clip, numbers_by_name):
-    """A station just started, one client: {name: {cpu_ms, p50_ms}}."""
+    """One client of a station that nobody has asked yet, for each pattern: {name: {cpu_ms, p50_ms}}."""
+    return {name: frames_of_one_pattern(folder, clip, numbers) for name, numbers in numbers_by_name.items()}
+
+
+def frames_of_one_pattern(folder, clip, numbers):
     folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
     station = started(folder / "data")
     try:
@@ -253,15 +257,13 @@ def frames_ours(folder, clip, numbers_by_name):
         wait_for("the clip to be indexed", lambda: client.json("GET", f"/rest/Media/{media}")["num_frames"] == CLIP["frames"])
         client.send("GET", picture_path(media, 0))
         settle(station)
-        result = {}
-        for name, numbers in numbers_by_name.items():
-            cpu = cpu_secs(station)
-            walls, pictures = timed(numbers, lambda n: client.send("GET", picture_path(media, n)))
-            settle(station)  # what it does ahead of the next request counts, too
-            result[name] = {"cpu_ms": (cpu_secs(station) - cpu) / len(numbers) * 1e3, "p50_ms": statistics.median(walls) * 1e3}
-            check_pictures(numbers, pictures)
+        cpu = cpu_secs(station)
+        walls, pictures = timed(numbers, lambda n: client.send("GET", picture_path(media, n)))
+        settle(station)  # what it does ahead of the next request counts, too
+        cpu_ms = (cpu_secs(station) - cpu) / len(numbers) * 1e3
+        check_pictures(numbers, pictures)
         check(station.stop() == 0, "the station did not end well")
-        return result
+        return {"cpu_ms": cpu_ms, "p50_ms": statistics.median(walls) * 1e3}
     finally:
         station.remove()
         shutil.rmtree(folder, ignore_errors=True)
