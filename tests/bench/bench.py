@@ -221,7 +221,7 @@ def sequences(count):
     for _ in range(max(1, count // 20)):
         at = dice.randrange(60, last - 60)
         jumps += [at + dice.randint(-15, 15) for _ in range(20)]
-    return {"random": [dice.randrange(last + 1) for _ in range(count)], "step_1": steps, "step_15": jumps}
+    return {"random": dice.sample(range(last + 1), min(count, last + 1)), "step_1": steps, "step_15": jumps}
 
 
 def timed(numbers, get):
