@@ -194,6 +194,7 @@ test('a box outlives a reload and a restart', async (t) => {
     assert.ok(Math.abs(row[key] - value) < 0.005, `${key}: ${row[key]} is not ${value}`);
   }
 
+  await page.waitForURL(/frame=30/); // the address says what is seen
   await page.reload();
   await expectFrame(page, 30);
   assert.equal(await rows(page).count(), 1);
