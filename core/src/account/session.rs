@@ -40,7 +40,8 @@ impl SessionKey {
         let (claim, seal) = cookie.rsplit_once('.')?;
         let mut parts = claim.split('.').map(|part| part.parse::<i64>().ok());
         let (account, epoch, expires) = (parts.next()??, parts.next()??, parts.next()??);
-        let genuine = hex(seal).is_some_and(|seal| self.mac(claim).verify_slice(&seal).is_ok());
+        let genuine =
+            hex::decode(seal).is_ok_and(|seal| self.mac(claim).verify_slice(&seal).is_ok());
         (genuine && now_ms < expires).then_some((account, epoch))
     }
 
@@ -57,23 +58,8 @@ impl SessionKey {
     }
 
     fn seal(&self, claim: &str) -> String {
-        self.mac(claim)
-            .finalize()
-            .into_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex::encode(self.mac(claim).finalize().into_bytes())
     }
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }
 
 /// The value of a cookie in a request.

@@ -31,7 +31,7 @@ impl LinkKey {
     pub fn new(secret: &str) -> Self {
         let secret = blake3::derive_key("transect links to objects 1", secret.as_bytes());
         Self {
-            credentials: Credentials::new(BUCKET, super::signature::hex(&secret)),
+            credentials: Credentials::new(BUCKET, hex::encode(secret)),
             given: Mutex::new(HashMap::new()),
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::links::path_of;
 use super::objects::ByteStream;
 use super::service::{self, RETRIES};
-use super::signature::{Refusal, hex, parse_query};
+use super::signature::{Refusal, parse_query};
 use super::types::Object;
 use super::upload;
 use crate::context::Context;
@@ -229,7 +229,7 @@ async fn put(
     })?;
     if let Some(given) = text(headers, "content-md5".parse().expect("a header's name")) {
         let given = base64::engine::general_purpose::STANDARD.decode(given);
-        if given.map(|digest| hex(&digest)).ok().as_deref() != Some(&etag) {
+        if given.map(hex::encode).ok().as_deref() != Some(&etag) {
             let message = "The Content-MD5 you specified did not match what we received.";
             return Err(Failure::new(StatusCode::BAD_REQUEST, "BadDigest", message));
         }

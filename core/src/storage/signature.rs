@@ -3,8 +3,6 @@
 //! Source: "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)", Amazon S3
 //! API reference. The payload is not signed, the only signed header is `host`.
 
-use std::fmt::Write;
-
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
@@ -80,7 +78,7 @@ impl Credentials {
         .collect();
         let host = origin.split_once("://").map_or(origin, |(_, host)| host);
         let text = self.text_to_sign(method, host, path, &mut query, &at);
-        let signature = hex(&self.mac(&at, &text).finalize().into_bytes());
+        let signature = hex::encode(self.mac(&at, &text).finalize().into_bytes());
         format!(
             "{origin}{}?{}&X-Amz-Signature={signature}",
             utf8_percent_encode(path, ENCODED_IN_PATH),
@@ -114,7 +112,7 @@ impl Credentials {
             .map_err(|_| Refusal::Forged)?;
         let at_ms = parse_amz_date(&at).ok_or(Refusal::Forged)?;
         let text = self.text_to_sign(method, host, path, &mut pairs, &at);
-        let signature = unhex(&signature).ok_or(Refusal::Forged)?;
+        let signature = hex::decode(&signature).map_err(|_| Refusal::Forged)?;
         if !fits || self.mac(&at, &text).verify_slice(&signature).is_err() {
             return Err(Refusal::Forged);
         }
@@ -142,7 +140,7 @@ impl Credentials {
             canonical_query(query),
             host.trim().to_ascii_lowercase()
         );
-        let digest = hex(&Sha256::digest(request.as_bytes()));
+        let digest = hex::encode(Sha256::digest(request.as_bytes()));
         format!("{ALGORITHM}\n{at}\n{}\n{digest}", scope(at))
     }
 
@@ -202,25 +200,6 @@ pub fn parse_query(query: &str) -> Vec<(String, String)> {
 fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
     let at = pairs.iter().position(|(known, _)| known == name)?;
     Some(pairs.remove(at).1)
-}
-
-/// Lower-case hexadecimal characters of bytes.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The bytes of hexadecimal characters.
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

@@ -212,11 +212,12 @@ fn etag_of_parts(parts: &[(i64, String)]) -> Result<String> {
     }
     let mut md5 = Md5::new();
     for (number, etag) in parts {
-        let digest = super::signature::unhex(etag)
+        let digest = hex::decode(etag)
+            .ok()
             .ok_or_else(|| Error::invalid(format!("the ETag of part {number} is no MD5")))?;
         md5.update(&digest);
     }
-    let digest = super::signature::hex(&md5.finalize());
+    let digest = hex::encode(md5.finalize());
     Ok(format!("{digest}-{}", parts.len()))
 }
 

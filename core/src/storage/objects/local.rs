@@ -288,7 +288,7 @@ impl Writing {
         Ok(Stored {
             blob: self.blob.clone(),
             size_bytes: self.size_bytes,
-            md5: crate::storage::signature::hex(&std::mem::take(&mut self.md5).finalize()),
+            md5: hex::encode(std::mem::take(&mut self.md5).finalize()),
         })
     }
 
