@@ -232,6 +232,20 @@ test('undo and redo reach the server', async (t) => {
   await expectCount(before + 1);
 });
 
+test('an edit of what somebody else deleted is not called saved', async (t) => {
+  const page = await signedIn(t);
+  await openMedia(page, '?frame=90');
+  await expectFrame(page, 90);
+  await page.keyboard.press('b');
+  await drag(page, [0.1, 0.3], [0.3, 0.6]);
+  await saved(page);
+  const [row] = await station.api('GET', `/rest/Localizations/${project}?media_id=${media}&frame=90`);
+  await station.api('DELETE', `/rest/Localization/${row.id}`);
+  await page.getByRole('region', { name: 'Attributes' }).getByLabel('Species').fill('Gadus morhua');
+  await page.keyboard.press('Enter');
+  await page.getByRole('status', { name: 'Save state' }).getByText(/somebody deleted it in the meantime/).waitFor();
+});
+
 test('what is drawn while the station is away is saved when it is back', async (t) => {
   const page = await signedIn(t);
   await openMedia(page, '?frame=90');
