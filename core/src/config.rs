@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
+use crate::jobs::Pool;
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../../assets/config.default.toml");
@@ -23,6 +24,7 @@ pub struct Settings {
     pub objects: Objects,
     pub account: Account,
     pub frames: Frames,
+    pub jobs: Jobs,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -95,6 +97,30 @@ pub struct Frames {
     pub processes: usize,
     pub cache_bytes: u64,
     pub timeout_secs: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Jobs {
+    pub transcodes: usize,
+    pub workflows: usize,
+    pub small: usize,
+    pub keep_days: u32,
+}
+
+impl Jobs {
+    /// How many jobs of a pool run at a time.
+    pub fn size(&self, pool: Pool) -> usize {
+        match pool {
+            Pool::Transcode => self.transcodes,
+            Pool::Workflow => self.workflows,
+            Pool::Small => self.small,
+        }
+    }
 }
 
 /// Reads the settings: defaults, then `file` (where it exists), then environment variables, then

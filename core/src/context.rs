@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::database::{Database, Tx};
 use crate::error::Result;
 use crate::frames::Frames;
+use crate::jobs;
 use crate::journal::Clock;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
@@ -28,6 +29,8 @@ pub struct Context {
     pub frames: Frames,
     /// The hybrid logical clock of the journal.
     pub clock: Clock,
+    /// Which station this is: a UUID made at its first start.
+    pub station: String,
     /// Signs session cookies.
     pub session_key: SessionKey,
     /// Signs links to objects.
@@ -36,6 +39,8 @@ pub struct Context {
     pub lockout: Lockout,
     /// Wakes the indexer when a media has a new source, and remembers what it tried.
     pub indexing: media::Queue,
+    /// Wakes the runners of jobs, and reaches those that run.
+    pub jobs: jobs::Bell,
 }
 
 impl Context {
@@ -67,6 +72,8 @@ impl Context {
             link_key: LinkKey::new(&secret),
             lockout,
             indexing: media::Queue::default(),
+            jobs: jobs::Bell::default(),
+            station,
             settings,
         }))
     }

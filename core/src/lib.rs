@@ -17,6 +17,7 @@ pub mod file;
 pub mod frames;
 pub mod http;
 pub mod id;
+pub mod jobs;
 pub mod journal;
 pub mod leaf;
 pub mod media;

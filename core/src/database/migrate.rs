@@ -7,12 +7,20 @@ use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use crate::error::{Error, Result};
 
+/// Both texts of a migration.
+macro_rules! migration {
+    ($number:literal, $name:literal) => {
+        (
+            $number,
+            include_str!(concat!("migrations/sqlite/", $name, ".sql")),
+            include_str!(concat!("migrations/postgres/", $name, ".sql")),
+        )
+    };
+}
+
 /// Every migration: its number and name, the SQLite text, the PostgreSQL text.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    include_str!("migrations/sqlite/0001_foundation.sql"),
-    include_str!("migrations/postgres/0001_foundation.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[migration!(1, "0001_foundation"), migration!(2, "0002_jobs")];
 
 const TABLE: &str =
     "create table if not exists migration (number bigint primary key, at_ms bigint not null)";
