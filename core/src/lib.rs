@@ -31,4 +31,5 @@ pub mod storage;
 mod testing;
 pub mod time;
 pub mod transcode;
+pub mod undo;
 pub mod version;
