@@ -114,7 +114,7 @@ pub(super) async fn undo(
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let level = project::access(tx, &actor, project, Level::View).await?;
+                let level = project::access(tx, &actor, project, Level::Edit).await?;
                 let wanted = match (&spec.entries, spec.last) {
                     (Some(entries), None) if !entries.is_empty() => {
                         changes(tx, project, entries).await?
@@ -346,13 +346,19 @@ async fn write(
                 ledger.deleted(shape.noun, id, &current)?;
                 touched.push(current);
             }
-            (Some(before), None, current) if !there => {
+            (Some(before), None, current) if !there && (current.is_some() || !shape.kept) => {
                 writing
                     .bring_back(tx, id, current.as_ref(), &before)
                     .await?;
                 let row = current.unwrap_or(before);
                 ledger.restored(shape.noun, id, &row)?;
                 touched.push(row);
+            }
+            (Some(_), None, None) if shape.kept => {
+                return Err(Error::invalid(format!(
+                    "{} {id} was removed for good: its time was over",
+                    shape.noun
+                )));
             }
             // Forced, and somebody else did the rest already.
             _ => {}
@@ -374,7 +380,9 @@ async fn finish(tx: &mut Tx, stamp: &Stamp, project: i64, undone: &[Change]) -> 
         .map(|entry| entry.seq)
         .collect();
     entries.reverse();
-    let by = entries.first().copied().unwrap_or_default();
+    let by = *entries
+        .first()
+        .ok_or_else(|| Error::invalid("nothing of it is left to take back"))?;
     for change in undone {
         for again in store::undid(tx, &change.clock).await? {
             store::forget(tx, &again).await?;
