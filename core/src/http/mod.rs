@@ -45,6 +45,7 @@ pub fn operations() -> Vec<Operation> {
         bookmark::routes::operations(),
         entity_type::routes::operations(),
         media::routes::operations(),
+        media::rendition::routes::operations(),
         frames::routes::operations(),
         annotation::routes::operations(),
         leaf::routes::operations(),

@@ -53,9 +53,14 @@ impl Owner {
             .is_some_and(|rest| !rest.is_empty())
     }
 
+    /// What every key of a media of this project begins with.
+    pub fn media_prefix(self, media: i64) -> String {
+        format!("{}{media}/", self.prefix())
+    }
+
     /// Whether a key is one of a media of this project.
     pub fn holds_media(self, media: i64, key: &str) -> bool {
-        key.starts_with(&format!("{}{media}/", self.prefix()))
+        key.starts_with(&self.media_prefix(media))
     }
 
     /// Checks that a key may be recorded for a media of this project.

@@ -27,3 +27,4 @@ pub use service::{
     remove, size,
 };
 pub use types::{Object, Place};
+pub use upload::check_bucket;
