@@ -28,6 +28,7 @@ pub mod query;
 pub mod section;
 pub mod station;
 pub mod storage;
+pub mod temporary_file;
 #[cfg(test)]
 mod testing;
 pub mod time;

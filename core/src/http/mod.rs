@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
     account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
-    project, section, storage, transcode, version,
+    project, section, storage, temporary_file, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -51,6 +51,7 @@ pub fn operations() -> Vec<Operation> {
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),
+        temporary_file::routes::operations(),
         transcode::routes::operations(),
         journal::routes::operations(),
     ]

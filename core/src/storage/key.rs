@@ -112,7 +112,7 @@ fn fresh_name(filename: Option<&str>) -> String {
 }
 
 /// The last part of a path of either kind, without what a URL or a terminal would choke on.
-fn base_name(name: &str) -> String {
+pub(super) fn base_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last.chars().filter(|c| !c.is_control()).collect();
     let clean = clean.trim().trim_matches('.');
@@ -126,7 +126,7 @@ fn base_name(name: &str) -> String {
 }
 
 /// `("clip", ".mp4")` of `clip.mp4`; an extension is short and has no spaces.
-fn split_extension(name: &str) -> (&str, &str) {
+pub(super) fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= 16 && !name[at..].contains(' ') => {
             name.split_at(at)
