@@ -7,6 +7,7 @@ pub mod account;
 pub mod annotation;
 pub mod attribute;
 pub mod bookmark;
+pub mod client;
 pub mod config;
 pub mod context;
 pub mod database;
@@ -27,6 +28,7 @@ pub mod query;
 pub mod section;
 pub mod station;
 pub mod storage;
+pub mod temporary_file;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -1,0 +1,1 @@
+//! Records of files through the router.
