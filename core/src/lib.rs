@@ -20,6 +20,7 @@ pub mod id;
 pub mod jobs;
 pub mod journal;
 pub mod leaf;
+pub mod mail;
 pub mod media;
 pub mod organization;
 pub mod project;

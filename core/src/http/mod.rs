@@ -28,8 +28,8 @@ pub use operation::Operation;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
-    project, section, storage, transcode, version,
+    account, annotation, bookmark, entity_type, file, frames, journal, leaf, mail, media,
+    organization, project, section, storage, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -52,6 +52,7 @@ pub fn operations() -> Vec<Operation> {
         storage::routes::operations(),
         transcode::routes::operations(),
         journal::routes::operations(),
+        mail::routes::operations(),
     ]
     .concat()
 }

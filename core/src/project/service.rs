@@ -28,6 +28,15 @@ pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> R
     }
 }
 
+/// The e-mail addresses of those who may see a project; some may be empty.
+pub async fn member_emails(tx: &mut Tx, project: i64) -> Result<Vec<String>> {
+    let members = store::memberships(tx, project).await?;
+    let seeing = members
+        .into_iter()
+        .filter(|member| member.permission > Level::None);
+    Ok(seeing.map(|member| member.email).collect())
+}
+
 /// How many projects an organization has.
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
     store::count_of_organization(tx, organization).await
