@@ -37,6 +37,11 @@ pub async fn member_emails(tx: &mut Tx, project: i64) -> Result<Vec<String>> {
     Ok(seeing.map(|member| member.email).collect())
 }
 
+/// The names of the projects that use a bucket for anything.
+pub async fn names_using_bucket(tx: &mut Tx, bucket: i64) -> Result<Vec<String>> {
+    store::names_using_bucket(tx, bucket).await
+}
+
 /// How many projects an organization has.
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
     store::count_of_organization(tx, organization).await
