@@ -20,6 +20,7 @@ pub mod frames;
 pub mod group;
 pub mod http;
 pub mod id;
+pub mod invitation;
 pub mod job_cluster;
 pub mod jobs;
 pub mod journal;

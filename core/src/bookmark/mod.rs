@@ -7,3 +7,5 @@ pub mod routes;
 mod service;
 mod store;
 mod types;
+
+pub use service::forget_account;

@@ -29,8 +29,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
     account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group,
-    job_cluster, journal, leaf, mail, media, organization, project, row_protection, section,
-    storage, transcode, version,
+    invitation, job_cluster, journal, leaf, mail, media, organization, project, row_protection,
+    section, storage, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -55,6 +55,7 @@ pub fn operations() -> Vec<Operation> {
         journal::routes::operations(),
         mail::routes::operations(),
         announcement::routes::operations(),
+        invitation::routes::operations(),
         group::routes::operations(),
         bucket::routes::operations(),
         job_cluster::routes::operations(),

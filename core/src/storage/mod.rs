@@ -9,6 +9,7 @@
 mod key;
 pub mod links;
 pub mod objects;
+mod picture;
 pub mod routes;
 mod serve;
 pub mod service;
@@ -21,9 +22,10 @@ mod upload;
 
 pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};
+pub use picture::{keep_upload, organization_upload};
 pub use serve::serve;
 pub use service::{
     adopt, collect, copy_link, expire, find, open, owner, path, put_bytes, put_file, put_in_place,
     remove, size,
 };
-pub use types::{Object, Place};
+pub use types::{Object, Place, UploadInfo};
