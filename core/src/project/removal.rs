@@ -48,6 +48,11 @@ pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
         tx.execute(&sql, &values![project]).await?;
     }
     storage::generic::remove_all(tx, project).await?;
+    tx.execute(
+        "delete from row_protection where target_kind = 'project' and target = $1",
+        &values![project],
+    )
+    .await?;
     tx.execute("delete from project where id = $1", &values![project])
         .await?;
     Ok(())
