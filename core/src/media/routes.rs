@@ -107,7 +107,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::get("/rest/Permalink/{id}", "GetPermalink", permalink)
             .about("A link that stays, to the rendition of a media whose height comes closest.")
             .query(
-                "element: enum(auto|streaming|archival|audio|image|thumbnail|thumbnail_gif)=auto, \
+                "element: enum(auto|streaming|archival|audio|image|thumbnail|thumbnail_gif)=\"auto\", \
                  quality: int<0..>=720",
             )
             .status(301)

@@ -10,3 +10,6 @@ mod types;
 
 pub use service::{create, create_from_bytes, expire};
 pub use types::{TemporaryFile, Wire};
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,3 @@
 pub mod routes;
 mod service;
 mod types;
-
-#[cfg(test)]
-mod tests;

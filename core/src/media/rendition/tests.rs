@@ -1,1 +1,0 @@
-//! Records of files through the router.
