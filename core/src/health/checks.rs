@@ -152,13 +152,20 @@ async fn disk(cx: &Context) -> Result<()> {
 
 /// Starts a worker of its own: it ends when its input does.
 async fn worker(cx: &Context) -> Result<()> {
-    let status = tokio::process::Command::new(cx.frames.binary())
+    let program = cx.frames.binary();
+    let status = tokio::process::Command::new(program)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .status()
-        .await?;
+        .await
+        .map_err(|error| {
+            Error::internal(
+                format!("start the frame worker {}", program.display()),
+                error,
+            )
+        })?;
     if status.success() {
         Ok(())
     } else {
