@@ -14,6 +14,7 @@ mod filter;
 pub mod import;
 pub mod indexer;
 mod permalink;
+mod purge;
 mod queue;
 mod read;
 pub mod rendition;
@@ -27,6 +28,7 @@ mod types;
 
 pub use create::Upload;
 pub use filter::Filter;
+pub use purge::purge;
 pub use queue::Queue;
 pub use store::SHAPE;
 pub use types::Media;
