@@ -6,6 +6,7 @@
 
 mod change;
 mod clone;
+mod composite;
 mod create;
 mod family;
 mod files;
