@@ -7,6 +7,7 @@
 mod by_name;
 mod change;
 mod clone;
+mod composite;
 mod create;
 mod family;
 mod files;
