@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod edit;
 mod filter;
+mod graphic;
 mod localization;
 mod patch;
 mod read;

@@ -145,8 +145,7 @@ pub(super) async fn seen(cx: &Context, actor: &Actor, id: i64) -> Result<Seen> {
     cx.database
         .read(move |tx| {
             Box::pin(async move {
-                let (media, project) =
-                    media::service::visible(tx, &actor, id, Level::View).await?;
+                let (media, project) = media::service::visible(tx, &actor, id, Level::View).await?;
                 Ok(Seen {
                     media,
                     source: source::find(tx, id).await?,
@@ -214,7 +213,12 @@ async fn trusted(cx: &Context, seen: &Seen, one: &Rendition, whole: &Film) -> Op
         Ok(found) => found.filter(|own| own.facts.frames == whole.facts.frames),
         Err(error) => {
             let (media, error) = (seen.media.id, Chain(&error).to_string());
-            tracing::warn!(media.id = media, error, "a rendition is not readable: {}", one.path);
+            tracing::warn!(
+                media.id = media,
+                error,
+                "a rendition is not readable: {}",
+                one.path
+            );
             None
         }
     }
@@ -222,7 +226,9 @@ async fn trusted(cx: &Context, seen: &Seen, one: &Rendition, whole: &Film) -> Op
 
 async fn of_source(cx: &Context, source: &Source) -> Result<Film> {
     let identity = source.fingerprint.clone().unwrap_or_default();
-    let facts = match cx.frames.facts.get(&identity) {
+    let index_file = cx.frames.index_file(source.media);
+    let known = cx.frames.facts.get(&identity);
+    let facts = match known.filter(|_| index_file.exists()) {
         Some(facts) => facts,
         None => {
             let facts = Facts::of(&kept_index(cx, source).await?);
@@ -232,7 +238,7 @@ async fn of_source(cx: &Context, source: &Source) -> Result<Film> {
     };
     Ok(Film {
         path: source::file(cx, source).await?,
-        index_file: cx.frames.index_file(source.media),
+        index_file,
         facts,
         scaled: None,
     })
@@ -298,10 +304,9 @@ fn unready(seen: &Seen) -> Error {
         Some(source) if source.state == State::Indexing => Error::Busy(format!(
             "media {id} is being indexed; try again in a moment"
         )),
-        Some(source) => Error::invalid_because(
-            format!("media {id} cannot be read"),
-            source.message.clone(),
-        ),
+        Some(source) => {
+            Error::invalid_because(format!("media {id} cannot be read"), source.message.clone())
+        }
         None => Error::NotFound(format!(
             "media {id} has no file that pictures could come from"
         )),

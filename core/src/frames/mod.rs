@@ -2,10 +2,13 @@
 //!
 //! Frame *n* is the n-th picture of the source in display order, as its frame index says; no frame
 //! rate takes part. Decoding happens in worker processes (`transect-frames`); indexes are files in
-//! the data folder, named after the media, and can be made anew at any time.
+//! the data folder, named after the media, and can be made anew at any time. Which file of a media
+//! pictures are made from, its source or a rendition, is `film`'s to say.
 
 mod caching;
+mod film;
 mod notice;
+mod rendition;
 pub mod routes;
 mod service;
 
@@ -16,8 +19,10 @@ use transect_frame_client::{Options, WorkerError, Workers};
 
 use crate::config;
 use crate::error::{Error, Result};
+use film::KnownFacts;
 
-pub use service::{try_index, try_picture};
+pub use film::{Facts, Film};
+pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_picture};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";
@@ -27,6 +32,7 @@ pub struct Frames {
     workers: Workers,
     indexes: PathBuf,
     binary: PathBuf,
+    facts: KnownFacts,
 }
 
 impl Frames {
@@ -51,6 +57,7 @@ impl Frames {
             workers,
             indexes,
             binary,
+            facts: KnownFacts::default(),
         })
     }
 
@@ -66,6 +73,13 @@ impl Frames {
 
     fn index_file(&self, media: i64) -> PathBuf {
         self.indexes.join(format!("{media}.index"))
+    }
+
+    /// The index file of a stored object of a media, which `identity` tells from all others.
+    fn rendition_index_file(&self, media: i64, identity: &str) -> PathBuf {
+        let hash = blake3::hash(identity.as_bytes()).to_hex();
+        self.indexes
+            .join(format!("{media}-{}.index", &hash.as_str()[..16]))
     }
 }
 

@@ -96,8 +96,7 @@ mod tests {
     #[test]
     fn a_smaller_picture_comes_from_the_lowest_rendition_that_covers_it() {
         let all = renditions();
-        let found =
-            |height, whole| covering(&all, height, whole).map(|found| found.path.as_str());
+        let found = |height, whole| covering(&all, height, whole).map(|found| found.path.as_str());
         assert_eq!(found(100, 1080), Some("a"));
         assert_eq!(found(200, 1080), Some("d"));
         assert_eq!(found(800, 1080), None);
