@@ -19,7 +19,7 @@ mod store;
 mod track;
 mod types;
 
-pub use filter::{Filter, IdQuery};
+pub use filter::{Filter, IdQuery, select};
 pub use localization::Localization;
 pub use state::State;
 pub use types::{Annotation, Document, Revision};

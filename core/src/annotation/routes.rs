@@ -24,7 +24,7 @@ pub fn operations() -> Vec<Operation> {
 }
 
 /// Adds the filters of a list.
-fn filtered(operation: Operation) -> Operation {
+pub(crate) fn filtered(operation: Operation) -> Operation {
     operation
         .query(PARAMETERS)
         .query(ATTRIBUTE_PARAMETERS)

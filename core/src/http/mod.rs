@@ -28,8 +28,8 @@ pub use operation::Operation;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
-    project, section, storage, transcode, version,
+    account, aggregate, annotation, bookmark, entity_type, file, frames, journal, leaf, media,
+    organization, project, section, storage, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -47,6 +47,7 @@ pub fn operations() -> Vec<Operation> {
         media::routes::operations(),
         frames::routes::operations(),
         annotation::routes::operations(),
+        aggregate::routes::operations(),
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),

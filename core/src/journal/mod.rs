@@ -13,8 +13,9 @@ mod types;
 
 pub use clock::{Clock, Stamp};
 pub use ledger::Ledger;
-pub use store::record;
-pub use types::{Action, Change, Changes};
+pub use service::touched;
+pub use store::{head, record};
+pub use types::{Action, Change, Changes, Touched};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Rows of the journal.
 
 use super::clock::Stamp;
-use super::types::{Action, Changes, Entry, EntryFilter};
+use super::types::{Action, Changes, Entry, EntryFilter, Head, Recorded};
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::values;
@@ -93,18 +93,65 @@ pub async fn each(
         let (noun, action): (String, String) = (row.take()?, row.take()?);
         let packed: Vec<u8> = row.take()?;
         let unreadable = |why: String| Error::internal(format!("read journal entry {seq}"), why);
-        let document = zstd::stream::decode_all(packed.as_slice())
-            .map_err(|error| unreadable(error.to_string()))?;
         visit(Entry {
             seq,
             at_ms,
             account,
             action: Action::from_name(&action).ok_or_else(|| unreadable(action))?,
             noun,
-            changes: serde_json::from_slice(&document)?,
+            changes: unpack(seq, &packed)?,
         })
     })
     .await
+}
+
+/// The number of the newest entry; 0 before the first.
+pub async fn head(tx: &mut Tx) -> Result<i64> {
+    let newest = tx.scalar("select max(seq) from journal", &[]).await?;
+    Ok(newest.flatten().unwrap_or_default())
+}
+
+/// Entries of a project after one of them, oldest first, without their changes; none when there are
+/// more than `most`.
+pub(super) async fn heads_after(
+    tx: &mut Tx,
+    project: i64,
+    seq: i64,
+    most: usize,
+) -> Result<Option<Vec<Head>>> {
+    let sql = format!(
+        "select seq, noun, action, first_id, last_id from journal where seq > $1 and project = $2 \
+         order by seq limit {}",
+        most + 1
+    );
+    let mut heads = Vec::new();
+    for mut row in tx.rows(&sql, &values![seq, project]).await? {
+        let (seq, noun, action): (i64, String, String) = (row.take()?, row.take()?, row.take()?);
+        heads.push(Head {
+            seq,
+            noun,
+            action: Action::from_name(&action)
+                .ok_or_else(|| Error::internal("read the journal", action))?,
+            first_id: row.take()?,
+            last_id: row.take()?,
+        });
+    }
+    Ok((heads.len() <= most).then_some(heads))
+}
+
+/// The changes of an entry.
+pub(super) async fn changes(tx: &mut Tx, seq: i64) -> Result<Vec<Recorded>> {
+    let sql = "select changes from journal where seq = $1";
+    match tx.scalar::<Vec<u8>>(sql, &values![seq]).await? {
+        Some(packed) => unpack(seq, &packed),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn unpack(seq: i64, packed: &[u8]) -> Result<Vec<Recorded>> {
+    let document = zstd::stream::decode_all(packed)
+        .map_err(|error| Error::internal(format!("read journal entry {seq}"), error))?;
+    Ok(serde_json::from_slice(&document)?)
 }
 
 /// The entries about an entity: its creation by the range of ids, the others by their links.

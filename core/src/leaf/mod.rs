@@ -13,5 +13,7 @@ pub mod routes;
 mod store;
 mod types;
 
+pub(crate) use filter::select;
+
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,6 @@ mod tests;
 mod types;
 
 pub use create::Upload;
-pub use filter::Filter;
+pub use filter::{Filter, IdQuery, select};
 pub use queue::Queue;
 pub use types::Media;

@@ -1,6 +1,6 @@
 //! What other nouns may ask of media.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::create::Upload;
 use super::filter::{Filter, IdQuery, select};
@@ -36,6 +36,17 @@ pub async fn selected(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Vec<
     let schema = Schema::load(tx, project).await?;
     let selection = select(tx, &schema, project, filter, &IdQuery::default()).await?;
     store::list(tx, &selection, None).await
+}
+
+/// The folders that media of a project lie in, by media.
+pub async fn folders(tx: &mut Tx, project: i64) -> Result<HashMap<i64, i64>> {
+    let sql = "select id, primary_section from media \
+               where project = $1 and primary_section is not null and not deleted";
+    let mut folders = HashMap::new();
+    for mut row in tx.rows(sql, &crate::values![project]).await? {
+        folders.insert(row.take()?, row.take()?);
+    }
+    Ok(folders)
 }
 
 /// The newest media of an upload.
