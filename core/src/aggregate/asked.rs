@@ -75,7 +75,7 @@ impl Asked {
             .collect::<Result<_>>()?;
         if self.request.hidden_too() {
             let selection = self.request.selection(tx, &self.schema).await?;
-            self.table = Arc::new(load::load(tx, &selection, &keys).await?);
+            self.table = Arc::new(load::load_hidden(tx, &selection, &keys).await?);
             return Ok(());
         }
         self.table = self.current(tx, &keys).await?;

@@ -128,19 +128,6 @@ impl Column {
         }
     }
 
-    /// The column with its rows in another order, which lists where each comes from.
-    pub fn reordered(self, order: &[usize]) -> Self {
-        match self {
-            Self::Coded(coded) => Self::Coded(Coded {
-                codes: order.iter().map(|row| coded.codes[*row]).collect(),
-                dictionary: coded.dictionary,
-            }),
-            Self::Numbers(numbers, times) => {
-                Self::Numbers(order.iter().map(|row| numbers[*row]).collect(), times)
-            }
-        }
-    }
-
     /// Memory that it takes.
     pub fn size_bytes(&self) -> usize {
         match self {
@@ -288,9 +275,11 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_too() {
-        let coded = Column::Numbers(vec![1.5, 2.0, 1.5], false).coded();
+        let coded = Column::Numbers(vec![1.5, 2.0, 1.5], false)
+            .coded()
+            .into_owned();
         assert_eq!(coded.codes, [1, 2, 1]);
-        let times = Column::Numbers(vec![0.0], true).coded();
+        let times = Column::Numbers(vec![0.0], true).coded().into_owned();
         assert_eq!(
             times.dictionary.cell(1).unwrap().wire(),
             "1970-01-01T00:00:00.000Z"

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::query::{Scalar, Selection};
 use crate::values;
 
-/// Reads the selected rows and the columns of some keys.
+/// Reads the selected rows and the columns of some keys. The selection is ordered by id.
 pub(super) async fn load(tx: &mut Tx, selection: &Selection, keys: &[Key]) -> Result<Table> {
     let mut table = Table::default();
     let of_rows: Vec<&Key> = keys.iter().filter(|key| column_of(key).is_some()).collect();
@@ -32,15 +32,6 @@ pub(super) async fn load(tx: &mut Tx, selection: &Selection, keys: &[Key]) -> Re
         Ok(())
     })
     .await?;
-    if !table.ids.is_sorted() {
-        let mut order: Vec<usize> = (0..table.ids.len()).collect();
-        order.sort_unstable_by_key(|row| table.ids[*row]);
-        table.ids = order.iter().map(|row| table.ids[*row]).collect();
-        columns = columns
-            .into_iter()
-            .map(|column| column.reordered(&order))
-            .collect();
-    }
     for (key, column) in of_rows.into_iter().zip(columns) {
         table.columns.insert(key.identity(), (key.clone(), column));
     }
@@ -89,7 +80,7 @@ fn listed(columns: &[String]) -> String {
 }
 
 /// What to select for a key whose values stand in the rows themselves.
-pub(super) fn column_of(key: &Key) -> Option<String> {
+fn column_of(key: &Key) -> Option<String> {
     match &key.origin {
         Origin::Column(column, _) => Some(format!("t.{column}")),
         Origin::StateMedia => Some("t.media".into()),
@@ -98,7 +89,7 @@ pub(super) fn column_of(key: &Key) -> Option<String> {
 }
 
 /// The next column of a row, as [`column_of`] selected it.
-pub(super) fn of_row(key: &Key, row: &mut Row) -> Result<Option<Cell>> {
+fn of_row(key: &Key, row: &mut Row) -> Result<Option<Cell>> {
     Ok(match &key.origin {
         Origin::Column(_, Scalar::Int) => row.take::<Option<i64>>()?.map(Cell::Int),
         Origin::Column(_, Scalar::Real) => row.take::<Option<f64>>()?.map(Cell::Real),
@@ -146,12 +137,50 @@ async fn add_attributes(tx: &mut Tx, table: &mut Table, key: &Key) -> Result<()>
     Ok(())
 }
 
-/// The value of an attribute that a row's document holds; `definitions` are those of the key.
-pub(super) fn of_document(
-    definitions: &[Definition],
-    type_id: i64,
-    document: &Json,
-) -> Option<Cell> {
+/// Reads the selected rows in any order and the columns of some keys, attributes from documents:
+/// rows that lists do not show may be missing from the typed tables.
+pub(super) async fn load_hidden(tx: &mut Tx, selection: &Selection, keys: &[Key]) -> Result<Table> {
+    let mut table = Table::default();
+    for key in keys {
+        let column = Column::empty(0, key.numbers());
+        table.columns.insert(key.identity(), (key.clone(), column));
+    }
+    let keys = table.keys();
+    let (sql, values) = selection.select(&whole(&keys));
+    let mut rows = Vec::new();
+    tx.each(&sql, &values, |row| {
+        rows.push(of_whole(&keys, row)?);
+        Ok(())
+    })
+    .await?;
+    rows.sort_unstable_by_key(|(id, _)| *id);
+    for (id, cells) in rows {
+        table.put(id, cells);
+    }
+    Ok(table)
+}
+
+/// What to select for [`of_whole`].
+pub(super) fn whole(keys: &[Key]) -> String {
+    let mut columns = vec!["t.type".to_owned(), "t.attributes".to_owned()];
+    columns.extend(keys.iter().filter_map(column_of));
+    listed(&columns)
+}
+
+/// The id of a row and its values for some keys.
+pub(super) fn of_whole(keys: &[Key], mut row: Row) -> Result<(i64, Vec<Option<Cell>>)> {
+    let (id, type_id, document): (i64, i64, Json) = (row.take()?, row.take()?, row.take()?);
+    let mut cells = Vec::with_capacity(keys.len());
+    for key in keys {
+        cells.push(match &key.origin {
+            Origin::Attribute(definitions) => of_document(definitions, type_id, &document),
+            _ => of_row(key, &mut row)?,
+        });
+    }
+    Ok((id, cells))
+}
+
+fn of_document(definitions: &[Definition], type_id: i64, document: &Json) -> Option<Cell> {
     let definition = definitions
         .iter()
         .find(|definition| definition.type_id == type_id)?;

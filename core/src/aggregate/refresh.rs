@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::key::Origin;
-use super::load::{column_of, condition, of_document, of_row};
+use super::load::{condition, of_whole, whole};
 use super::table::Table;
 use crate::attribute::Kind;
 use crate::database::Tx;
@@ -79,29 +78,17 @@ async fn read_again(
     table: &mut Table,
     ids: &[i64],
 ) -> Result<()> {
-    let keys: Vec<_> = table.columns.values().map(|(key, _)| key.clone()).collect();
-    let mut list = String::from("t.id, t.type, t.attributes");
-    for column in keys.iter().filter_map(column_of) {
-        list.push_str(", ");
-        list.push_str(&column);
-    }
+    let keys = table.keys();
     let (visible, values) = condition(selection);
     let sql = format!(
-        "select {list} from {} t where {visible} and {}",
+        "select {} from {} t where {visible} and {}",
+        whole(&keys),
         selection.kind.table(),
         among("t.id", ids)
     );
     let mut gone: BTreeSet<i64> = ids.iter().copied().collect();
-    for mut row in tx.rows(&sql, &values).await? {
-        let (id, type_id): (i64, i64) = (row.take()?, row.take()?);
-        let document = row.take()?;
-        let mut cells = Vec::with_capacity(keys.len());
-        for key in &keys {
-            cells.push(match &key.origin {
-                Origin::Attribute(definitions) => of_document(definitions, type_id, &document),
-                _ => of_row(key, &mut row)?,
-            });
-        }
+    for row in tx.rows(&sql, &values).await? {
+        let (id, cells) = of_whole(&keys, row)?;
         table.put(id, cells);
         gone.remove(&id);
     }

@@ -46,6 +46,11 @@ impl Table {
         &found.expect("the columns of a request are read first").1
     }
 
+    /// The keys of its columns, in the order of the columns.
+    pub fn keys(&self) -> Vec<Key> {
+        self.columns.values().map(|(key, _)| key.clone()).collect()
+    }
+
     /// Takes a row away.
     pub fn hide(&mut self, id: i64) {
         if let Some(place) = self.place(id)
