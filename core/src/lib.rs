@@ -8,6 +8,7 @@ pub mod aggregate;
 pub mod annotation;
 pub mod attribute;
 pub mod bookmark;
+pub mod client;
 pub mod config;
 pub mod context;
 pub mod database;
@@ -28,6 +29,7 @@ pub mod query;
 pub mod section;
 pub mod station;
 pub mod storage;
+pub mod temporary_file;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -5,7 +5,7 @@
 //! with another number of frames is not trusted, and the source is scaled to its size instead. A
 //! media that has renditions but no source of its own is read from the best of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ use crate::error::{Chain, Error, Result};
 use crate::media::source::{self, Source, State};
 use crate::media::{self, Media};
 use crate::project::Level;
-use crate::storage::{self, Owner, Place};
+use crate::storage::{self, Object, Place};
 
 /// Files whose facts are kept in memory.
 const MOST_FACTS: usize = 4096;
@@ -128,10 +128,19 @@ impl Film {
 pub(super) struct Seen {
     pub media: Media,
     pub source: Option<Source>,
-    owner: Owner,
+    /// Keys of stored bytes that are the media's to show.
+    own_keys: HashSet<String>,
 }
 
 impl Seen {
+    /// A stored object that a record names; none where it is not the media's own.
+    pub async fn object(&self, cx: &Context, key: &str) -> Result<Option<Object>> {
+        match self.own_keys.contains(key) {
+            true => storage::find(cx, key).await,
+            false => Ok(None),
+        }
+    }
+
     fn ready(&self) -> Option<&Source> {
         self.source
             .as_ref()
@@ -146,10 +155,11 @@ pub(super) async fn seen(cx: &Context, actor: &Actor, id: i64) -> Result<Seen> {
         .read(move |tx| {
             Box::pin(async move {
                 let (media, project) = media::service::visible(tx, &actor, id, Level::View).await?;
+                let owner = storage::owner(tx, project).await?;
                 Ok(Seen {
-                    media,
+                    own_keys: media::service::own_keys(tx, owner, &media).await?,
                     source: source::find(tx, id).await?,
-                    owner: storage::owner(tx, project).await?,
+                    media,
                 })
             })
         })
@@ -264,10 +274,7 @@ pub(super) async fn of_rendition(
     seen: &Seen,
     one: &Rendition,
 ) -> Result<Option<Film>> {
-    if !seen.owner.holds(&one.path) {
-        return Ok(None);
-    }
-    let Some(object) = storage::find(cx, &one.path).await? else {
+    let Some(object) = seen.object(cx, &one.path).await? else {
         return Ok(None);
     };
     let path = match &object.place {

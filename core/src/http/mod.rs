@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
     account, aggregate, annotation, bookmark, entity_type, file, frames, journal, leaf, media,
-    organization, project, section, storage, transcode, version,
+    organization, project, section, storage, temporary_file, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -45,12 +45,14 @@ pub fn operations() -> Vec<Operation> {
         bookmark::routes::operations(),
         entity_type::routes::operations(),
         media::routes::operations(),
+        media::rendition::routes::operations(),
         frames::routes::operations(),
         annotation::routes::operations(),
         aggregate::routes::operations(),
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),
+        temporary_file::routes::operations(),
         transcode::routes::operations(),
         journal::routes::operations(),
     ]

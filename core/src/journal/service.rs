@@ -13,17 +13,15 @@ use crate::project::{self, Level};
 /// What has a change log.
 const NOUNS: [&str; 5] = ["media", "localization", "state", "leaf", "file"];
 
-/// Nouns whose entries say nothing of other nouns' entities.
-const CHANGES_NO_OTHER: [&str; 9] = [
-    "media",
-    "localization",
-    "state",
-    "leaf",
-    "file",
-    "section",
-    "bookmark",
-    "favorite",
-    "membership",
+/// Nouns whose changes rewrite the rows of others as a set, without entries of their own.
+const CHANGES_SETS: [&str; 7] = [
+    "project",
+    "version",
+    "media_type",
+    "localization_type",
+    "state_type",
+    "leaf_type",
+    "file_type",
 ];
 /// Entries beyond which nobody reads one by one.
 const MOST_ENTRIES: usize = 5_000;
@@ -67,11 +65,11 @@ pub async fn touched(tx: &mut Tx, project: i64, noun: &str, seq: i64) -> Result<
     };
     let mut touched = Touched::default();
     for head in heads {
-        if head.noun != noun {
-            if CHANGES_NO_OTHER.contains(&head.noun.as_str()) {
-                continue;
-            }
+        if CHANGES_SETS.contains(&head.noun.as_str()) {
             return Ok(None);
+        }
+        if head.noun != noun {
+            continue;
         }
         if head.action == Action::Create {
             touched.created.push((head.first_id, head.last_id));

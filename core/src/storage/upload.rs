@@ -13,8 +13,8 @@ use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::id;
 use crate::project::{self, Level};
+use crate::{id, media};
 
 /// Where to put an upload: a temporary one, a media's or a file's. Always under a new key, so that
 /// the links overwrite nothing; whoever records the key makes the bytes those of the media or file.
@@ -89,12 +89,7 @@ async fn name_upload(
                 "A bucket_id may be specified only together with a media_id!",
             ));
         }
-        if !store::has_bucket(tx, owner.organization, bucket).await? {
-            return Err(Error::invalid(format!(
-                "Bucket ID {bucket} does not exist in organization {}!",
-                owner.organization
-            )));
-        }
+        check_bucket(tx, owner, bucket).await?;
     }
     if let Some(media) = query.media_id {
         if !store::has_media(tx, project, media).await? {
@@ -114,6 +109,17 @@ async fn name_upload(
         return Ok(owner.file(file, Some(filename.unwrap_or(&name))));
     }
     Ok(owner.upload(actor.id, now_ms))
+}
+
+/// Checks that a bucket is one of a project's organization. Errors: `Invalid`.
+pub async fn check_bucket(tx: &mut Tx, owner: Owner, bucket: i64) -> Result<()> {
+    if store::has_bucket(tx, owner.organization, bucket).await? {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "Bucket ID {bucket} does not exist in organization {}!",
+        owner.organization
+    )))
 }
 
 /// Puts the parts of a multipart upload together. A completion that is sent again succeeds again.
@@ -245,7 +251,11 @@ pub(super) async fn download_info(
         Box::pin(async move {
             project::access(tx, &reader, project, Level::Transfer).await?;
             let owner = owner(tx, project).await?;
-            keys.iter().try_for_each(|key| check_key(owner, key))?;
+            for key in &keys {
+                if !owner.holds(key) && !media::service::shares_key(tx, project, key).await? {
+                    check_key(owner, key)?;
+                }
+            }
             Ok(keys)
         })
     });
