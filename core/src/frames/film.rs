@@ -118,6 +118,11 @@ impl Film {
         }
     }
 
+    /// The height that whole pictures have instead of the file's own.
+    pub(super) fn scaled_height(&self) -> Option<u32> {
+        self.scaled.map(|(_, height)| height)
+    }
+
     /// What identifies the pictures that it gives.
     pub(super) fn identity(&self) -> String {
         format!("{} {:?}", self.facts.fingerprint, self.scaled)

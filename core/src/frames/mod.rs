@@ -6,6 +6,7 @@
 //! pictures are made from, its source or a rendition, is `film`'s to say.
 
 mod caching;
+mod clip;
 mod film;
 mod notice;
 mod rendition;
@@ -15,6 +16,7 @@ mod service;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use transect_frame_client::{Options, WorkerError, Workers};
 
 use crate::config;
@@ -27,12 +29,17 @@ pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_p
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";
 
+/// Clips that are encoded at a time.
+const ENCODED_CLIPS: usize = 2;
+
 /// The frame service's workers, and where indexes lie.
 pub struct Frames {
     workers: Workers,
     indexes: PathBuf,
     binary: PathBuf,
     facts: KnownFacts,
+    /// Turns of clips that are encoded: others have to wait.
+    clips: Semaphore,
 }
 
 impl Frames {
@@ -58,6 +65,7 @@ impl Frames {
             indexes,
             binary,
             facts: KnownFacts::default(),
+            clips: Semaphore::new(ENCODED_CLIPS),
         })
     }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use transect_frame_client::{Format, Fraction, Layout, Packets, Picture, Roi, Size};
 
 use super::caching::Caching;
+use super::clip;
 use super::film::{self, Film};
 use super::notice;
 use super::service::{self, Wanted, WantedTogether};
@@ -26,6 +27,10 @@ pub fn operations() -> Vec<Operation> {
             .query("frames: [int<0..>]=[0], tile: string, roi: string, force_scale: string, animate: int<0..15>, quality: int<0..>")
             .binary("image/*", &["png", "jpg", "gif", "mp4"])
         .refused_with(notice::png),
+        Operation::get("/rest/GetClip/{id}", "GetClip", get_clip)
+            .about("Cut ranges of frames into a temporary MP4 file.")
+            .query("*frame_ranges: [string], quality: int<0..>, reencode: bool=false")
+            .answers("VideoClip"),
         Operation::get("/rest/FrameIndex/{id}", "GetFrameIndex", frame_index)
             .about("The frame index of a media: which pictures it has, when they show, where decoding can start.")
             .answers("FrameIndex"),
@@ -168,6 +173,28 @@ fn not_modified(call: &Call, modified_at: i64) -> bool {
 
 fn answer(picture: Picture) -> Answer {
     Answer::bytes(picture.mime, picture.bytes)
+}
+
+async fn get_clip(call: Call) -> Result<Answer> {
+    #[derive(Deserialize)]
+    struct Query {
+        frame_ranges: Vec<String>,
+        quality: Option<u32>,
+        reencode: bool,
+    }
+    let query: Query = call.query()?;
+    let wanted = clip::service::Wanted {
+        frame_ranges: query.frame_ranges,
+        quality: query.quality,
+        reencode: query.reencode,
+    };
+    let made = clip::service::make(&call.cx, call.actor()?, call.id("id"), wanted).await?;
+    let (first, last): (Vec<u64>, Vec<u64>) = made.spans.into_iter().unzip();
+    Answer::json(&json!({
+        "segment_start_frames": first,
+        "segment_end_frames": last,
+        "file": serde_json::to_value(made.file.wire(&call.origin))?,
+    }))
 }
 
 async fn frame_index(call: Call) -> Result<Answer> {
