@@ -29,6 +29,7 @@ pub struct Settings {
     pub account: Account,
     pub frames: Frames,
     pub jobs: Jobs,
+    pub aggregate: Aggregate,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -155,6 +156,16 @@ pub struct Frames {
     pub processes: usize,
     pub cache_bytes: u64,
     pub timeout_secs: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Aggregate {
+    pub memory_bytes: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
+use crate::aggregate::Tables;
 use crate::client::Client;
 use crate::config::Settings;
 use crate::database::{Database, Tx};
@@ -47,6 +48,8 @@ pub struct Context {
     pub health: health::Latest,
     /// Wakes the indexer when a media has a new source, and remembers what it tried.
     pub indexing: media::Queue,
+    /// Columns of what is counted.
+    pub tables: Arc<Tables>,
     /// Wakes the runners of jobs, and reaches those that run.
     pub jobs: jobs::Bell,
 }
@@ -84,6 +87,7 @@ impl Context {
             mail,
             health: health::Latest::default(),
             indexing: media::Queue::default(),
+            tables: Arc::new(Tables::new(settings.aggregate.memory_bytes)),
             jobs: jobs::Bell::default(),
             station,
             settings,

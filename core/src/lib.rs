@@ -4,6 +4,7 @@
 //! `service` holds permission, rule and transaction, its `store` holds the SQL.
 
 pub mod account;
+pub mod aggregate;
 pub mod annotation;
 pub mod announcement;
 pub mod attribute;

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::create;
 use super::delete::{self, Manner};
 use super::filter::{Filter, IdQuery, PARAMETERS};
+use super::graphic::routes::operations as graphics;
 use super::localization::{Localization, NewLocalization};
 use super::patch::{self, LocalizationPatch, RevisionPatch, StatePatch};
 use super::read::{self, Place};
@@ -19,11 +20,11 @@ use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS};
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
-    [localizations(), states(), tracks()].concat()
+    [localizations(), states(), tracks(), graphics()].concat()
 }
 
 /// Adds the filters of a list.
-fn filtered(operation: Operation) -> Operation {
+pub(crate) fn filtered(operation: Operation) -> Operation {
     operation
         .query(PARAMETERS)
         .query(ATTRIBUTE_PARAMETERS)

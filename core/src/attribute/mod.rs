@@ -15,4 +15,5 @@ pub use store::{
     Indexing, definitions_of_kind, definitions_of_type, index, insert, lock, next_position, remove,
     remove_of_type, remove_values, replace, split_text,
 };
+pub(crate) use store::{Typed, typed};
 pub use value::{AttributePatch, convert, for_create, for_patch};

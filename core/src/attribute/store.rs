@@ -152,13 +152,14 @@ pub async fn remove_values(tx: &mut Tx, id: i64) -> Result<()> {
 
 /// How a value stands in its typed table.
 #[derive(Debug, PartialEq)]
-pub(super) enum Typed {
+pub(crate) enum Typed {
     Number(f64),
     Text(String),
     Place(f64, f64),
 }
 
-pub(super) fn typed(dtype: Dtype, value: Option<&Json>) -> Option<Typed> {
+/// The value of a document's member as it stands in the typed table; none where it stands in none.
+pub(crate) fn typed(dtype: Dtype, value: Option<&Json>) -> Option<Typed> {
     let value = value?;
     match (dtype, value) {
         (Dtype::Bool, Json::Bool(flag)) => Some(Typed::Number(f64::from(u8::from(*flag)))),

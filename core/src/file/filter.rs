@@ -14,7 +14,7 @@ pub(super) const PARAMETERS: &str = "type: int, name: string, after: int, elemen
 /// The query parameters of a list.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     pub r#type: Option<i64>,
     pub name: Option<String>,
     pub after: Option<i64>,
@@ -28,7 +28,7 @@ pub(super) struct Filter {
 }
 
 /// The files of a project that a request selects, by id unless it says otherwise.
-pub(super) async fn select(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Selection> {
+pub(crate) async fn select(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Selection> {
     let schema = Schema::load(tx, project).await?;
     let mut selection = Selection::new(Kind::File, tx.dialect());
     selection.equals("t.project", project);

@@ -7,15 +7,20 @@ use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS};
 
+/// Adds the filters of a list.
+pub(crate) fn filtered(operation: Operation) -> Operation {
+    operation
+        .query(PARAMETERS)
+        .query(ATTRIBUTE_PARAMETERS)
+        .query(PAGE_PARAMETERS)
+}
+
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
     let (many, one) = ("/rest/Files/{project}", "/rest/File/{id}");
     vec![
-        Operation::get(many, "GetFileList", list)
+        filtered(Operation::get(many, "GetFileList", list))
             .about("List files.")
-            .query(PARAMETERS)
-            .query(ATTRIBUTE_PARAMETERS)
-            .query(PAGE_PARAMETERS)
             .answers("[File]"),
         Operation::post(many, "CreateFile", create)
             .about("Create a file; its bytes are uploaded afterwards.")

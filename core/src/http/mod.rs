@@ -31,9 +31,9 @@ pub(crate) use sign_in::{local_path, session_cookies};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group, health,
-    invitation, job_cluster, journal, leaf, mail, media, organization, project, row_protection,
-    section, storage, temporary_file, transcode, undo, version,
+    account, aggregate, annotation, announcement, bookmark, bucket, entity_type, file, frames,
+    group, health, invitation, job_cluster, journal, leaf, mail, media, organization, project,
+    row_protection, section, storage, temporary_file, transcode, undo, version,
 };
 use call::Body;
 use limit::Limits;
@@ -53,6 +53,7 @@ pub fn operations() -> Vec<Operation> {
         media::rendition::routes::operations(),
         frames::routes::operations(),
         annotation::routes::operations(),
+        aggregate::routes::operations(),
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),

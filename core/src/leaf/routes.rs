@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS};
 
-fn filtered(operation: Operation) -> Operation {
+/// Adds the filters of a list.
+pub(crate) fn filtered(operation: Operation) -> Operation {
     operation
         .query(PARAMETERS)
         .query(ATTRIBUTE_PARAMETERS)

@@ -28,7 +28,7 @@ mod tests;
 mod types;
 
 pub use create::Upload;
-pub use filter::Filter;
+pub use filter::{Filter, IdQuery, select};
 pub use purge::purge;
 pub use queue::Queue;
 pub use store::SHAPE;

@@ -1,8 +1,10 @@
 //! What other nouns may ask of media.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::create::Upload;
+use super::family::Families;
+use super::files;
 use super::filter::{Filter, IdQuery, select};
 use super::store;
 use super::types::Media;
@@ -13,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::journal::Stamp;
 use crate::project::Level;
 use crate::query::Schema;
+use crate::storage::Owner;
 
 /// A media that the actor may use this much, with its project. Errors: `NotFound`, `Forbidden`.
 pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<(Media, i64)> {
@@ -36,6 +39,26 @@ pub async fn selected(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Vec<
     let schema = Schema::load(tx, project).await?;
     let selection = select(tx, &schema, project, filter, &IdQuery::default()).await?;
     store::list(tx, &selection, None).await
+}
+
+/// The folders that media of a project lie in, by media.
+pub async fn folders(tx: &mut Tx, project: i64) -> Result<HashMap<i64, i64>> {
+    let sql = "select id, primary_section from media \
+               where project = $1 and primary_section is not null and not deleted";
+    let mut folders = HashMap::new();
+    for mut row in tx.rows(sql, &crate::values![project]).await? {
+        folders.insert(row.take()?, row.take()?);
+    }
+    Ok(folders)
+}
+
+/// Keys of stored bytes in the records of a media that are its own, or its family's.
+pub async fn own_keys(tx: &mut Tx, owner: Owner, media: &Media) -> Result<HashSet<String>> {
+    let families = Families::of(tx, &[media.id]).await?;
+    let recorded = media.media_files.iter().flat_map(files::keys);
+    Ok(recorded
+        .filter(|key| families.holds(owner, media.id, key))
+        .collect())
 }
 
 /// Whether media of a project share the object of another media's key, as clones do.

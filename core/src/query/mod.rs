@@ -17,6 +17,7 @@ mod similarity;
 mod tests;
 
 pub use attribute::{ATTRIBUTE_PARAMETERS, AttributeFilters, RELATED_PARAMETERS, RelatedFilters};
+pub(crate) use builtin::{Scalar, column as builtin_column};
 pub use page::{PAGE_PARAMETERS, Page};
 pub use related::incident;
 pub use schema::Schema;

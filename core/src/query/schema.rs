@@ -40,7 +40,7 @@ impl Schema {
     }
 
     /// Every definition of that name, of one type or of all types of the kind.
-    pub(super) fn named(&self, kind: Kind, type_id: Option<i64>, name: &str) -> Vec<&Definition> {
+    pub(crate) fn named(&self, kind: Kind, type_id: Option<i64>, name: &str) -> Vec<&Definition> {
         let Some(types) = self.kinds.get(&kind) else {
             return Vec::new();
         };
