@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::client::Origin;
 use crate::error::{Error, Result};
 use crate::jobs::Pool;
 
@@ -37,6 +38,7 @@ pub struct Server {
     pub listen: String,
     pub max_body_bytes: usize,
     pub drain_secs: u64,
+    pub request_origins: Vec<Origin>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -123,6 +125,12 @@ impl Jobs {
     }
 }
 
+/// Environment variables that clients and operators know by another name.
+const OTHER_NAMES: [(&str, &str); 1] = [(
+    "SERVER_SIDE_REQUEST_ORIGINS",
+    "TRANSECT_SERVER_REQUEST_ORIGINS",
+)];
+
 /// Reads the settings: defaults, then `file` (where it exists), then environment variables, then
 /// `flags` given as (`section.key`, value).
 ///
@@ -154,7 +162,9 @@ pub fn read(
         }
     }
     for (name, text) in environment {
-        let Some((section, key)) = name
+        let known = OTHER_NAMES.iter().find(|(other, _)| *other == name);
+        let own = known.map_or(name.as_str(), |(_, own)| own);
+        let Some((section, key)) = own
             .strip_prefix("TRANSECT_")
             .and_then(|rest| rest.split_once('_'))
         else {
@@ -176,11 +186,17 @@ pub fn read(
         .map_err(|error| Error::invalid(format!("a setting has the wrong type: {error}")))
 }
 
-/// Reads a text as the type that the default of the key has.
+/// Reads a text as the type that the default of the key has; of a list, commas divide the items.
 fn typed(table: &Table, section: &str, key: &str, text: &str) -> Value {
     let parsed = match table[section].get(key) {
         Some(Value::Integer(_)) => text.parse().ok().map(Value::Integer),
         Some(Value::Boolean(_)) => text.parse().ok().map(Value::Boolean),
+        Some(Value::Array(_)) => {
+            let items = text.split(',').map(str::trim);
+            let items = items.filter(|item| !item.is_empty());
+            let items = items.map(|item| Value::String(item.into()));
+            Some(Value::Array(items.collect()))
+        }
         _ => None,
     };
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
@@ -223,6 +239,23 @@ mod tests {
         );
         let error = read(None, [("TRANSECT_SERVER_LITSEN".into(), "x".into())], &[]).unwrap_err();
         assert!(error.to_string().contains("server.litsen"), "{error}");
+    }
+
+    #[test]
+    fn a_list_is_read_from_a_text_with_commas() {
+        for name in [
+            "TRANSECT_SERVER_REQUEST_ORIGINS",
+            "SERVER_SIDE_REQUEST_ORIGINS",
+        ] {
+            let environment = [(name.to_owned(), "https://a.org, b.org:81,".to_owned())];
+            let settings = read(None, environment, &[]).unwrap();
+            let expected = ["https://a.org", "b.org:81"]
+                .map(|text| Origin::try_from(text.to_owned()).unwrap());
+            assert_eq!(settings.server.request_origins, expected);
+        }
+        let wrong = [("SERVER_SIDE_REQUEST_ORIGINS".into(), "ftp://a".into())];
+        let error = read(None, wrong, &[]).unwrap_err();
+        assert!(error.to_string().contains("ftp://a"), "{error}");
     }
 
     #[test]

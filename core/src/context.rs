@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
+use crate::client::Client;
 use crate::config::Settings;
 use crate::database::{Database, Tx};
 use crate::error::Result;
@@ -35,6 +36,8 @@ pub struct Context {
     pub session_key: SessionKey,
     /// Signs links to objects.
     pub link_key: LinkKey,
+    /// Reads URLs of other servers.
+    pub client: Client,
     /// Counts failed sign-ins.
     pub lockout: Lockout,
     /// Wakes the indexer when a media has a new source, and remembers what it tried.
@@ -70,6 +73,7 @@ impl Context {
             clock: Clock::new(&station),
             session_key: SessionKey::new(&secret, settings.account.session_hours),
             link_key: LinkKey::new(&secret),
+            client: Client::default(),
             lockout,
             indexing: media::Queue::default(),
             jobs: jobs::Bell::default(),

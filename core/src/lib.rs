@@ -7,6 +7,7 @@ pub mod account;
 pub mod annotation;
 pub mod attribute;
 pub mod bookmark;
+pub mod client;
 pub mod config;
 pub mod context;
 pub mod database;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::signature::{Credentials, parse_query};
+use super::signature::{Credentials, Refusal};
 use crate::account::Actor;
 use crate::context::Context;
+use crate::error::{Error, Result};
 
 /// The one bucket.
 pub(super) const BUCKET: &str = "transect";
@@ -16,7 +17,7 @@ const MOST_LINKS: usize = 100_000;
 
 /// Signs links, and remembers those it gave.
 pub struct LinkKey {
-    pub(super) credentials: Credentials,
+    pub(crate) credentials: Credentials,
     given: Mutex<HashMap<(i64, String), Given>>,
 }
 
@@ -120,6 +121,13 @@ pub(super) fn presign_put(
 /// The key that one of the station's own links reads; none for anything else, and for a link that
 /// is forged or expired.
 pub fn key_of_link(cx: &Context, url: &str) -> Option<String> {
+    own(cx, url)?.ok()
+}
+
+/// The key that a link reads; none for one that this station did not sign.
+///
+/// Errors: `Invalid` when the link's time is over.
+pub(crate) fn own(cx: &Context, url: &str) -> Option<Result<String>> {
     let (_, rest) = url.split_once("://")?;
     let (host, rest) = rest.split_once('/')?;
     let (path, query) = rest.split_once('?')?;
@@ -127,14 +135,13 @@ pub fn key_of_link(cx: &Context, url: &str) -> Option<String> {
         .decode_utf8()
         .ok()?;
     let path = format!("/{path}");
-    let genuine = parse_query(query)
-        .iter()
-        .any(|(name, _)| name == "X-Amz-Signature")
-        && cx
-            .link_key
-            .credentials
-            .verify("GET", host, &path, query, cx.now())
-            .is_ok();
     let key = path.strip_prefix(&path_of(""))?;
-    genuine.then(|| key.to_owned())
+    let credentials = &cx.link_key.credentials;
+    match credentials.verify("GET", host, &path, query, cx.now()) {
+        Ok(()) => Some(Ok(key.to_owned())),
+        Err(Refusal::Expired) => Some(Err(Error::invalid(format!(
+            "the link has expired; ask for a new one: {key}"
+        )))),
+        Err(Refusal::Unsigned | Refusal::Early | Refusal::Forged) => None,
+    }
 }
