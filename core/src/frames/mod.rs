@@ -8,6 +8,7 @@ mod caching;
 mod notice;
 pub mod routes;
 mod service;
+mod transcoding;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::config;
 use crate::error::{Error, Result};
 
 pub use service::{try_index, try_picture};
+pub use transcoding::{convert_image, probe, transcode};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";

@@ -385,7 +385,11 @@ fn describe(
         if let Some(rate) = index.bit_rate {
             video.insert("bit_rate".into(), json!(rate));
         }
-        files.insert("archival".into(), json!([video]));
+        let others = files.get("archival").and_then(Json::as_array);
+        let others = others.into_iter().flatten();
+        let others = others.filter(|other| other["path"] != original).cloned();
+        let copies: Vec<Json> = std::iter::once(Json::Object(video)).chain(others).collect();
+        files.insert("archival".into(), json!(copies));
         row.num_frames = Some(index.frame_count() as i64);
         row.fps = index
             .frame_rate

@@ -6,6 +6,7 @@
 
 mod change;
 mod create;
+pub mod fetch;
 mod files;
 mod filter;
 pub mod import;
@@ -21,6 +22,7 @@ mod tests;
 mod types;
 
 pub use create::Upload;
-pub use filter::Filter;
+pub use fetch::Origin;
+pub use filter::{Filter, IdQuery};
 pub use queue::Queue;
 pub use types::Media;

@@ -1,16 +1,18 @@
 //! What other nouns may ask of media.
 
 use std::collections::HashSet;
+use std::path::Path;
+
+use serde_json::{Map, Value as Json};
 
 use super::create::Upload;
 use super::filter::{Filter, IdQuery, select};
 use super::store;
 use super::types::Media;
 use crate::account::Actor;
-use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::journal::Stamp;
+use crate::journal::{self, Change, Stamp};
 use crate::project::Level;
 use crate::query::Schema;
 
@@ -19,29 +21,63 @@ pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Resul
     super::read::visible(tx, actor, id, level).await
 }
 
-/// Makes a media of an uploaded video, or gives an existing one its file.
+/// A media that is not deleted.
+pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Media>> {
+    store::find(tx, id).await
+}
+
+/// Makes a media of a file, or gives an existing one its file; the actor may do so. Wake the indexer
+/// (`cx.indexing`) after the transaction.
 ///
-/// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for a type that is no video.
+/// Errors: `Invalid` for what does not fit its type, or has no file.
 pub async fn add_upload(
-    cx: &Context,
+    tx: &mut Tx,
+    stamp: &Stamp,
     actor: &Actor,
     project: i64,
     upload: Upload,
 ) -> Result<Media> {
-    super::create::add_upload(cx, actor, project, upload).await
+    super::create::add_upload(tx, stamp, actor, project, upload).await
 }
 
-/// The media of a project that a filter selects.
-pub async fn selected(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Vec<Media>> {
+/// Changes what is recorded of a media's files. Errors: `NotFound` when the media was deleted, and
+/// those of the change.
+pub async fn amend_files(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    id: i64,
+    change: impl FnOnce(&mut Map<String, Json>) -> Result<()> + Send,
+) -> Result<()> {
+    let before = store::find(tx, id).await?;
+    let before = before.ok_or_else(|| Error::no_match("Media"))?;
+    let mut row = before.clone();
+    change(row.media_files.get_or_insert_default())?;
+    row.modified_datetime = stamp.at_ms;
+    store::update(tx, &row).await?;
+    let changes = Change::updated(id, &before, &row)?;
+    journal::record(tx, stamp, row.project, "media", changes).await
+}
+
+/// What a file of this name is, `image` or `video`; none for anything else.
+pub fn dtype_of_file(name: &str) -> Option<&'static str> {
+    super::import::dtype(Path::new(name))
+}
+
+/// The first media type of a project for `image` or `video`. Errors: `Invalid` when there is none.
+pub async fn first_type(tx: &mut Tx, project: i64, dtype: &str) -> Result<i64> {
+    super::import::type_of(tx, project, dtype).await
+}
+
+/// The media of a project that a filter and a body select.
+pub async fn selected(
+    tx: &mut Tx,
+    project: i64,
+    filter: &Filter,
+    ids: &IdQuery,
+) -> Result<Vec<i64>> {
     let schema = Schema::load(tx, project).await?;
-    let selection = select(tx, &schema, project, filter, &IdQuery::default()).await?;
-    store::list(tx, &selection, None).await
-}
-
-/// The newest media of an upload.
-pub async fn find_uid(tx: &mut Tx, uid: &str) -> Result<Option<i64>> {
-    let sql = "select id from media where uid = $1 and not deleted order by id desc limit 1";
-    tx.scalar(sql, &crate::values![uid]).await
+    let selection = select(tx, &schema, project, filter, ids).await?;
+    selection.ids(tx).await
 }
 
 /// Takes the media of a folder out of it, as the folder goes away.
