@@ -186,7 +186,7 @@ impl Desk {
                 let (table, body) = packets::packets(&mut self.sources[0], first, last)?;
                 Ok((Outcome::Packets(table), Body::Bytes(body)))
             }
-            Task::Index { .. } | Task::Cancel => Err(WorkerError::Invalid {
+            _ => Err(WorkerError::Invalid {
                 message: "not a picture task".into(),
             }),
         }
