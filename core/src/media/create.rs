@@ -98,8 +98,16 @@ async fn links(cx: &Context, new: NewMedia) -> Result<Sourced> {
         origin => links.source = origin,
     }
     let thumbnails = [
-        (&new.thumbnail_url, &mut links.thumbnail, &mut links.elsewhere.thumbnail),
-        (&new.thumbnail_gif_url, &mut links.thumbnail_gif, &mut links.elsewhere.thumbnail_gif),
+        (
+            &new.thumbnail_url,
+            &mut links.thumbnail,
+            &mut links.elsewhere.thumbnail,
+        ),
+        (
+            &new.thumbnail_gif_url,
+            &mut links.thumbnail_gif,
+            &mut links.elsewhere.thumbnail_gif,
+        ),
     ];
     for (url, here, elsewhere) in thumbnails {
         match given(cx, url).await? {
@@ -120,7 +128,10 @@ async fn given(cx: &Context, url: &Option<String>) -> Result<Option<Origin>> {
 
 /// Leaves out one of a list. Errors: what is not the list's fault.
 fn skip(error: Error, refused: &mut Option<Error>) -> Result<()> {
-    if matches!(error, Error::Internal { .. } | Error::Busy(_) | Error::StorageFull(_)) {
+    if matches!(
+        error,
+        Error::Internal { .. } | Error::Busy(_) | Error::StorageFull(_)
+    ) {
         return Err(error);
     }
     tracing::info!(%error, "an image of a list was not made");
@@ -204,7 +215,9 @@ pub(super) async fn add_upload(
         ..NewMedia::default()
     };
     let links = Links {
-        source: upload.origin.filter(|origin| !matches!(origin, Origin::Web(_))),
+        source: upload
+            .origin
+            .filter(|origin| !matches!(origin, Origin::Web(_))),
         ..Links::default()
     };
     let media = one(tx, stamp, actor, project, Sourced { new, links }).await?;
@@ -311,7 +324,11 @@ async fn check(
         Some(Origin::Key(key)) => Some(key),
         _ => None,
     };
-    let uploads = [source, links.thumbnail.as_ref(), links.thumbnail_gif.as_ref()];
+    let uploads = [
+        source,
+        links.thumbnail.as_ref(),
+        links.thumbnail_gif.as_ref(),
+    ];
     for key in uploads.into_iter().flatten() {
         uploaded_size(tx, key).await?;
     }
@@ -496,7 +513,10 @@ pub(super) async fn attach(
             size
         }
         Origin::Web(url) => {
-            return Err(Error::internal("attach a file", format!("it was not fetched: {url}")));
+            return Err(Error::internal(
+                "attach a file",
+                format!("it was not fetched: {url}"),
+            ));
         }
     };
     let before = source::find(tx, media.id).await?;

@@ -12,13 +12,22 @@ use super::{files, indexer, store};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
-use crate::jobs::{NewJob, Run};
+use crate::jobs::registry::Work;
+use crate::jobs::{NewJob, Pool, Run};
 use crate::journal::{self, Change, Stamp};
 use crate::storage::objects::Stored;
 use crate::{client, id, storage};
 
 /// The kind of the jobs that fetch.
-pub const KIND: &str = "image";
+const KIND: &str = "image";
+
+/// The registry's entry.
+pub const WORK: Work = Work {
+    kind: KIND,
+    pool: Pool::Small,
+    attempts: 5,
+    body: |run| Box::pin(body(run)),
+};
 
 /// Where the bytes behind a URL are.
 #[derive(Debug, Clone)]
@@ -73,7 +82,7 @@ impl Elsewhere {
 /// The body of a job that fetches: thumbnails first, so that the indexer keeps them, then the file.
 ///
 /// Errors: `Invalid` for what cannot be fetched or is no picture; then the media says why, too.
-pub async fn job(run: Run) -> Result<()> {
+async fn body(run: Run) -> Result<()> {
     let cx = run.cx.as_ref();
     let wanted: Elsewhere = serde_json::from_value(run.job.payload.clone())?;
     let account = run.job.account;
@@ -118,7 +127,7 @@ pub async fn bring(cx: &Context, account: Option<i64>, media: i64, url: &str) ->
     let stored = match stored(cx, url).await {
         Ok(stored) => stored,
         Err(error @ (Error::Invalid { .. } | Error::Forbidden(_) | Error::NotFound(_))) => {
-            give_up(cx, media, explained(&error)).await?;
+            give_up(cx, media, error.explained()).await?;
             return Err(error);
         }
         Err(error) => return Err(error),
@@ -146,7 +155,8 @@ async fn stored(cx: &Context, url: &str) -> Result<Stored> {
 
 /// Deletes a blob that certainly got no key.
 async fn keep<T>(cx: &Context, blob: &str, written: Result<T>) -> Result<T> {
-    let undone = matches!(&written, Err(error) if !matches!(error, Error::Internal { .. } | Error::Busy(_)));
+    let undone =
+        matches!(&written, Err(error) if !matches!(error, Error::Internal { .. } | Error::Busy(_)));
     if undone && let Err(error) = cx.objects.delete(blob).await {
         tracing::warn!(error = %Chain(&error), blob, "an unused blob stays until the next sweep");
     }
@@ -214,13 +224,7 @@ async fn put_failed(tx: &mut Tx, media: i64, message: String, now_ms: i64) -> Re
 }
 
 fn gone(media: i64) -> Error {
-    Error::NotFound(format!("media {media} was deleted while its file was fetched"))
-}
-
-/// The message with its reason, for people who see nothing else.
-fn explained(error: &Error) -> String {
-    match error {
-        Error::Invalid { message, details } if details != "None" => format!("{message}: {details}"),
-        other => other.to_string(),
-    }
+    Error::NotFound(format!(
+        "media {media} was deleted while its file was fetched"
+    ))
 }

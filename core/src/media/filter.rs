@@ -55,6 +55,10 @@ pub struct Filter {
 /// The part of a body that selects media, applied together with the query.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
+#[expect(
+    missing_docs,
+    reason = "the wire's names; the component MediaIdQuery describes them"
+)]
 pub struct IdQuery {
     pub ids: Vec<i64>,
     pub localization_ids: Vec<i64>,

@@ -142,10 +142,7 @@ async fn attempt(cx: &Context, media: i64, _claim: &Claim<'_>) -> Result<(State,
                     cx.indexing.postpone(media, Instant::now());
                     return Err(error);
                 }
-                Error::Invalid { message, details } if details != "None" => {
-                    format!("{message}: {details}")
-                }
-                other => other.to_string(),
+                other => other.explained(),
             }
         }
     };
@@ -327,7 +324,7 @@ fn has_thumbnail(row: &Media) -> bool {
 }
 
 /// The key under which the source's bytes are read.
-fn original_key(source: &Source, owner: storage::Owner, media: &Media) -> String {
+pub(super) fn original_key(source: &Source, owner: storage::Owner, media: &Media) -> String {
     source.object_key.clone().unwrap_or_else(|| {
         let name = std::path::Path::new(source.path.as_deref().unwrap_or_default())
             .file_name()

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::create::Upload;
 use super::filter::{Filter, IdQuery, select};
+use super::source::Source;
 use super::store;
 use super::types::Media;
 use crate::account::Actor;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
 use crate::project::Level;
 use crate::query::Schema;
+use crate::storage;
 
 /// A media that the actor may use this much, with its project. Errors: `NotFound`, `Forbidden`.
 pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<(Media, i64)> {
@@ -56,6 +58,12 @@ pub async fn amend_files(
     store::update(tx, &row).await?;
     let changes = Change::updated(id, &before, &row)?;
     journal::record(tx, stamp, row.project, "media", changes).await
+}
+
+/// The key under which the file of a media is read, as it was uploaded or lies in place.
+pub async fn original_key(tx: &mut Tx, media: &Media, source: &Source) -> Result<String> {
+    let owner = storage::owner(tx, media.project.unwrap_or_default()).await?;
+    Ok(super::indexer::original_key(source, owner, media))
 }
 
 /// What a file of this name is, `image` or `video`; none for anything else.

@@ -27,7 +27,12 @@ pub(super) fn prepare(cx: &Context, folder: &Path, expected_bytes: u64) -> Resul
     std::fs::create_dir_all(folder)?;
     let disk = rustix::fs::statvfs(folder).map_err(std::io::Error::from)?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if free < cx.settings.objects.reserve_bytes.saturating_add(expected_bytes) {
+    if free
+        < cx.settings
+            .objects
+            .reserve_bytes
+            .saturating_add(expected_bytes)
+    {
         return Err(Error::StorageFull(storage_full_message()));
     }
     Ok(())

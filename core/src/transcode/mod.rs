@@ -15,10 +15,8 @@ mod progress;
 pub mod recipe;
 pub mod routes;
 mod service;
-#[cfg(test)]
-mod tests;
 mod types;
 
 pub use folder::sweep;
-pub use import::work as import_work;
-pub use jobs::work as transcode_work;
+pub use import::WORK as IMPORT;
+pub use jobs::WORK as TRANSCODE;

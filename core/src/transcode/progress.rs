@@ -173,7 +173,10 @@ mod tests {
         assert_eq!(again, memory);
         again.expect([Node::new("720", "other words"), Node::new("gif", "gif")]);
         again.begin("720", 20);
-        assert_eq!((again.nodes.len(), again.nodes[1].started_at), (3, Some(10)));
+        assert_eq!(
+            (again.nodes.len(), again.nodes[1].started_at),
+            (3, Some(10))
+        );
         again.fail(30, "no");
         let phases: Vec<Phase> = again.nodes.iter().map(|node| node.status).collect();
         assert_eq!(phases, [Phase::Succeeded, Phase::Failed, Phase::Pending]);

@@ -90,7 +90,9 @@ impl Rendition {
     pub fn file_name(&self) -> String {
         match self {
             Self::Streaming(how) => {
-                let height = how.height.map_or("source".into(), |height| height.to_string());
+                let height = how
+                    .height
+                    .map_or("source".into(), |height| height.to_string());
                 match how.codec {
                     Codec::H264 => format!("{height}.mp4"),
                     codec => format!("{height}_{}.mp4", codec.name()),
@@ -227,6 +229,8 @@ pub struct Recipe {
     pub renditions: Vec<Rendition>,
     /// Whether the original stays among the archival copies.
     pub keeps_original: bool,
+    /// Whether the configuration names the original (`vcodec: copy`), which then says that it plays.
+    pub names_original: bool,
 }
 
 /// Decides what is missing of a video: its streaming renditions in the order of the configuration
@@ -263,6 +267,7 @@ pub fn recipe(config: &Config, present: &Present, height: u32, audio: bool) -> R
         .map(|copy| codec(&copy.encode.vcodec).map(|codec| copy_of(&copy.encode, codec)))
         .partition(Option::is_some);
     let keeps_original = encoded.is_empty() || !kept.is_empty();
+    let names_original = !kept.is_empty();
     for how in encoded.into_iter().flatten() {
         let there = present.archival.iter().any(|name| name == how.codec.name());
         let wanted = Rendition::Archival(how);
@@ -275,10 +280,15 @@ pub fn recipe(config: &Config, present: &Present, height: u32, audio: bool) -> R
         (!present.thumbnail, Rendition::Thumbnail),
         (!present.thumbnail_gif, Rendition::ThumbnailGif),
     ];
-    renditions.extend(rest.into_iter().filter(|(wanted, _)| *wanted).map(|(_, one)| one));
+    renditions.extend(
+        rest.into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .map(|(_, one)| one),
+    );
     Recipe {
         renditions,
         keeps_original,
+        names_original,
     }
 }
 
@@ -287,7 +297,9 @@ fn streams(config: &Config, height: u32) -> Vec<Encoding> {
     let configured = config.streaming_config.clone().unwrap_or_default();
     let mut all: Vec<(u32, Encoding)> = configured.iter().filter_map(stream_of).collect();
     if all.is_empty() {
-        all = HEIGHTS.map(|height| (height, default_stream(height))).into();
+        all = HEIGHTS
+            .map(|height| (height, default_stream(height)))
+            .into();
     }
     let above = all.iter().filter(|(of, _)| *of > height);
     let nearest = above.min_by_key(|(of, _)| *of).map(|(_, how)| how.clone());
@@ -421,7 +433,10 @@ mod tests {
             {"resolution": 360, "crf": 20.0},
             {"resolution": 2000, "vcodec": "av1", "crf": 40}, {"resolution": 4000}, {"resolution": 0}]}));
         let made = recipe(&wanted, &Present::default(), 1080, false);
-        assert_eq!(names(&made)[..3], ["480_av1.mp4", "360.mp4", "1080_av1.mp4"]);
+        assert_eq!(
+            names(&made)[..3],
+            ["480_av1.mp4", "360.mp4", "1080_av1.mp4"]
+        );
         let Rendition::Streaming(how) = &made.renditions[1] else {
             panic!("{made:?}")
         };
@@ -436,8 +451,15 @@ mod tests {
     #[test]
     fn archives_are_the_original_unless_they_are_encoded() {
         let archives = |copies: Json| {
-            let made = recipe(&config(json!({"archive_config": copies})), &Present::default(), 100, false);
-            let copies = names(&made).into_iter().filter(|name| name.starts_with("archival"));
+            let made = recipe(
+                &config(json!({"archive_config": copies})),
+                &Present::default(),
+                100,
+                false,
+            );
+            let copies = names(&made)
+                .into_iter()
+                .filter(|name| name.starts_with("archival"));
             (copies.collect::<Vec<_>>(), made.keeps_original)
         };
         let none: Vec<String> = Vec::new();
@@ -446,7 +468,13 @@ mod tests {
         let copy = json!({"encode": {"vcodec": "copy"}});
         assert_eq!(archives(json!([copy])), (none, true));
         let encode = json!({"encode": {}});
-        assert_eq!(archives(json!([encode])), (vec!["archival_hevc_23.mp4".into()], false));
-        assert_eq!(archives(json!([encode, copy])), (vec!["archival_hevc_23.mp4".into()], true));
+        assert_eq!(
+            archives(json!([encode])),
+            (vec!["archival_hevc_23.mp4".into()], false)
+        );
+        assert_eq!(
+            archives(json!([encode, copy])),
+            (vec!["archival_hevc_23.mp4".into()], true)
+        );
     }
 }

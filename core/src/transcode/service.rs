@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{folder, import};
 use super::types::{ANY_TYPE, ARCHIVE, Payload, Spec, TRANSCODE, Transcode};
+use super::{folder, import};
 use crate::account::Actor;
 use crate::attribute::Kind;
 use crate::context::Context;
@@ -245,9 +245,7 @@ pub(super) async fn get(cx: &Context, actor: &Actor, uid: &str) -> Result<Transc
     let (actor, uid) = (actor.clone(), uid.to_owned());
     cx.database
         .read(move |tx| {
-            Box::pin(
-                async move { Transcode::of(find(tx, &actor, &uid, Level::View).await?) },
-            )
+            Box::pin(async move { Transcode::of(find(tx, &actor, &uid, Level::View).await?) })
         })
         .await
 }
@@ -286,9 +284,9 @@ pub(super) async fn cancel_all(
 /// Calls off one transcode. Errors: `NotFound`, `Forbidden`.
 pub(super) async fn cancel_one(cx: &Arc<Context>, actor: &Actor, uid: &str) -> Result<u64> {
     let (actor, uid) = (actor.clone(), uid.to_owned());
-    let found = cx.database.read(move |tx| {
-        Box::pin(async move { find(tx, &actor, &uid, Level::Transfer).await })
-    });
+    let found = cx
+        .database
+        .read(move |tx| Box::pin(async move { find(tx, &actor, &uid, Level::Transfer).await }));
     cancel(cx, vec![found.await?]).await
 }
 
