@@ -5,6 +5,7 @@
 //! that cannot be read leaves a media with the state `failed` and a message.
 
 mod change;
+mod convert;
 mod create;
 pub mod fetch;
 mod files;
@@ -21,6 +22,7 @@ mod store;
 mod tests;
 mod types;
 
+pub use convert::sweep;
 pub use create::Upload;
 pub use fetch::Origin;
 pub use filter::{Filter, IdQuery};

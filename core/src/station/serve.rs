@@ -91,6 +91,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::storage::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned uploads could not be removed");
             }
+            crate::media::sweep(&cx);
             if let Err(error) = crate::transcode::sweep(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
             }
