@@ -5,8 +5,10 @@
 
 pub mod account;
 pub mod annotation;
+pub mod announcement;
 pub mod attribute;
 pub mod bookmark;
+pub mod bucket;
 pub mod client;
 pub mod config;
 pub mod context;
@@ -16,20 +18,27 @@ pub mod error;
 pub mod export;
 pub mod file;
 pub mod frames;
+pub mod group;
 pub mod http;
 pub mod id;
+pub mod invitation;
+pub mod job_cluster;
 pub mod jobs;
 pub mod journal;
 pub mod leaf;
+pub mod mail;
 pub mod media;
 pub mod organization;
 pub mod project;
 pub mod query;
+pub mod row_protection;
 pub mod section;
 pub mod station;
 pub mod storage;
+pub mod temporary_file;
 #[cfg(test)]
 mod testing;
 pub mod time;
 pub mod transcode;
+pub mod undo;
 pub mod version;

@@ -7,3 +7,6 @@ pub mod routes;
 mod service;
 mod store;
 mod types;
+
+pub use service::forget_account;
+pub use store::{BOOKMARK_SHAPE, FAVORITE_SHAPE};

@@ -5,15 +5,19 @@
 //! that cannot be read leaves a media with the state `failed` and a message.
 
 mod change;
+mod clone;
 mod convert;
 mod create;
+mod family;
 pub mod fetch;
 mod files;
 mod filter;
 pub mod import;
 pub mod indexer;
+mod permalink;
 mod queue;
 mod read;
+pub mod rendition;
 pub mod routes;
 pub mod service;
 pub mod source;
@@ -27,4 +31,5 @@ pub use create::Upload;
 pub use fetch::Origin;
 pub use filter::{Filter, IdQuery};
 pub use queue::Queue;
+pub use store::SHAPE;
 pub use types::Media;

@@ -88,6 +88,11 @@ pub async fn selected(
     selection.ids(tx).await
 }
 
+/// Whether media of a project share the object of another media's key, as clones do.
+pub async fn shares_key(tx: &mut Tx, project: i64, key: &str) -> Result<bool> {
+    super::family::is_of_project(tx, project, key).await
+}
+
 /// Takes the media of a folder out of it, as the folder goes away.
 pub async fn leave_section(tx: &mut Tx, stamp: &Stamp, project: i64, section: i64) -> Result<()> {
     super::change::leave_section(tx, stamp, project, section).await

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::types::{Level, Membership, Project, ProjectFilter};
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::undo::{As, Shape, settled};
 use crate::values;
 
 const COLUMNS: &str = "p.id, p.name, p.summary, p.organization, p.enable_downloads, p.bucket, \
@@ -108,6 +109,16 @@ pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64
         .scalar(sql, &values![organization])
         .await?
         .unwrap_or_default())
+}
+
+/// Names of the projects that use a bucket, by id.
+pub async fn names_using_bucket(tx: &mut Tx, bucket: i64) -> Result<Vec<String>> {
+    let sql = "select name from project where bucket = $1 or upload_bucket = $1 or backup_bucket = $1 order by id";
+    tx.rows(sql, &values![bucket])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
 }
 
 /// The organization that owns a bucket.
@@ -219,6 +230,29 @@ pub async fn membership_of(tx: &mut Tx, project: i64, account: i64) -> Result<Op
         .transpose()
 }
 
+/// Memberships of an account, by id.
+pub async fn memberships_of(tx: &mut Tx, account: i64) -> Result<Vec<Membership>> {
+    let sql = format!("{MEMBERSHIP} where m.account = $1 order by m.id");
+    tx.rows(&sql, &values![account])
+        .await?
+        .into_iter()
+        .map(membership)
+        .collect()
+}
+
+/// Names of the projects in which nobody but this account has Full Control, by id.
+pub async fn only_owned_by(tx: &mut Tx, account: i64) -> Result<Vec<String>> {
+    let sql = "select p.name from membership m join project p on p.id = m.project \
+               where m.account = $1 and m.permission = 'Full Control' and not exists \
+               (select 1 from membership o where o.project = m.project and o.account <> m.account \
+               and o.permission = 'Full Control') order by p.id";
+    tx.rows(sql, &values![account])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
 pub async fn memberships_with_default(tx: &mut Tx, version: i64) -> Result<Vec<Membership>> {
     let sql = format!("{MEMBERSHIP} where m.default_version = $1 order by m.id");
     tx.rows(&sql, &values![version])
@@ -269,3 +303,20 @@ pub async fn remove_membership(tx: &mut Tx, id: i64) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// How memberships stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "membership",
+    table: "membership",
+    level: Level::Full,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("user", "account", As::Plain),
+        ("permission", "permission", As::Plain),
+        ("default_version", "default_version", As::Plain),
+    ],
+    attributes: None,
+    lists: &[],
+    kept: false,
+    settle: settled,
+};
