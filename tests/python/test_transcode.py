@@ -87,7 +87,7 @@ def test_a_720p_clip_gets_the_renditions_that_clients_know(admin, project, clip7
     assert original.read_bytes() == pathlib.Path(clip720).read_bytes()
 
 
-def test_a_transcode_as_clients_see_it(admin, project, clip720):
+def test_a_transcode_as_clients_see_it(station, admin, project, clip720):
     kind = add_media_type(admin, project, "video")
     wanted = spec(kind, link_to(admin, project, clip720), name="dive 7.mp4", attributes={}, size=1)
     answer = admin.transcode(project, transcode_spec=wanted)
@@ -103,8 +103,10 @@ def test_a_transcode_as_clients_see_it(admin, project, clip720):
     assert (done.job.id, done.job.uid, done.job.gid, done.job.project) == (wanted["uid"], wanted["uid"], wanted["gid"], project)
     assert done.job.user == admin.whoami().id and done.job.media_ids == [row.id]
     assert done.job.start_time <= done.job.stop_time
-    raw = admin.get_transcode(wanted["uid"], _preload_content=False)
-    job = __import__("json").loads(raw.data)["job"]
+    one = station.http("GET", f"/rest/Transcode/{wanted['uid']}", station.admin_token).json()
+    assert set(one["spec"]) == {"type", "gid", "uid", "url", "size", "section", "section_id", "name", "md5", "attributes",
+                                "email_spec", "media_id"}
+    job = one["job"]
     assert set(job) == {"id", "uid", "gid", "user", "project", "nodes", "status", "start_time", "stop_time", "media_ids"}
     for node, after in zip(job["nodes"], [*job["nodes"][1:], None]):
         assert set(node) == {"id", "children", "task", "status", "start_time", "stop_time", "progress", "message"}

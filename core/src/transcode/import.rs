@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 use super::archive::{self, Contents, Member};
-use super::folder;
 use super::jobs::{goes_on, remember};
 use super::progress::{Memory, Node};
 use super::service::enqueue;
 use super::types::{ARCHIVE, Payload, Spec, TRANSCODE};
+use super::{folder, report};
 use crate::account::{self, Actor};
 use crate::context::Context;
 use crate::database::Tx;
@@ -75,6 +75,8 @@ async fn body(run: Run) -> Result<()> {
         remember(&run, &memory).await?;
     }
     folder::remove(&run.cx, run.job.id);
+    let payload: Payload = serde_json::from_value(run.job.payload.clone())?;
+    report::send(&run, &payload.spec, outcome.as_ref().err()).await;
     outcome
 }
 

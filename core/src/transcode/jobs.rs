@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use transect_frame_client::{Output, Produced};
 
-use super::folder;
 use super::produce::{self, Made};
 use super::progress::{Memory, Node};
 use super::recipe::{Config, Present, Recipe, Rendition, recipe};
 use super::types::{Payload, TRANSCODE};
+use super::{folder, report};
 use crate::attribute::Kind;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -54,6 +54,8 @@ async fn body(run: Run) -> Result<()> {
         remember(&run, &memory).await?;
     }
     folder::remove(&run.cx, run.job.id);
+    let payload: Payload = serde_json::from_value(run.job.payload.clone())?;
+    report::send(&run, &payload.spec, outcome.as_ref().err()).await;
     outcome
 }
 

@@ -13,6 +13,7 @@ mod jobs;
 mod produce;
 mod progress;
 pub mod recipe;
+mod report;
 pub mod routes;
 mod service;
 mod types;
