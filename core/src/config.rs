@@ -30,6 +30,7 @@ pub struct Settings {
     pub frames: Frames,
     pub jobs: Jobs,
     pub aggregate: Aggregate,
+    pub transcode: Transcode,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -179,6 +180,19 @@ pub struct Jobs {
     pub workflows: usize,
     pub small: usize,
     pub keep_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Transcode {
+    pub archive_members: usize,
+    pub archive_bytes: u64,
+    pub archive_member_bytes: u64,
+    pub archive_ratio: u64,
 }
 
 impl Jobs {

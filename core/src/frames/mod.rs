@@ -12,6 +12,7 @@ mod notice;
 mod rendition;
 pub mod routes;
 mod service;
+mod transcoding;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use film::KnownFacts;
 
 pub use film::{Facts, Film};
 pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_picture};
+pub use transcoding::{convert_image, probe, transcode};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use super::runner::Run;
 use super::types::Pool;
 use crate::error::Result;
+use crate::{media, transcode};
 
 /// One kind of job.
 #[derive(Clone, Copy)]
@@ -22,6 +23,9 @@ pub struct Work {
 /// Every kind.
 pub fn works() -> &'static [Work] {
     &[
+        media::fetch::WORK,
+        transcode::TRANSCODE,
+        transcode::IMPORT,
         #[cfg(test)]
         super::tests::WORK,
     ]

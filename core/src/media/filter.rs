@@ -57,7 +57,7 @@ pub struct Filter {
 #[serde(default)]
 #[expect(
     missing_docs,
-    reason = "the wire's names; the specification describes them"
+    reason = "the wire's names; the component MediaIdQuery describes them"
 )]
 pub struct IdQuery {
     pub ids: Vec<i64>,

@@ -105,6 +105,9 @@ pub(super) struct NewMedia {
     pub elemental_id: Option<String>,
     pub user_elemental_id: Option<String>,
     pub reference_only: i64,
+    /// The job that works on it.
+    #[serde(skip)]
+    pub workflow: Option<String>,
 }
 
 /// What a PATCH may change; absent keys stay.

@@ -80,6 +80,12 @@ pub async fn organization_of(tx: &mut Tx, project: i64) -> Result<i64> {
         .ok_or_else(|| Error::no_match("Project"))
 }
 
+/// The name of a project. Errors: `NotFound`.
+pub async fn name_of(tx: &mut Tx, project: i64) -> Result<String> {
+    let name = store::name_of(tx, project).await?;
+    name.ok_or_else(|| Error::no_match("Project"))
+}
+
 /// Projects that the actor is a member of, by id.
 pub(super) async fn list(
     cx: &Context,

@@ -98,6 +98,10 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::temporary_file::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "expired temporary files could not be removed");
             }
+            crate::media::sweep(&cx);
+            if let Err(error) = crate::transcode::sweep(&cx).await {
+                tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
+            }
         }
     };
     tokio::select! {
