@@ -6,7 +6,6 @@ use super::types::File;
 use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::journal::Stamp;
-use crate::query::Selection;
 use crate::values;
 
 const COLUMNS: &str = "t.id, t.project, t.created_at, t.created_by, t.modified_at, t.modified_by, \
@@ -30,13 +29,6 @@ fn file(mut row: Row) -> Result<File> {
         elemental_id: row.take()?,
         r#type: row.take()?,
     })
-}
-
-/// The selected files, in order.
-pub async fn list(tx: &mut Tx, selection: &Selection) -> Result<Vec<File>> {
-    let (sql, values) = selection.select(COLUMNS);
-    let rows = tx.rows(&sql, &values).await?;
-    rows.into_iter().map(file).collect()
 }
 
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<File>> {
