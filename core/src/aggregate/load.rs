@@ -187,7 +187,7 @@ fn of_document(definitions: &[Definition], type_id: i64, document: &Json) -> Opt
     match crate::attribute::typed(definition.dtype, document.get(&definition.name))? {
         Typed::Number(number) => Some(of_number(definition.dtype, number)),
         Typed::Text(text) => Some(Cell::Text(text)),
-        Typed::Place(..) => None,
+        Typed::Place(..) | Typed::Absent => None,
     }
 }
 

@@ -247,11 +247,23 @@ fn one_or_many<T: serde::de::DeserializeOwned>(call: &mut Call) -> Result<Vec<T>
 
 async fn list_of<T: Annotation>(call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
-    let lines = read::list::<T>(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
-    if call.format() == Some("csv") {
-        return Ok(Answer::items(export::replace_ids(&call.cx, &lines).await?));
+    let (project, type_id) = (call.id("project"), filter.r#type);
+    let listing = read::listing::<T>(&filter)?;
+    let table = call.format() == Some("csv");
+    let lines = read::list::<T>(
+        &call.cx,
+        call.actor()?,
+        project,
+        filter,
+        ids,
+        listing.clone(),
+    );
+    let lines = lines.await?;
+    if !table {
+        return Ok(Answer::rows(lines, Vec::new()));
     }
-    Ok(Answer::items(lines))
+    let columns = read::table::<T>(&call.cx, project, type_id, &listing).await?;
+    Ok(Answer::rows(export::named(&call.cx, lines).await?, columns))
 }
 
 async fn count_of<T: Annotation>(call: Call) -> Result<Answer> {

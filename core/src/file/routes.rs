@@ -1,6 +1,6 @@
 //! Routes of files.
 
-use super::filter::PARAMETERS;
+use super::filter::{Filter, PARAMETERS};
 use super::types::Shown;
 use super::{change, read};
 use crate::error::Result;
@@ -40,8 +40,14 @@ pub fn operations() -> Vec<Operation> {
 }
 
 async fn list(call: Call) -> Result<Answer> {
-    let files = read::list(&call.cx, call.actor()?, call.id("project"), call.query()?).await?;
-    Answer::list(files.into_iter().map(Shown::from))
+    let (project, filter): (_, Filter) = (call.id("project"), call.query()?);
+    let type_id = filter.r#type;
+    let lines = read::list(&call.cx, call.actor()?, project, filter).await?;
+    let columns = match call.format() {
+        Some("csv") => read::table(&call.cx, project, type_id).await?,
+        _ => Vec::new(),
+    };
+    Ok(Answer::rows(lines, columns))
 }
 
 async fn create(mut call: Call) -> Result<Answer> {

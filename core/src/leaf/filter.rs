@@ -47,10 +47,10 @@ pub(crate) async fn select(
 ) -> Result<Selection> {
     let schema = Schema::load(tx, project).await?;
     let mut selection = Selection::new(Kind::Leaf, tx.dialect());
-    selection.equals("t.project", project);
-    selection.require("not t.deleted");
+    selection.within_equal("t.project", project);
+    selection.within("not t.deleted");
     if let Some(type_id) = filter.r#type {
-        selection.equals("t.type", type_id);
+        selection.within_equal("t.type", type_id);
     }
     if let Some(name) = &filter.name {
         selection.equals("t.name", name);
@@ -60,9 +60,11 @@ pub(crate) async fn select(
     }
     if !filter.leaf_id.is_empty() {
         selection.among("t.id", &filter.leaf_id);
+        selection.finds_few();
     }
     if let Some(ids) = &ids.ids {
         selection.among("t.id", ids);
+        selection.finds_few();
     }
     selection.filter_attributes(&schema, filter.r#type, &filter.attributes)?;
     if let Some(encoded) = &filter.encoded_search {
