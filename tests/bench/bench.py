@@ -14,6 +14,8 @@
             memory grows by while it lists them all
     frames  a picture by number over HTTP against decord and a JPEG encoder: CPU a picture for random frames, median
             latency for steps of one and of fifteen; every picture's bar code is read
+    aggregate  grouped counts, a histogram and a timeline of a million localizations over HTTP, when somebody has asked
+            before, against DuckDB in process with the same columns; also the first answer, and the one after a write
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
 
 Who goes first is shuffled in every round; figures are medians over the rounds. `floor` beside a figure is what has
@@ -38,6 +40,7 @@ sys.path[:0] = [str(HERE.parent / "python"), str(HERE.parent / "fixtures")]
 
 import barcode  # noqa: E402
 import corpus  # noqa: E402
+import aggregates  # noqa: E402
 import annotations  # noqa: E402
 from measure import SEED, Client, check, cpu_secs, figure, pss_bytes, settle, started  # noqa: E402
 from station import wait_for  # noqa: E402
@@ -199,9 +202,7 @@ def start(arguments, _dice, folder):
             "idle_pss_mib": {"value": round(statistics.median(memory), 1), "floor": "<= 150"}}
 
 
-# ---------------------------------------------------------------- all together
-
-PARTS = {**annotations.PARTS, "frames": frames, "start": start}
+PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "start": start}
 
 
 def main():
@@ -211,6 +212,7 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--reading", type=int, default=100_000, help="rows that reads ask")
     parser.add_argument("--big", action="store_true", help="scale up to ten million rows")
+    parser.add_argument("--localizations", type=int, default=1_000_000, help="how many are aggregated")
     parser.add_argument("--pictures", type=int, default=200, help="random pictures a round")
     parser.add_argument("--scratch", help="where databases and clips are written; its disk is what is measured")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
