@@ -33,3 +33,4 @@ mod testing;
 pub mod time;
 pub mod transcode;
 pub mod version;
+pub mod workflow;
