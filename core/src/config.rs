@@ -21,6 +21,9 @@ pub const DEFAULTS: &str = include_str!("../../assets/config.default.toml");
 )]
 pub struct Settings {
     pub server: Server,
+    pub site: Site,
+    pub mail: Mail,
+    pub limits: Limits,
     pub database: Engine,
     pub objects: Objects,
     pub account: Account,
@@ -39,6 +42,55 @@ pub struct Server {
     pub max_body_bytes: usize,
     pub drain_secs: u64,
     pub request_origins: Vec<Origin>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Site {
+    pub url: String,
+    pub notify_webhook: String,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Whoever knows a webhook may post to it.
+        write!(f, "Site({})", self.url)
+    }
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Mail {
+    pub url: String,
+    pub from: String,
+}
+
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        write!(f, "Mail({})", self.from)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Limits {
+    pub anonymous_per_second: u32,
+    pub user_per_second: u32,
+    pub burst_secs: u32,
+    pub loopback: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -86,6 +138,9 @@ pub struct Account {
     pub anonymous_registration: bool,
     pub autocreate_organization: bool,
     pub organization_post: bool,
+    pub anonymous_gateway: bool,
+    pub email_confirmation: bool,
+    pub invitation_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -125,11 +180,35 @@ impl Jobs {
     }
 }
 
+<<<<<<< HEAD
 /// Environment variables that clients and operators know by another name.
 const OTHER_NAMES: [(&str, &str); 1] = [(
     "SERVER_SIDE_REQUEST_ORIGINS",
     "TRANSECT_SERVER_REQUEST_ORIGINS",
 )];
+=======
+/// Variables that stations of the original were set with, and the settings that they mean.
+const KNOWN_AS: &[(&str, &str, &str)] = &[
+    (
+        "ANONYMOUS_REGISTRATION_ENABLED",
+        "account",
+        "anonymous_registration",
+    ),
+    (
+        "AUTOCREATE_ORGANIZATIONS",
+        "account",
+        "autocreate_organization",
+    ),
+    ("ALLOW_ORGANIZATION_POST", "account", "organization_post"),
+    ("ANONYMOUS_GATEWAY_ENABLED", "account", "anonymous_gateway"),
+    (
+        "EMAIL_CONFIRMATION_REQUIRED",
+        "account",
+        "email_confirmation",
+    ),
+    ("EXPIRATION_AGE_DAYS", "account", "invitation_days"),
+];
+>>>>>>> part-a
 
 /// Reads the settings: defaults, then `file` (where it exists), then environment variables, then
 /// `flags` given as (`section.key`, value).
@@ -161,16 +240,22 @@ pub fn read(
             }
         }
     }
+    // Our own names come last: they win.
+    let mut environment: Vec<_> = environment.into_iter().collect();
+    environment.sort_by_key(|(name, _)| name.starts_with("TRANSECT_"));
     for (name, text) in environment {
+<<<<<<< HEAD
         let known = OTHER_NAMES.iter().find(|(other, _)| *other == name);
         let own = known.map_or(name.as_str(), |(_, own)| own);
         let Some((section, key)) = own
             .strip_prefix("TRANSECT_")
             .and_then(|rest| rest.split_once('_'))
         else {
+=======
+        let Some((section, key)) = setting_of(&name, &text)? else {
+>>>>>>> part-a
             continue;
         };
-        let (section, key) = (section.to_lowercase(), key.to_lowercase());
         if table.contains_key(&section) {
             let value = typed(&table, &section, &key, &text);
             set(&mut table, &section, &key, value, &name)?;
@@ -186,6 +271,7 @@ pub fn read(
         .map_err(|error| Error::invalid(format!("a setting has the wrong type: {error}")))
 }
 
+<<<<<<< HEAD
 /// Reads a text as the type that the default of the key has; of a list, commas divide the items.
 fn typed(table: &Table, section: &str, key: &str, text: &str) -> Value {
     let parsed = match table[section].get(key) {
@@ -197,6 +283,39 @@ fn typed(table: &Table, section: &str, key: &str, text: &str) -> Value {
             let items = items.map(|item| Value::String(item.into()));
             Some(Value::Array(items.collect()))
         }
+=======
+/// The setting that an environment variable means, if it means one.
+fn setting_of(name: &str, text: &str) -> Result<Option<(String, String)>> {
+    if name == "TATOR_FINE_GRAIN_PERMISSION" && truth(text) == Some(true) {
+        return Err(Error::invalid(
+            "TATOR_FINE_GRAIN_PERMISSION cannot be followed: this station decides by memberships and affiliations only; \
+             unset the variable",
+        ));
+    }
+    if let Some((_, section, key)) = KNOWN_AS.iter().find(|(known, ..)| *known == name) {
+        return Ok(Some(((*section).into(), (*key).into())));
+    }
+    let own = name.strip_prefix("TRANSECT_");
+    Ok(own
+        .and_then(|rest| rest.split_once('_'))
+        .map(|(section, key)| (section.to_lowercase(), key.to_lowercase())))
+}
+
+/// What people write for yes and no.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads a text as the type that the default of the key has.
+fn typed(table: &Table, section: &str, key: &str, text: &str) -> Value {
+    let parsed = match table[section].get(key) {
+        Some(Value::Integer(_)) => text.parse().ok().map(Value::Integer),
+        Some(Value::Boolean(_)) => truth(text).map(Value::Boolean),
+>>>>>>> part-a
         _ => None,
     };
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
@@ -242,6 +361,7 @@ mod tests {
     }
 
     #[test]
+<<<<<<< HEAD
     fn a_list_is_read_from_a_text_with_commas() {
         for name in [
             "TRANSECT_SERVER_REQUEST_ORIGINS",
@@ -256,6 +376,21 @@ mod tests {
         let wrong = [("SERVER_SIDE_REQUEST_ORIGINS".into(), "ftp://a".into())];
         let error = read(None, wrong, &[]).unwrap_err();
         assert!(error.to_string().contains("ftp://a"), "{error}");
+=======
+    fn variables_of_the_original_are_understood_and_ours_win() {
+        let environment = [
+            ("TRANSECT_ACCOUNT_ORGANIZATION_POST", "false"),
+            ("ALLOW_ORGANIZATION_POST", "True"),
+            ("ANONYMOUS_GATEWAY_ENABLED", "1"),
+            ("EXPIRATION_AGE_DAYS", "3"),
+        ];
+        let environment = environment.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let account = read(None, environment, &[]).unwrap().account;
+        assert!(account.anonymous_gateway && !account.organization_post);
+        assert_eq!(account.invitation_days, 3);
+        let zero_trust = [("TATOR_FINE_GRAIN_PERMISSION".to_owned(), "true".to_owned())];
+        assert!(read(None, zero_trust, &[]).is_err());
+>>>>>>> part-a
     }
 
     #[test]
@@ -263,7 +398,11 @@ mod tests {
         let settings = read(
             None,
             [],
-            &[("database.url", "postgres://a:secret@b/c".into())],
+            &[
+                ("database.url", "postgres://a:secret@b/c".into()),
+                ("mail.url", "smtp://a:secret@b".into()),
+                ("site.notify_webhook", "https://hooks.example/secret".into()),
+            ],
         )
         .unwrap();
         assert!(!format!("{settings:?}").contains("secret"));

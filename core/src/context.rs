@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::frames::Frames;
 use crate::jobs;
 use crate::journal::Clock;
+use crate::mail::Mail;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
 use crate::{id, media, values};
@@ -40,6 +41,8 @@ pub struct Context {
     pub client: Client,
     /// Counts failed sign-ins.
     pub lockout: Lockout,
+    /// The mail server, if there is one.
+    pub mail: Mail,
     /// Wakes the indexer when a media has a new source, and remembers what it tried.
     pub indexing: media::Queue,
     /// Wakes the runners of jobs, and reaches those that run.
@@ -61,6 +64,7 @@ impl Context {
             .await?;
         let objects = crate::storage::objects::open(&settings.objects, &data)?;
         let frames = Frames::new(&settings.frames, &data)?;
+        let mail = Mail::new(&settings.mail)?;
         let lockout = Lockout::new(
             settings.account.lockout_failures,
             settings.account.lockout_minutes,
@@ -75,6 +79,7 @@ impl Context {
             link_key: LinkKey::new(&secret),
             client: Client::default(),
             lockout,
+            mail,
             indexing: media::Queue::default(),
             jobs: jobs::Bell::default(),
             station,

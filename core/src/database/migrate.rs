@@ -19,8 +19,11 @@ macro_rules! migration {
 }
 
 /// Every migration: its number and name, the SQLite text, the PostgreSQL text.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[migration!(1, "0001_foundation"), migration!(2, "0002_jobs")];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    migration!(1, "0001_foundation"),
+    migration!(2, "0002_jobs"),
+    migration!(3, "0003_organization"),
+];
 
 const TABLE: &str =
     "create table if not exists migration (number bigint primary key, at_ms bigint not null)";

@@ -28,8 +28,9 @@ pub use operation::Operation;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
-    project, section, storage, transcode, version,
+    account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group,
+    job_cluster, journal, leaf, mail, media, organization, project, row_protection, section,
+    storage, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -52,6 +53,12 @@ pub fn operations() -> Vec<Operation> {
         storage::routes::operations(),
         transcode::routes::operations(),
         journal::routes::operations(),
+        mail::routes::operations(),
+        announcement::routes::operations(),
+        group::routes::operations(),
+        bucket::routes::operations(),
+        job_cluster::routes::operations(),
+        row_protection::routes::operations(),
     ]
     .concat()
 }

@@ -98,6 +98,11 @@ pub async fn create_for(
     Ok(organization)
 }
 
+/// Whether there is such an organization.
+pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
+    store::exists(tx, id).await
+}
+
 /// Whether the station has any organization.
 pub async fn any(tx: &mut Tx) -> Result<bool> {
     store::any(tx).await

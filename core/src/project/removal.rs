@@ -46,6 +46,11 @@ pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
         let sql = format!("delete from {table} where project = $1");
         tx.execute(&sql, &values![project]).await?;
     }
+    tx.execute(
+        "delete from row_protection where target_kind = 'project' and target = $1",
+        &values![project],
+    )
+    .await?;
     tx.execute("delete from project where id = $1", &values![project])
         .await?;
     Ok(())

@@ -28,6 +28,20 @@ pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> R
     }
 }
 
+/// The e-mail addresses of those who may see a project; some may be empty.
+pub async fn member_emails(tx: &mut Tx, project: i64) -> Result<Vec<String>> {
+    let members = store::memberships(tx, project).await?;
+    let seeing = members
+        .into_iter()
+        .filter(|member| member.permission > Level::None);
+    Ok(seeing.map(|member| member.email).collect())
+}
+
+/// The names of the projects that use a bucket for anything.
+pub async fn names_using_bucket(tx: &mut Tx, bucket: i64) -> Result<Vec<String>> {
+    store::names_using_bucket(tx, bucket).await
+}
+
 /// How many projects an organization has.
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
     store::count_of_organization(tx, organization).await

@@ -105,6 +105,16 @@ pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64
         .unwrap_or_default())
 }
 
+/// Names of the projects that use a bucket, by id.
+pub async fn names_using_bucket(tx: &mut Tx, bucket: i64) -> Result<Vec<String>> {
+    let sql = "select name from project where bucket = $1 or upload_bucket = $1 or backup_bucket = $1 order by id";
+    tx.rows(sql, &values![bucket])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
 /// The organization that owns a bucket.
 pub async fn organization_of_bucket(tx: &mut Tx, bucket: i64) -> Result<Option<i64>> {
     tx.scalar(

@@ -1,0 +1,88 @@
+//! Rows of buckets.
+
+use super::config;
+use super::types::{Bucket, StoreType};
+use crate::database::{Row, Tx};
+use crate::error::{Error, Result};
+use crate::values;
+
+const BUCKET: &str = "select id, organization, name, store_type, config, archive_sc, live_sc, \
+     external_host from bucket";
+
+fn bucket(mut row: Row) -> Result<Bucket> {
+    let (id, organization, name) = (row.take()?, row.take()?, row.take()?);
+    let kind: String = row.take()?;
+    let store_type = StoreType::from_name(&kind)
+        .ok_or_else(|| Error::internal("read a bucket", format!("its store type is {kind}")))?;
+    let settings = row.take()?;
+    Ok(Bucket {
+        id,
+        organization,
+        endpoint_url: config::endpoint(store_type, &settings)?,
+        name,
+        archive_sc: row.take()?,
+        live_sc: row.take()?,
+        store_type,
+        external_host: row.take()?,
+        effective_permission: 0,
+        config: settings,
+    })
+}
+
+/// Buckets of an organization, by id.
+pub async fn list(tx: &mut Tx, organization: i64) -> Result<Vec<Bucket>> {
+    let sql = format!("{BUCKET} where organization = $1 order by id");
+    tx.rows(&sql, &values![organization])
+        .await?
+        .into_iter()
+        .map(bucket)
+        .collect()
+}
+
+pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Bucket>> {
+    let sql = format!("{BUCKET} where id = $1");
+    tx.row(&sql, &values![id]).await?.map(bucket).transpose()
+}
+
+pub async fn insert(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
+    tx.execute(
+        "insert into bucket (id, organization, name, store_type, config, archive_sc, live_sc, external_host) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &values![
+            bucket.id,
+            bucket.organization,
+            &bucket.name,
+            bucket.store_type.name(),
+            &bucket.config,
+            &bucket.archive_sc,
+            &bucket.live_sc,
+            bucket.external_host.clone()
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn update(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
+    tx.execute(
+        "update bucket set name = $2, store_type = $3, config = $4, archive_sc = $5, live_sc = $6, \
+         external_host = $7 where id = $1",
+        &values![
+            bucket.id,
+            &bucket.name,
+            bucket.store_type.name(),
+            &bucket.config,
+            &bucket.archive_sc,
+            &bucket.live_sc,
+            bucket.external_host.clone()
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn remove(tx: &mut Tx, id: i64) -> Result<()> {
+    tx.execute("delete from bucket where id = $1", &values![id])
+        .await?;
+    Ok(())
+}
