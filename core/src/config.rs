@@ -180,13 +180,6 @@ impl Jobs {
     }
 }
 
-<<<<<<< HEAD
-/// Environment variables that clients and operators know by another name.
-const OTHER_NAMES: [(&str, &str); 1] = [(
-    "SERVER_SIDE_REQUEST_ORIGINS",
-    "TRANSECT_SERVER_REQUEST_ORIGINS",
-)];
-=======
 /// Variables that stations of the original were set with, and the settings that they mean.
 const KNOWN_AS: &[(&str, &str, &str)] = &[
     (
@@ -207,8 +200,8 @@ const KNOWN_AS: &[(&str, &str, &str)] = &[
         "email_confirmation",
     ),
     ("EXPIRATION_AGE_DAYS", "account", "invitation_days"),
+    ("SERVER_SIDE_REQUEST_ORIGINS", "server", "request_origins"),
 ];
->>>>>>> part-a
 
 /// Reads the settings: defaults, then `file` (where it exists), then environment variables, then
 /// `flags` given as (`section.key`, value).
@@ -244,16 +237,7 @@ pub fn read(
     let mut environment: Vec<_> = environment.into_iter().collect();
     environment.sort_by_key(|(name, _)| name.starts_with("TRANSECT_"));
     for (name, text) in environment {
-<<<<<<< HEAD
-        let known = OTHER_NAMES.iter().find(|(other, _)| *other == name);
-        let own = known.map_or(name.as_str(), |(_, own)| own);
-        let Some((section, key)) = own
-            .strip_prefix("TRANSECT_")
-            .and_then(|rest| rest.split_once('_'))
-        else {
-=======
         let Some((section, key)) = setting_of(&name, &text)? else {
->>>>>>> part-a
             continue;
         };
         if table.contains_key(&section) {
@@ -271,19 +255,6 @@ pub fn read(
         .map_err(|error| Error::invalid(format!("a setting has the wrong type: {error}")))
 }
 
-<<<<<<< HEAD
-/// Reads a text as the type that the default of the key has; of a list, commas divide the items.
-fn typed(table: &Table, section: &str, key: &str, text: &str) -> Value {
-    let parsed = match table[section].get(key) {
-        Some(Value::Integer(_)) => text.parse().ok().map(Value::Integer),
-        Some(Value::Boolean(_)) => text.parse().ok().map(Value::Boolean),
-        Some(Value::Array(_)) => {
-            let items = text.split(',').map(str::trim);
-            let items = items.filter(|item| !item.is_empty());
-            let items = items.map(|item| Value::String(item.into()));
-            Some(Value::Array(items.collect()))
-        }
-=======
 /// The setting that an environment variable means, if it means one.
 fn setting_of(name: &str, text: &str) -> Result<Option<(String, String)>> {
     if name == "TATOR_FINE_GRAIN_PERMISSION" && truth(text) == Some(true) {
@@ -310,12 +281,17 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Reads a text as the type that the default of the key has.
+/// Reads a text as the type that the default of the key has; of a list, commas divide the items.
 fn typed(table: &Table, section: &str, key: &str, text: &str) -> Value {
     let parsed = match table[section].get(key) {
         Some(Value::Integer(_)) => text.parse().ok().map(Value::Integer),
         Some(Value::Boolean(_)) => truth(text).map(Value::Boolean),
->>>>>>> part-a
+        Some(Value::Array(_)) => {
+            let items = text.split(',').map(str::trim);
+            let items = items.filter(|item| !item.is_empty());
+            let items = items.map(|item| Value::String(item.into()));
+            Some(Value::Array(items.collect()))
+        }
         _ => None,
     };
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
@@ -361,7 +337,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn a_list_is_read_from_a_text_with_commas() {
         for name in [
             "TRANSECT_SERVER_REQUEST_ORIGINS",
@@ -376,7 +351,9 @@ mod tests {
         let wrong = [("SERVER_SIDE_REQUEST_ORIGINS".into(), "ftp://a".into())];
         let error = read(None, wrong, &[]).unwrap_err();
         assert!(error.to_string().contains("ftp://a"), "{error}");
-=======
+    }
+
+    #[test]
     fn variables_of_the_original_are_understood_and_ours_win() {
         let environment = [
             ("TRANSECT_ACCOUNT_ORGANIZATION_POST", "false"),
@@ -390,7 +367,6 @@ mod tests {
         assert_eq!(account.invitation_days, 3);
         let zero_trust = [("TATOR_FINE_GRAIN_PERMISSION".to_owned(), "true".to_owned())];
         assert!(read(None, zero_trust, &[]).is_err());
->>>>>>> part-a
     }
 
     #[test]

@@ -21,4 +21,5 @@ mod types;
 pub use filter::{Filter, IdQuery};
 pub use localization::Localization;
 pub use state::State;
+pub use store::{LOCALIZATION, STATE};
 pub use types::{Annotation, Document, Revision};

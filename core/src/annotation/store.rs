@@ -1,13 +1,97 @@
 //! Rows of localizations and states, through what they have in common.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
+
 use super::localization::Localization;
 use super::state::State;
 use super::types::{Annotation, Revision};
 use crate::attribute::Kind;
 use crate::database::{Tx, Value};
 use crate::error::Result;
+use crate::project::Level;
 use crate::query::{Selection, among};
+use crate::undo::{As, Shape};
 use crate::values;
+
+/// How localizations stand in the journal.
+pub const LOCALIZATION: Shape = Shape {
+    noun: "localization",
+    table: "localization",
+    level: Level::Edit,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("type", "type", As::Plain),
+        ("media", "media", As::Plain),
+        ("version", "version", As::Plain),
+        ("frame", "frame", As::Plain),
+        ("x", "x", As::Number),
+        ("y", "y", As::Number),
+        ("width", "width", As::Number),
+        ("height", "height", As::Number),
+        ("u", "u", As::Number),
+        ("v", "v", As::Number),
+        ("points", "points", As::Json),
+        ("thumbnail_image", "thumbnail_image", As::Plain),
+        ("elemental_id", "elemental_id", As::Plain),
+        ("mark", "mark", As::Plain),
+        ("variant_deleted", "variant_deleted", As::Flag),
+        ("parent", "parent", As::Plain),
+        ("created_datetime", "created_at", As::Time),
+        ("created_by", "created_by", As::Plain),
+    ],
+    attributes: Some(Kind::Localization),
+    lists: &[],
+    kept: true,
+    settle: |tx, rows| Box::pin(settle_all(tx, Kind::Localization, rows)),
+};
+
+/// How states stand in the journal.
+pub const STATE: Shape = Shape {
+    noun: "state",
+    table: "state",
+    level: Level::Edit,
+    columns: &[
+        ("type", "type", As::Plain),
+        ("version", "version", As::Plain),
+        ("frame", "frame", As::Plain),
+        ("media", "media", As::Json),
+        ("localizations", "localizations", As::Json),
+        ("segments", "segments", As::Json),
+        ("elemental_id", "elemental_id", As::Plain),
+        ("mark", "mark", As::Plain),
+        ("variant_deleted", "variant_deleted", As::Flag),
+        ("parent", "parent", As::Plain),
+        ("created_datetime", "created_at", As::Time),
+        ("created_by", "created_by", As::Plain),
+    ],
+    attributes: Some(Kind::State),
+    lists: &[
+        ("media", "state_media", "state", "media"),
+        (
+            "localizations",
+            "state_localization",
+            "state",
+            "localization",
+        ),
+    ],
+    kept: true,
+    settle: |tx, rows| Box::pin(settle_all(tx, Kind::State, rows)),
+};
+
+/// Settles which revision is the latest, for every annotation among some rows.
+async fn settle_all(tx: &mut Tx, kind: Kind, rows: Vec<Map<String, Json>>) -> Result<()> {
+    let identity = |row: &Map<String, Json>| {
+        let uuid = row.get("elemental_id")?.as_str()?.to_owned();
+        Some((row.get("version")?.as_i64()?, uuid))
+    };
+    let identities: BTreeSet<(i64, String)> = rows.iter().filter_map(identity).collect();
+    for (version, elemental_id) in identities {
+        settle_latest(tx, kind, version, &elemental_id).await?;
+    }
+    Ok(())
+}
 
 /// Ids that one statement lists.
 pub(super) const CHUNK: usize = 5000;

@@ -7,3 +7,5 @@ pub mod routes;
 mod service;
 mod store;
 mod types;
+
+pub use store::{BOOKMARK_SHAPE, FAVORITE_SHAPE};

@@ -5,7 +5,26 @@ use serde_json::{Map, Value as Json};
 use super::types::{Bookmark, Favorite, Target};
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::project::Level;
+use crate::undo::{As, Shape, settled};
 use crate::values;
+
+/// How bookmarks stand in the journal.
+pub const BOOKMARK_SHAPE: Shape = Shape {
+    noun: "bookmark",
+    table: "bookmark",
+    level: Level::Edit,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("user", "account", As::Plain),
+        ("name", "name", As::Plain),
+        ("uri", "uri", As::Plain),
+    ],
+    attributes: None,
+    lists: &[],
+    kept: false,
+    settle: settled,
+};
 
 const BOOKMARK: &str = "select id, project, account, name, uri from bookmark";
 
@@ -63,6 +82,26 @@ pub async fn remove_bookmark(tx: &mut Tx, id: i64) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// How favorites stand in the journal.
+pub const FAVORITE_SHAPE: Shape = Shape {
+    noun: "favorite",
+    table: "favorite",
+    level: Level::Edit,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("user", "account", As::Plain),
+        ("entity_type_name", "entity_type_name", As::Plain),
+        ("type", "type", As::Plain),
+        ("name", "name", As::Plain),
+        ("page", "page", As::Plain),
+        ("values", "attribute_values", As::Json),
+    ],
+    attributes: None,
+    lists: &[],
+    kept: false,
+    settle: settled,
+};
 
 const FAVORITE: &str = "select id, project, account, entity_type_name, type, name, page, attribute_values from favorite";
 

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 pub use value::{FromValue, Row, Value};
@@ -70,6 +71,7 @@ trait Engine: Send + Sync {
 #[derive(Clone)]
 pub struct Database {
     engine: Arc<dyn Engine>,
+    committed: Arc<watch::Sender<()>>,
 }
 
 impl Database {
@@ -93,7 +95,10 @@ impl Database {
                 ));
             }
         };
-        Ok(Self { engine })
+        Ok(Self {
+            engine,
+            committed: Arc::default(),
+        })
     }
 
     /// Which SQL the engine speaks.
@@ -118,7 +123,14 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        downcast(self.engine.write(erase(job)).await?)
+        let answer = downcast(self.engine.write(erase(job)).await?);
+        self.committed.send_replace(());
+        answer
+    }
+
+    /// Changes whenever a job of this program was committed.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.committed.subscribe()
     }
 
     /// Finishes what is queued and closes the engine.

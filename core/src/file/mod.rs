@@ -12,3 +12,5 @@ mod types;
 
 #[cfg(test)]
 mod tests;
+
+pub use store::SHAPE;

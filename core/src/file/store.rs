@@ -3,14 +3,38 @@
 use serde_json::{Map, Value as Json};
 
 use super::types::File;
+use crate::attribute::Kind;
 use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::journal::Stamp;
+use crate::project::Level;
 use crate::query::Selection;
+use crate::undo::{As, Shape, settled};
 use crate::values;
 
 const COLUMNS: &str = "t.id, t.project, t.created_at, t.created_by, t.modified_at, t.modified_by, \
                        t.path, t.name, t.description, t.attributes, t.elemental_id, t.type";
+
+/// How files stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "file",
+    table: "file",
+    level: Level::Execute,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("created_datetime", "created_at", As::Time),
+        ("created_by", "created_by", As::Plain),
+        ("path", "path", As::Plain),
+        ("name", "name", As::Plain),
+        ("description", "description", As::Plain),
+        ("elemental_id", "elemental_id", As::Plain),
+        ("type", "type", As::Plain),
+    ],
+    attributes: Some(Kind::File),
+    lists: &[],
+    kept: true,
+    settle: settled,
+};
 
 fn file(mut row: Row) -> Result<File> {
     Ok(File {

@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::{
     account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group,
     job_cluster, journal, leaf, mail, media, organization, project, row_protection, section,
-    storage, transcode, version,
+    storage, transcode, undo, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -59,6 +59,7 @@ pub fn operations() -> Vec<Operation> {
         bucket::routes::operations(),
         job_cluster::routes::operations(),
         row_protection::routes::operations(),
+        undo::routes::operations(),
     ]
     .concat()
 }

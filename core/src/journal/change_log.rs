@@ -82,6 +82,10 @@ fn describe(action: Action, change: &Recorded) -> Description {
         description.add("_deleted".into(), Json::Bool(false), Json::Bool(true));
         return description;
     }
+    if action == Action::Restore {
+        description.add("_deleted".into(), Json::Bool(true), Json::Bool(false));
+        return description;
+    }
     let all = action == Action::Create;
     let (before, after) = (columns(&change.before), columns(&change.after));
     compare(
@@ -146,6 +150,7 @@ mod tests {
         Entry {
             seq: 3,
             at_ms: 0,
+            clock: String::new(),
             account: Some(1),
             noun: noun.into(),
             action,

@@ -36,6 +36,11 @@ impl Ledger {
         self.note(noun, Action::Delete, id, Some(before), None::<&()>)
     }
 
+    /// Notes an entity that had gone and came back.
+    pub fn restored(&mut self, noun: &'static str, id: i64, after: &impl Serialize) -> Result<()> {
+        self.note(noun, Action::Restore, id, None::<&()>, Some(after))
+    }
+
     fn note(
         &mut self,
         noun: &'static str,

@@ -13,8 +13,8 @@ mod types;
 
 pub use clock::{Clock, Stamp};
 pub use ledger::Ledger;
-pub use store::record;
-pub use types::{Action, Change, Changes};
+pub use store::{change, page, record, seq_of};
+pub use types::{Action, Change, Changes, Entry, Page, Recorded, Summary};
 
 #[cfg(test)]
 mod tests;

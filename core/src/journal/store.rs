@@ -1,9 +1,10 @@
 //! Rows of the journal.
 
 use super::clock::Stamp;
-use super::types::{Action, Changes, Entry, EntryFilter};
-use crate::database::Tx;
+use super::types::{Action, Changes, Entry, EntryFilter, Page, Summary};
+use crate::database::{Row, Tx, Value};
 use crate::error::{Error, Result};
+use crate::query::among;
 use crate::values;
 
 /// zstd level: fast, and bulk creations still shrink about tenfold.
@@ -70,8 +71,7 @@ pub async fn each(
         .map(|noun| format!("'{noun}'"))
         .collect();
     let mut sql = format!(
-        "select seq, at_ms, account, noun, action, changes from journal \
-         where project = $1 and noun in ({})",
+        "select {ENTRY} from journal where project = $1 and noun in ({})",
         nouns.join(", ")
     );
     let mut values = values![project].to_vec();
@@ -84,27 +84,110 @@ pub async fn each(
         if seqs.is_empty() {
             return Ok(());
         }
-        let list: Vec<String> = seqs.iter().map(i64::to_string).collect();
-        sql.push_str(&format!(" and seq in ({})", list.join(", ")));
+        sql.push_str(&format!(" and {}", among("seq", &seqs)));
     }
     sql.push_str(" order by seq");
-    tx.each(&sql, &values, |mut row| {
-        let (seq, at_ms, account) = (row.take()?, row.take()?, row.take()?);
-        let (noun, action): (String, String) = (row.take()?, row.take()?);
-        let packed: Vec<u8> = row.take()?;
-        let unreadable = |why: String| Error::internal(format!("read journal entry {seq}"), why);
-        let document = zstd::stream::decode_all(packed.as_slice())
-            .map_err(|error| unreadable(error.to_string()))?;
-        visit(Entry {
-            seq,
-            at_ms,
-            account,
-            action: Action::from_name(&action).ok_or_else(|| unreadable(action))?,
-            noun,
-            changes: serde_json::from_slice(&document)?,
-        })
+    tx.each(&sql, &values, |row| visit(entry(row)?)).await
+}
+
+const ENTRY: &str = "seq, at_ms, clock, account, noun, action, changes";
+
+fn entry(mut row: Row) -> Result<Entry> {
+    let seq = row.take()?;
+    let (at_ms, clock, account) = (row.take()?, row.take()?, row.take()?);
+    let (noun, action): (String, String) = (row.take()?, row.take()?);
+    let unknown = || Error::internal(format!("read journal entry {seq}"), action.clone());
+    Ok(Entry {
+        seq,
+        at_ms,
+        clock,
+        account,
+        action: Action::from_name(&action).ok_or_else(unknown)?,
+        noun,
+        changes: serde_json::from_slice(&unpacked(seq, row)?)?,
     })
-    .await
+}
+
+fn unpacked(seq: i64, mut row: Row) -> Result<Vec<u8>> {
+    let packed: Vec<u8> = row.take()?;
+    zstd::stream::decode_all(packed.as_slice())
+        .map_err(|error| Error::internal(format!("read journal entry {seq}"), error))
+}
+
+/// Entries of one request that lie between one of them and any other of them, at most.
+const REACH: i64 = 64;
+
+/// All entries of the request that wrote this one, oldest first, and their project; none when there
+/// is no such entry.
+pub async fn change(tx: &mut Tx, seq: i64) -> Result<Option<(Option<i64>, Vec<Entry>)>> {
+    let sql = "select clock, project from journal where seq = $1";
+    let Some(mut found) = tx.row(sql, &values![seq]).await? else {
+        return Ok(None);
+    };
+    let (clock, project): (String, _) = (found.take()?, found.take()?);
+    let sql = format!(
+        "select {ENTRY} from journal where seq between $1 and $2 and clock = $3 order by seq"
+    );
+    let rows = tx
+        .rows(&sql, &values![seq - REACH, seq + REACH, clock])
+        .await?;
+    let entries = rows.into_iter().map(entry).collect::<Result<_>>()?;
+    Ok(Some((project, entries)))
+}
+
+/// The first entry that a request wrote.
+pub async fn seq_of(tx: &mut Tx, clock: &str, near: i64) -> Result<Option<i64>> {
+    let sql = "select min(seq) from journal where seq between $1 and $2 and clock = $3";
+    let found = tx
+        .row(sql, &values![near - REACH, near + REACH, clock])
+        .await?;
+    found.map_or(Ok(None), |mut row| row.take())
+}
+
+/// A page of a project's entries.
+pub async fn page(tx: &mut Tx, project: i64, page: &Page) -> Result<Vec<Summary>> {
+    let mut sql = format!(
+        "select seq, at_ms, clock, account, noun, action, first_id, last_id, count{} \
+         from journal where project = $1",
+        if page.detail { ", changes" } else { "" }
+    );
+    let mut values = values![project].to_vec();
+    let mut given = |condition: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            values.push(value);
+            sql.push_str(&format!(" and {condition} ${}", values.len()));
+        }
+    };
+    given("seq >", page.after.map(Value::from));
+    given("seq <", page.before.map(Value::from));
+    given("account =", page.account.map(Value::from));
+    given("noun =", page.noun.as_deref().map(Value::from));
+    if let (Some(noun), Some(entity)) = (&page.noun, page.entity) {
+        let seqs = of_entity(tx, &[noun.as_str()], entity).await?;
+        sql.push_str(&format!(" and {}", among("seq", &seqs)));
+    }
+    let order = if page.newest { " desc" } else { "" };
+    sql.push_str(&format!(" order by seq{order} limit {}", page.limit));
+    let mut found = Vec::new();
+    for mut row in tx.rows(&sql, &values).await? {
+        let mut summary = Summary {
+            seq: row.take()?,
+            at_ms: row.take()?,
+            clock: row.take()?,
+            account: row.take()?,
+            noun: row.take()?,
+            action: row.take()?,
+            first_id: row.take()?,
+            last_id: row.take()?,
+            count: row.take()?,
+            rows: None,
+        };
+        if page.detail {
+            summary.rows = Some(serde_json::from_slice(&unpacked(summary.seq, row)?)?);
+        }
+        found.push(summary);
+    }
+    Ok(found)
 }
 
 /// The entries about an entity: its creation by the range of ids, the others by their links.

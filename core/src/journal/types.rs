@@ -15,19 +15,23 @@ pub enum Action {
     Update,
     /// They went away; there is no after.
     Delete,
+    /// They had gone and came back; there is no before.
+    Restore,
 }
 
 impl Action {
-    pub(super) fn name(self) -> &'static str {
+    /// As rows and the wire spell it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Restore => "restore",
         }
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Create, Self::Update, Self::Delete]
+        [Self::Create, Self::Update, Self::Delete, Self::Restore]
             .into_iter()
             .find(|action| action.name() == name)
     }
@@ -96,23 +100,80 @@ impl Changes {
 
 /// An entry as it is read back.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub struct Entry {
+    /// Its place in the journal.
     pub seq: i64,
+    /// When, in UTC milliseconds.
     pub at_ms: i64,
+    /// What all entries of one request share.
+    pub clock: String,
+    /// Who.
     pub account: Option<i64>,
+    /// To what.
     pub noun: String,
+    /// What happened.
     pub action: Action,
+    /// To each of them.
     pub changes: Vec<Recorded>,
 }
 
 /// One entity of an entry.
 #[derive(Debug, Deserialize)]
-pub(super) struct Recorded {
+pub struct Recorded {
+    /// The entity.
     pub id: i64,
+    /// Empty for what came to be.
     #[serde(default)]
     pub before: Map<String, Json>,
+    /// Empty for what went away.
     #[serde(default)]
     pub after: Map<String, Json>,
+}
+
+/// An entry as lists show it.
+#[derive(Debug)]
+pub struct Summary {
+    /// Its place in the journal.
+    pub seq: i64,
+    /// When, in UTC milliseconds.
+    pub at_ms: i64,
+    /// What all entries of one request share.
+    pub clock: String,
+    /// Who.
+    pub account: Option<i64>,
+    /// To what.
+    pub noun: String,
+    /// What happened: `create`, `update`, `delete`, `restore`.
+    pub action: String,
+    /// The lowest id among the entities.
+    pub first_id: i64,
+    /// The highest.
+    pub last_id: i64,
+    /// How many they are.
+    pub count: i64,
+    /// A JSON list of `{"id", "before", "after"}`, when it was asked for.
+    pub rows: Option<Box<RawValue>>,
+}
+
+/// Which entries of a project a list wants.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Only entries with a greater place.
+    pub after: Option<i64>,
+    /// Only entries before this place.
+    pub before: Option<i64>,
+    /// Of this noun.
+    pub noun: Option<String>,
+    /// About this entity of that noun.
+    pub entity: Option<i64>,
+    /// By this account.
+    pub account: Option<i64>,
+    /// The newest first.
+    pub newest: bool,
+    /// At most so many.
+    pub limit: i64,
+    /// With what changed.
+    pub detail: bool,
 }
 
 /// Which entries are wanted.

@@ -15,3 +15,5 @@ mod types;
 
 #[cfg(test)]
 mod tests;
+
+pub use store::SHAPE;

@@ -4,13 +4,34 @@ use serde_json::{Map, Value as Json};
 
 use super::path;
 use super::types::Leaf;
+use crate::attribute::Kind;
 use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::journal::Stamp;
+use crate::project::Level;
 use crate::query::Selection;
+use crate::undo::{As, Shape};
 use crate::{id, values};
 
 const COLUMNS: &str = "t.id, t.type, t.project, t.path, t.name, t.parent, t.attributes";
+
+/// How leaves stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "leaf",
+    table: "leaf",
+    level: Level::Full,
+    columns: &[
+        ("type", "type", As::Plain),
+        ("project", "project", As::Plain),
+        ("path", "path", As::Plain),
+        ("name", "name", As::Plain),
+        ("parent", "parent", As::Plain),
+    ],
+    attributes: Some(Kind::Leaf),
+    lists: &[],
+    kept: true,
+    settle: |tx, rows| Box::pin(settle_paths(tx, rows)),
+};
 
 fn leaf(mut row: Row) -> Result<Leaf> {
     Ok(Leaf {
@@ -188,4 +209,20 @@ pub async fn candidates(
             })
         })
         .collect()
+}
+
+/// Works out again what is kept beside the paths of some leaves.
+async fn settle_paths(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<()> {
+    for row in rows {
+        let (Some(id), Some(path)) = (
+            row.get("id").and_then(Json::as_i64),
+            row.get("path").and_then(Json::as_str),
+        ) else {
+            continue;
+        };
+        let sql = "update leaf set path_folded = $2, depth = $3 where id = $1 and path = $4";
+        let given = values![id, path.to_lowercase(), path::depth(path), path];
+        tx.execute(sql, &given).await?;
+    }
+    Ok(())
 }

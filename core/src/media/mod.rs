@@ -23,4 +23,5 @@ mod types;
 pub use create::Upload;
 pub use filter::Filter;
 pub use queue::Queue;
+pub use store::SHAPE;
 pub use types::Media;

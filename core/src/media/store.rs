@@ -3,9 +3,12 @@
 use serde_json::Value as Json;
 
 use super::types::{Media, Stats};
+use crate::attribute::Kind;
 use crate::database::{Row, Tx, Value};
 use crate::error::Result;
+use crate::project::Level;
 use crate::query::Selection;
+use crate::undo::{As, Shape, settled};
 use crate::values;
 
 const COLUMNS: [&str; 25] = [
@@ -35,6 +38,40 @@ const COLUMNS: [&str; 25] = [
     "archive_state",
     "archive_status_date",
 ];
+
+/// How media stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "media",
+    table: "media",
+    level: Level::Edit,
+    columns: &[
+        ("name", "name", As::Plain),
+        ("media_files", "media_files", As::Json),
+        ("last_edit_start", "last_edit_start", As::Time),
+        ("last_edit_end", "last_edit_end", As::Time),
+        ("elemental_id", "elemental_id", As::Plain),
+        ("primary_section", "primary_section", As::Plain),
+        ("project", "project", As::Plain),
+        ("type", "type", As::Plain),
+        ("created_datetime", "created_at", As::Time),
+        ("created_by", "created_by", As::Plain),
+        ("md5", "md5", As::Plain),
+        ("num_frames", "num_frames", As::Plain),
+        ("fps", "fps", As::Number),
+        ("codec", "codec", As::Plain),
+        ("width", "width", As::Plain),
+        ("height", "height", As::Plain),
+        ("summary_level", "summary_level", As::Plain),
+        ("gid", "gid", As::Plain),
+        ("uid", "uid", As::Plain),
+        ("archive_state", "archive_state", As::Plain),
+        ("archive_status_date", "archive_status_date", As::Time),
+    ],
+    attributes: Some(Kind::Media),
+    lists: &[],
+    kept: true,
+    settle: settled,
+};
 
 fn select_list() -> String {
     COLUMNS
@@ -177,8 +214,6 @@ pub async fn update(tx: &mut Tx, row: &Media) -> Result<()> {
 pub async fn set_deleted(tx: &mut Tx, id: i64, at_ms: i64, account: Option<i64>) -> Result<()> {
     let sql = "update media set deleted = true, modified_at = $2, modified_by = $3 where id = $1";
     tx.execute(sql, &values![id, at_ms, account]).await?;
-    tx.execute("delete from section_media where media = $1", &values![id])
-        .await?;
     Ok(())
 }
 

@@ -15,4 +15,5 @@ mod tests;
 mod types;
 
 pub use service::access;
+pub use store::SHAPE;
 pub use types::{Level, Membership, NewProject, Project};

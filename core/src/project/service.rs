@@ -20,9 +20,9 @@ const CREATOR_MASK: i64 = 0xff_ffff_ffff;
 /// Checks that the actor is a member with at least this level.
 ///
 /// Errors: `NotFound` if there is no such project, `Forbidden` without the level.
-pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Result<()> {
+pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Result<Level> {
     match store::level(tx, project, actor.id).await? {
-        Some(level) if level >= least => Ok(()),
+        Some(level) if level >= least => Ok(level),
         None if !store::exists(tx, project).await? => Err(Error::no_match("Project")),
         _ => Err(Error::forbidden()),
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::types::{Level, Membership, Project, ProjectFilter};
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::undo::{As, Shape, settled};
 use crate::values;
 
 const COLUMNS: &str = "p.id, p.name, p.summary, p.organization, p.enable_downloads, p.bucket, \
@@ -274,3 +275,20 @@ pub async fn remove_membership(tx: &mut Tx, id: i64) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// How memberships stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "membership",
+    table: "membership",
+    level: Level::Full,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("user", "account", As::Plain),
+        ("permission", "permission", As::Plain),
+        ("default_version", "default_version", As::Plain),
+    ],
+    attributes: None,
+    lists: &[],
+    kept: false,
+    settle: settled,
+};

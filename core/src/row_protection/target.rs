@@ -44,7 +44,9 @@ async fn home(tx: &mut Tx, kind: TargetKind, id: i64) -> Result<Option<Home>> {
 /// Errors: `NotFound` when there is no such target, `Forbidden` without the right.
 pub async fn check_acl(tx: &mut Tx, actor: &Actor, kind: TargetKind, id: i64) -> Result<()> {
     match home(tx, kind, id).await? {
-        Some(Home::Project(project)) => project::access(tx, actor, project, Level::Full).await,
+        Some(Home::Project(project)) => project::access(tx, actor, project, Level::Full)
+            .await
+            .map(drop),
         Some(Home::Organization(one)) => organization::access(tx, actor, one, Role::Admin).await,
         None => Err(Error::no_reference(kind.noun())),
     }

@@ -17,4 +17,5 @@ mod tests;
 mod types;
 
 pub use service::{create_folder, find, find_by_user_sections, find_folder_by_name};
+pub use store::SHAPE;
 pub use types::{Dtype, Section};

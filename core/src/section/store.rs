@@ -5,12 +5,40 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json};
 
 use super::types::{Dtype, Section};
+use crate::attribute::Kind;
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::project::Level;
+use crate::undo::{As, Shape, settled};
 use crate::values;
 
 const COLUMNS: &str = "id, project, name, path, dtype, tator_user_sections, object_search, \
      related_search, visible, elemental_id, attributes, explicit_listing, created_at, created_by";
+
+/// How sections stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "section",
+    table: "section",
+    level: Level::Edit,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("name", "name", As::Plain),
+        ("path", "path", As::Plain),
+        ("dtype", "dtype", As::Plain),
+        ("tator_user_sections", "tator_user_sections", As::Plain),
+        ("object_search", "object_search", As::Json),
+        ("related_search", "related_search", As::Json),
+        ("visible", "visible", As::Flag),
+        ("elemental_id", "elemental_id", As::Plain),
+        ("explicit_listing", "explicit_listing", As::Flag),
+        ("created_datetime", "created_at", As::Time),
+        ("created_by", "created_by", As::Plain),
+    ],
+    attributes: Some(Kind::Section),
+    lists: &[("media", "section_media", "section", "media")],
+    kept: false,
+    settle: settled,
+};
 
 /// Ids in one `in (…)` list.
 const CHUNK: usize = 500;

@@ -11,4 +11,5 @@ mod tests;
 mod types;
 
 pub use service::{default_for, of_project};
+pub use store::SHAPE;
 pub use types::Version;

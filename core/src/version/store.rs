@@ -3,10 +3,33 @@
 use super::types::Version;
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::project::Level;
+use crate::undo::{As, Shape, settled};
 use crate::values;
 
 const COLUMNS: &str =
     "id, name, description, show_empty, bases, elemental_id, number, project, created_by";
+
+/// How versions stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "version",
+    table: "version",
+    level: Level::Edit,
+    columns: &[
+        ("name", "name", As::Plain),
+        ("description", "description", As::Plain),
+        ("show_empty", "show_empty", As::Flag),
+        ("bases", "bases", As::Json),
+        ("elemental_id", "elemental_id", As::Plain),
+        ("number", "number", As::Plain),
+        ("project", "project", As::Plain),
+        ("created_by", "created_by", As::Plain),
+    ],
+    attributes: None,
+    lists: &[],
+    kept: false,
+    settle: settled,
+};
 
 fn version(mut row: Row) -> Result<Version> {
     Ok(Version {

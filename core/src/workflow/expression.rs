@@ -155,7 +155,10 @@ mod tests {
         let table = [
             ("{{item}}-{{ item.count }}", Ok("heads-12")),
             ("{{{{item}}}}", Ok("{{heads}}")),
-            ("f\"{{ {name} }}\" {{\"a\": 1}} }} {{", Ok("f\"{{ {name} }}\" {{\"a\": 1}} }} {{")),
+            (
+                "f\"{{ {name} }}\" {{\"a\": 1}} }} {{",
+                Ok("f\"{{ {name} }}\" {{\"a\": 1}} }} {{"),
+            ),
             ("[{{steps.gen-one.outputs.result}}]", Ok("[]")),
             ("{{item.size}}", Err("{{item.size}} has no value")),
             ("{{=1+1}}", Err("{{=1+1}} has no value")),
@@ -164,7 +167,10 @@ mod tests {
             let expected = expected.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(substitute(text, &known), expected, "{text}");
         }
-        assert_eq!(references("a {{item}} b {{workflow.name}}"), ["item", "workflow.name"]);
+        assert_eq!(
+            references("a {{item}} b {{workflow.name}}"),
+            ["item", "workflow.name"]
+        );
     }
 
     #[test]
@@ -188,7 +194,17 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(condition(text, &known), Ok(expected), "{text}");
         }
-        for text in ["{{item}}", "1 ==", "a b", "(true", "'open", "{{nothing}} == 1", "a =~ b", "", "a == b == c"] {
+        for text in [
+            "{{item}}",
+            "1 ==",
+            "a b",
+            "(true",
+            "'open",
+            "{{nothing}} == 1",
+            "a =~ b",
+            "",
+            "a == b == c",
+        ] {
             assert!(condition(text, &known).is_err(), "{text}");
         }
     }

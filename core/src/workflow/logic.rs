@@ -141,7 +141,10 @@ fn operand(text: &str, quoted: bool) -> Token {
 fn word_end(text: &str) -> usize {
     let mut at = 0;
     while let Some(next) = text[at..].chars().next() {
-        if let Some(end) = text[at..].strip_prefix("{{").and_then(|rest| rest.find("}}")) {
+        if let Some(end) = text[at..]
+            .strip_prefix("{{")
+            .and_then(|rest| rest.find("}}"))
+        {
             at += end + 4;
         } else if next.is_whitespace() || "=!<>&|()'\"".contains(next) {
             break;

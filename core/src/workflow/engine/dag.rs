@@ -47,7 +47,10 @@ impl Engine {
             let path = member_path(place, task);
             let phase = self.phase(&path);
             if phase.is_none() {
-                let ready = |name: &str| self.phase(&format!("{}.{name}", place.path)).is_some_and(Phase::is_over);
+                let ready = |name: &str| {
+                    self.phase(&format!("{}.{name}", place.path))
+                        .is_some_and(Phase::is_over)
+                };
                 if !needs(task).iter().all(|name| ready(name)) {
                     continue;
                 }
@@ -62,7 +65,10 @@ impl Engine {
                 }
             }
             let mut scope = Scope::new(&self.facts, inputs);
-            for other in tasks.iter().filter(|other| before[task.name.as_str()].contains(other.name.as_str())) {
+            for other in tasks
+                .iter()
+                .filter(|other| before[task.name.as_str()].contains(other.name.as_str()))
+            {
                 self.add_to(&mut scope, "tasks", place, other);
             }
             all_over &= self.member(&inside, task, &scope).is_over();
@@ -87,7 +93,8 @@ impl Engine {
     /// Whether a task ended so that nothing more begins.
     fn stops(&self, place: &Place, task: &Call, tasks: &[Call]) -> bool {
         let phase = self.phase(&member_path(place, task));
-        phase.is_some_and(|phase| phase.is_bad() && !tolerates(task, phase)) && !is_expected(task, tasks)
+        phase.is_some_and(|phase| phase.is_bad() && !tolerates(task, phase))
+            && !is_expected(task, tasks)
     }
 
     /// Whether what a task depends on ended as it must.
@@ -98,10 +105,17 @@ impl Engine {
             let Some(phase) = self.phase(&path) else {
                 return false;
             };
-            let below = || self.state.nodes.values().filter(|node| node.parent.as_deref() == Some(&path));
+            let below = || {
+                self.state
+                    .nodes
+                    .values()
+                    .filter(|node| node.parent.as_deref() == Some(&path))
+            };
             match end {
                 None => {
-                    let tolerated = tasks.iter().any(|other| other.name == name && tolerates(other, phase));
+                    let tolerated = tasks
+                        .iter()
+                        .any(|other| other.name == name && tolerates(other, phase));
                     phase != Phase::Omitted && tolerated
                 }
                 Some("Succeeded") => phase == Phase::Succeeded,
@@ -116,7 +130,9 @@ impl Engine {
                 _ => false,
             }
         };
-        task.depends.as_ref().is_none_or(|logic| decide(logic, &ended))
+        task.depends
+            .as_ref()
+            .is_none_or(|logic| decide(logic, &ended))
     }
 
     /// What went wrong on the way to a task, as far as nobody expected it.
@@ -139,7 +155,9 @@ impl Engine {
 /// The tasks that no other waits for.
 fn ends<'t>(tasks: &'t [Call], before: &BTreeMap<&str, BTreeSet<&str>>) -> BTreeSet<&'t str> {
     let names = tasks.iter().map(|task| task.name.as_str());
-    names.filter(|name| !before.values().any(|before| before.contains(name))).collect()
+    names
+        .filter(|name| !before.values().any(|before| before.contains(name)))
+        .collect()
 }
 
 /// The tasks that a task waits for directly.
@@ -155,14 +173,18 @@ fn needs(task: &Call) -> BTreeSet<&str> {
 
 /// Whether another task reckons with this one going wrong.
 fn is_expected(task: &Call, tasks: &[Call]) -> bool {
-    tasks.iter().filter_map(|other| other.depends.as_ref()).any(|logic| {
-        let mut found = false;
-        logic.each_leaf(&mut |leaf| {
-            let (name, end) = operand(&leaf.text);
-            found |= name == task.name && matches!(end, Some("Failed" | "Errored" | "AllFailed"));
-        });
-        found
-    })
+    tasks
+        .iter()
+        .filter_map(|other| other.depends.as_ref())
+        .any(|logic| {
+            let mut found = false;
+            logic.each_leaf(&mut |leaf| {
+                let (name, end) = operand(&leaf.text);
+                found |=
+                    name == task.name && matches!(end, Some("Failed" | "Errored" | "AllFailed"));
+            });
+            found
+        })
 }
 
 fn decide(logic: &Logic, ended: &dyn Fn(&str) -> bool) -> bool {

@@ -24,8 +24,8 @@ use super::manifest::{Body, Manifest, Retry, Template};
 use crate::time;
 pub use order::{Order, Wanted};
 use repeat::seconds;
-pub use scope::Values;
 use scope::Scope;
+pub use scope::Values;
 pub use state::{Kind, Node, Outcome, Outputs, Phase, State};
 
 /// The most nodes of one workflow.
@@ -152,7 +152,11 @@ impl Engine {
                 (phase, message) = (exit, format!("onExit: {}", self.message(&path)));
             }
         }
-        let phase = if phase.is_bad() { phase } else { Phase::Succeeded };
+        let phase = if phase.is_bad() {
+            phase
+        } else {
+            Phase::Succeeded
+        };
         (self.state.phase, self.state.message) = (phase, message);
         Vec::new()
     }
@@ -205,7 +209,9 @@ impl Engine {
         let manifest = self.manifest.clone();
         let phase = (|| {
             if place.above.len() > DEEPEST {
-                return Err(format!("templates call each other more than {DEEPEST} deep"));
+                return Err(format!(
+                    "templates call each other more than {DEEPEST} deep"
+                ));
             }
             let template = manifest.template(template)?;
             let inputs = self.inputs(template, arguments)?;
@@ -231,7 +237,11 @@ impl Engine {
                     ));
                 }
             };
-            if let Some(choices) = input.choices.as_ref().filter(|known| !known.contains(&value)) {
+            if let Some(choices) = input
+                .choices
+                .as_ref()
+                .filter(|known| !known.contains(&value))
+            {
                 return Err(format!(
                     "the input {:?} is {value:?} and must be one of {}",
                     input.name,
@@ -247,12 +257,18 @@ impl Engine {
         super::expression::substitute(text, &|name| scope.get(name))
     }
 
-    fn perform(&mut self, place: &Place, template: &Template, inputs: &Values) -> Result<Phase, String> {
+    fn perform(
+        &mut self,
+        place: &Place,
+        template: &Template,
+        inputs: &Values,
+    ) -> Result<Phase, String> {
         match &template.body {
             Body::Program(program) => self.program(place, template, program, inputs),
-            Body::Steps { groups, parallelism } => {
-                self.steps(place, template, groups, *parallelism, inputs)
-            }
+            Body::Steps {
+                groups,
+                parallelism,
+            } => self.steps(place, template, groups, *parallelism, inputs),
             Body::Dag { .. } => self.dag(place, template, inputs),
         }
     }
@@ -279,7 +295,12 @@ impl Engine {
                     Repetition::Never(why) => {
                         let node = &self.state.nodes[&last];
                         let (phase, message) = (node.phase, node.message.clone());
-                        return Ok(self.end(place, Kind::Retry, phase, format!("{why}: {message}")));
+                        return Ok(self.end(
+                            place,
+                            Kind::Retry,
+                            phase,
+                            format!("{why}: {message}"),
+                        ));
                     }
                     Repetition::Later => return Ok(Phase::Running),
                     Repetition::Now => {}
@@ -313,7 +334,11 @@ impl Engine {
     ) -> Result<Repetition, String> {
         use super::manifest::Policy;
         let scope = Scope::new(&self.facts, inputs);
-        let given = |text: &Option<String>| text.as_ref().map(|text| self.resolve(text, &scope)).transpose();
+        let given = |text: &Option<String>| {
+            text.as_ref()
+                .map(|text| self.resolve(text, &scope))
+                .transpose()
+        };
         let node = &self.state.nodes[last];
         let fits = match retry.policy {
             Policy::Always => true,
@@ -325,9 +350,12 @@ impl Engine {
         }
         if let Some(limit) = given(&retry.limit)? {
             let most = limit.trim().parse::<usize>();
-            let most = most.map_err(|_| format!("retryStrategy.limit is no whole number: {limit:?}"))?;
+            let most =
+                most.map_err(|_| format!("retryStrategy.limit is no whole number: {limit:?}"))?;
             if count > most {
-                return Ok(Repetition::Never(format!("no tries are left after {count}")));
+                return Ok(Repetition::Never(format!(
+                    "no tries are left after {count}"
+                )));
             }
         }
         let number = |text: Option<String>, read: fn(&str) -> Result<f64, String>| {
@@ -338,7 +366,10 @@ impl Engine {
             text.trim().parse().map_err(|_| wrong())
         })?;
         let pause = number(given(&retry.pause_secs)?, seconds)?.unwrap_or(0.0);
-        let pause = pause * factor.unwrap_or(1.0).powi(i32::try_from(count).unwrap_or(i32::MAX) - 1);
+        let pause = pause
+            * factor
+                .unwrap_or(1.0)
+                .powi(i32::try_from(count).unwrap_or(i32::MAX) - 1);
         let ended = node.finished_at.unwrap_or(self.now);
         let due = ended.saturating_add((pause * 1000.0) as i64);
         if let Some(within) = number(given(&retry.within_secs)?, seconds)? {
@@ -372,7 +403,11 @@ impl Engine {
             task: place.task.clone(),
             kind,
             parent: place.parent.clone(),
-            phase: if waits { Phase::Pending } else { Phase::Running },
+            phase: if waits {
+                Phase::Pending
+            } else {
+                Phase::Running
+            },
             message: String::new(),
             started_at: (!waits).then_some(self.now),
             finished_at: None,
@@ -396,17 +431,21 @@ impl Engine {
     ) -> Phase {
         let next = self.state.nodes.len();
         let now = self.now;
-        let node = self.state.nodes.entry(place.path.clone()).or_insert_with(|| Node {
-            ordinal: next,
-            task: place.task.clone(),
-            kind,
-            parent: place.parent.clone(),
-            phase,
-            message: String::new(),
-            started_at: Some(now),
-            finished_at: None,
-            outputs: Outputs::default(),
-        });
+        let node = self
+            .state
+            .nodes
+            .entry(place.path.clone())
+            .or_insert_with(|| Node {
+                ordinal: next,
+                task: place.task.clone(),
+                kind,
+                parent: place.parent.clone(),
+                phase,
+                message: String::new(),
+                started_at: Some(now),
+                finished_at: None,
+                outputs: Outputs::default(),
+            });
         node.phase = phase;
         node.message = message;
         node.outputs = outputs;
@@ -435,9 +474,11 @@ impl Engine {
 
     /// Makes known to the exit handler how the workflow went.
     fn tell_end(&mut self, phase: Phase) {
-        let bad = self.state.nodes.iter().filter(|(_, node)| {
-            node.kind == Kind::Pod && node.phase.is_bad()
-        });
+        let bad = self
+            .state
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.kind == Kind::Pod && node.phase.is_bad());
         let failures: Vec<_> = bad
             .map(|(path, node)| {
                 json!({
@@ -449,8 +490,16 @@ impl Engine {
                 })
             })
             .collect();
-        let status = if phase.is_bad() { phase } else { Phase::Succeeded };
-        let ended = self.state.nodes.get(&self.name).and_then(|node| node.finished_at);
+        let status = if phase.is_bad() {
+            phase
+        } else {
+            Phase::Succeeded
+        };
+        let ended = self
+            .state
+            .nodes
+            .get(&self.name)
+            .and_then(|node| node.finished_at);
         let secs = (ended.unwrap_or(self.now) - self.state.started_at) as f64 / 1000.0;
         let mut facts = (*self.facts).clone();
         facts.insert("workflow.status".into(), status.name().into());

@@ -100,7 +100,12 @@ impl Engine {
         }
         let fill = |text: &str| self.resolve(text, &scope);
         let maybe = |text: &Option<String>| text.as_deref().map(fill).transpose();
-        let all = |texts: &[String]| texts.iter().map(|text| fill(text)).collect::<Result<Vec<_>, _>>();
+        let all = |texts: &[String]| {
+            texts
+                .iter()
+                .map(|text| fill(text))
+                .collect::<Result<Vec<_>, _>>()
+        };
         let mut mounts = Vec::new();
         for mount in &program.mounts {
             mounts.push(Mount {

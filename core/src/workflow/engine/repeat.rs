@@ -52,7 +52,9 @@ pub(super) fn items(each: &Each, scope: &Scope) -> Result<Vec<Json>, String> {
                 u64::try_from(end.saturating_sub(start).saturating_add(1)).unwrap_or(0)
             };
             if length > MOST_ITEMS as u64 {
-                return Err(format!("a call may be repeated {MOST_ITEMS} times, not {length}"));
+                return Err(format!(
+                    "a call may be repeated {MOST_ITEMS} times, not {length}"
+                ));
             }
             let step = if down { -1 } else { 1 };
             (0..length as i64)
@@ -110,7 +112,11 @@ fn formatted(format: Option<&str>, number: i64) -> Result<Json, String> {
     let size: usize = if width.is_empty() {
         0
     } else {
-        width.parse().ok().filter(|size| *size <= 64).ok_or_else(wrong)?
+        width
+            .parse()
+            .ok()
+            .filter(|size| *size <= 64)
+            .ok_or_else(wrong)?
     };
     let digits = if width.starts_with('0') {
         match digits.strip_prefix('-') {
@@ -197,7 +203,12 @@ mod tests {
 
     use super::*;
 
-    fn sequence(count: Option<&str>, start: Option<&str>, end: Option<&str>, format: Option<&str>) -> Result<Vec<String>, String> {
+    fn sequence(
+        count: Option<&str>,
+        start: Option<&str>,
+        end: Option<&str>,
+        format: Option<&str>,
+    ) -> Result<Vec<String>, String> {
         let text = |text: Option<&str>| text.map(str::to_owned);
         let each = Each::Sequence {
             count: text(count),
@@ -212,25 +223,58 @@ mod tests {
 
     #[test]
     fn sequences() {
-        assert_eq!(sequence(Some("{{inputs.parameters.n}}"), None, None, None).unwrap(), ["0", "1", "2"]);
-        assert_eq!(sequence(None, Some("9"), Some("11"), Some("c-%03d.mp4")).unwrap(), ["c-009.mp4", "c-010.mp4", "c-011.mp4"]);
-        assert_eq!(sequence(None, Some("2"), Some("0"), Some("%X")).unwrap(), ["2", "1", "0"]);
+        assert_eq!(
+            sequence(Some("{{inputs.parameters.n}}"), None, None, None).unwrap(),
+            ["0", "1", "2"]
+        );
+        assert_eq!(
+            sequence(None, Some("9"), Some("11"), Some("c-%03d.mp4")).unwrap(),
+            ["c-009.mp4", "c-010.mp4", "c-011.mp4"]
+        );
+        assert_eq!(
+            sequence(None, Some("2"), Some("0"), Some("%X")).unwrap(),
+            ["2", "1", "0"]
+        );
         assert_eq!(sequence(Some("0"), None, None, None).unwrap(), [""; 0]);
-        assert_eq!(sequence(Some("2"), Some("-1"), None, Some("%04d")).unwrap(), ["-001", "0000"]);
-        for (count, end, format) in [("x", None, None), ("99999", None, None), ("1", None, Some("%s")), ("1", None, Some("%9999999999d"))] {
-            assert!(sequence(Some(count), None, end, format).is_err(), "{count} {format:?}");
+        assert_eq!(
+            sequence(Some("2"), Some("-1"), None, Some("%04d")).unwrap(),
+            ["-001", "0000"]
+        );
+        for (count, end, format) in [
+            ("x", None, None),
+            ("99999", None, None),
+            ("1", None, Some("%s")),
+            ("1", None, Some("%9999999999d")),
+        ] {
+            assert!(
+                sequence(Some(count), None, end, format).is_err(),
+                "{count} {format:?}"
+            );
         }
     }
 
     #[test]
     fn spans_and_amounts() {
-        for (text, secs) in [("90", 90.0), ("1.5", 1.5), ("2m", 120.0), ("1h30m", 5400.0), ("1d", 86400.0), ("500ms", 0.5)] {
+        for (text, secs) in [
+            ("90", 90.0),
+            ("1.5", 1.5),
+            ("2m", 120.0),
+            ("1h30m", 5400.0),
+            ("1d", 86400.0),
+            ("500ms", 0.5),
+        ] {
             assert_eq!(seconds(text), Ok(secs), "{text}");
         }
         for text in ["", "m", "2 weeks", "-1", "inf", "1h30"] {
             assert!(seconds(text).is_err(), "{text}");
         }
-        for (text, size) in [("512Mi", 536_870_912), ("2G", 2_000_000_000), ("1e3", 1000), ("1.5Ki", 1536), ("7", 7)] {
+        for (text, size) in [
+            ("512Mi", 536_870_912),
+            ("2G", 2_000_000_000),
+            ("1e3", 1000),
+            ("1.5Ki", 1536),
+            ("7", 7),
+        ] {
             assert_eq!(bytes(text), Ok(size), "{text}");
         }
         for text in ["", "Mi", "-1", "lots", "0"] {

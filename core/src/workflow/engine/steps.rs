@@ -178,7 +178,9 @@ pub(super) fn tolerates(call: &Call, phase: Phase) -> bool {
 fn brief(item: &Json) -> String {
     let text = match item {
         Json::Object(members) => {
-            let pairs = members.iter().map(|(name, value)| format!("{name}:{}", plain(value)));
+            let pairs = members
+                .iter()
+                .map(|(name, value)| format!("{name}:{}", plain(value)));
             pairs.collect::<Vec<_>>().join(",")
         }
         other => plain(other),

@@ -105,7 +105,11 @@ impl Play {
                     self.now += self.takes;
                     let order = running.remove(name).unwrap();
                     let most = order.until_ms.is_some_and(|until| self.now >= until);
-                    let outcome = if most { Outcome::failed("too late") } else { (self.ending)(&order) };
+                    let outcome = if most {
+                        Outcome::failed("too late")
+                    } else {
+                        (self.ending)(&order)
+                    };
                     engine.ended(name, outcome, self.now);
                 }
                 None => self.now = engine.wake_at().expect("something must go on"),
@@ -128,14 +132,21 @@ impl Play {
     }
 
     fn args(&self) -> Vec<&str> {
-        let mut args: Vec<&str> = self.begun.iter().map(|(_, args)| args[0].as_str()).collect();
+        let mut args: Vec<&str> = self
+            .begun
+            .iter()
+            .map(|(_, args)| args[0].as_str())
+            .collect();
         args.sort_unstable();
         args
     }
 }
 
 fn phases(state: &State) -> BTreeMap<&str, &str> {
-    let pairs = state.nodes.iter().map(|(name, node)| (name.as_str(), node.phase.name()));
+    let pairs = state
+        .nodes
+        .iter()
+        .map(|(name, node)| (name.as_str(), node.phase.name()));
     pairs.collect()
 }
 
@@ -212,10 +223,22 @@ fn calls_are_repeated_over_items_lists_and_numbers() {
     );
     let state = play.run();
     assert_eq!(state.phase, Phase::Succeeded, "{state:?}");
-    let expected = ["again n00", "again n01", "i 3", "i one", "i {\"k\":2}", "k x", "n00", "n01"];
+    let expected = [
+        "again n00",
+        "again n01",
+        "i 3",
+        "i one",
+        "i {\"k\":2}",
+        "k x",
+        "n00",
+        "n01",
+    ];
     assert_eq!(play.args(), expected);
     let phases = phases(&state);
-    assert_eq!((phases["wf[0].keys(1)"], phases["wf[1].none"]), ("Skipped", "Skipped"));
+    assert_eq!(
+        (phases["wf[0].keys(1)"], phases["wf[1].none"]),
+        ("Skipped", "Skipped")
+    );
     assert_eq!(state.nodes["wf[0].numbers(1)"].task, "numbers(1:n01)");
 }
 
@@ -244,12 +267,21 @@ fn a_graph_runs_in_its_order_and_fails_fast() {
     assert_eq!(phases(&state)["wf.e"], "Omitted");
     assert!(play.begun.contains(&("wf.d".into(), vec!["wf.b".into()])));
     let fails = |name: &'static str| {
-        move |order: &Order| if order.node == name { Outcome::failed("no") } else { good("") }
+        move |order: &Order| {
+            if order.node == name {
+                Outcome::failed("no")
+            } else {
+                good("")
+            }
+        }
     };
     // b may fail, as e waits for that; d still cannot be.
     let mut play = Play::new(&spec("failFast: true"), fails("wf.b"));
     let state = play.run();
-    assert_eq!((state.phase, phases(&state)["wf.e"]), (Phase::Failed, "Succeeded"));
+    assert_eq!(
+        (state.phase, phases(&state)["wf.e"]),
+        (Phase::Failed, "Succeeded")
+    );
     assert_eq!(phases(&state)["wf.d"], "Omitted");
     let mut play = Play::new(&spec("target: e"), fails("wf.b"));
     assert_eq!(play.run().phase, Phase::Succeeded);
@@ -281,16 +313,31 @@ fn what_went_wrong_is_tried_again_after_a_pause() {
     assert_eq!(state.phase, Phase::Succeeded);
     assert_eq!(play.args(), ["0", "1", "2"]);
     assert_eq!(phases(&state)["wf[0].s(1)"], "Failed");
-    let times: Vec<i64> = (0..3).filter_map(|n| state.nodes[&format!("wf[0].s({n})")].started_at).collect();
-    assert!(times[1] - times[0] >= 10_000 && times[2] - times[1] >= 20_000, "{times:?}");
+    let times: Vec<i64> = (0..3)
+        .filter_map(|n| state.nodes[&format!("wf[0].s({n})")].started_at)
+        .collect();
+    assert!(
+        times[1] - times[0] >= 10_000 && times[2] - times[1] >= 20_000,
+        "{times:?}"
+    );
     let mut play = Play::new(&spec("retryPolicy: OnError"), third);
     assert_eq!(play.run().phase, Phase::Failed);
     assert_eq!(play.begun.len(), 1);
-    let mut play = Play::new(&spec("retryPolicy: Always"), |_| Outcome::error("no such program"));
+    let mut play = Play::new(&spec("retryPolicy: Always"), |_| {
+        Outcome::error("no such program")
+    });
     let state = play.run();
     assert_eq!((state.phase, play.begun.len()), (Phase::Error, 4));
-    assert!(state.message.contains("no tries are left after 4: no such program"), "{}", state.message);
-    let mut play = Play::new(&spec("backoff: {duration: 1m, maxDuration: 90s}"), |_| Outcome::failed("no"));
+    assert!(
+        state
+            .message
+            .contains("no tries are left after 4: no such program"),
+        "{}",
+        state.message
+    );
+    let mut play = Play::new(&spec("backoff: {duration: 1m, maxDuration: 90s}"), |_| {
+        Outcome::failed("no")
+    });
     play.run();
     assert_eq!(play.begun.len(), 2);
 }
@@ -306,7 +353,11 @@ fn limits_on_how_many_run_at_once_hold() {
 "
         )
     };
-    for (workflow, template, most) in [("  parallelism: 2\n", "", 2), ("", "parallelism: 3", 3), ("", "", 10)] {
+    for (workflow, template, most) in [
+        ("  parallelism: 2\n", "", 2),
+        ("", "parallelism: 3", 3),
+        ("", "", 10),
+    ] {
         let mut play = Play::new(&spec(workflow, template), |_| good(""));
         play.forgetful = false;
         assert_eq!(play.run().phase, Phase::Succeeded);
@@ -333,7 +384,10 @@ fn a_deadline_ends_everything_but_the_exit_handler() {
     let state = play.run();
     assert_eq!(state.phase, Phase::Failed);
     assert_eq!(play.begun.len(), 4, "three of nine, and the handler");
-    assert_eq!(play.begun[3], ("wf.onExit".into(), vec!["Failed wf".into()]));
+    assert_eq!(
+        play.begun[3],
+        ("wf.onExit".into(), vec!["Failed wf".into()])
+    );
     assert_eq!(state.nodes["wf.onExit"].phase, Phase::Succeeded);
     assert_eq!(state.nodes["wf[0].s(8)"].message, LATE);
 }
@@ -346,10 +400,19 @@ fn a_failing_exit_handler_fails_the_workflow() {
   - name: main
     steps: [[{name: s, template: echo}]]
 ",
-        |order| if order.node == "wf.onExit" { Outcome::failed("no") } else { good("") },
+        |order| {
+            if order.node == "wf.onExit" {
+                Outcome::failed("no")
+            } else {
+                good("")
+            }
+        },
     );
     let state = play.run();
-    assert_eq!((state.phase, state.message.as_str()), (Phase::Failed, "onExit: no"));
+    assert_eq!(
+        (state.phase, state.message.as_str()),
+        (Phase::Failed, "onExit: no")
+    );
 }
 
 #[test]
@@ -364,7 +427,13 @@ fn values_that_are_not_there_are_errors_of_their_node() {
     );
     let state = play.run();
     assert_eq!(state.phase, Phase::Error);
-    assert!(state.message.contains("{{workflow.parameters.nothing}} has no value"), "{}", state.message);
+    assert!(
+        state
+            .message
+            .contains("{{workflow.parameters.nothing}} has no value"),
+        "{}",
+        state.message
+    );
     play.parameters.insert("nothing".into(), "something".into());
     assert_eq!(play.run().phase, Phase::Succeeded);
     assert_eq!(play.args(), ["something"]);
@@ -381,7 +450,11 @@ fn templates_that_call_themselves_end() {
     );
     let state = play.run();
     assert_eq!(state.phase, Phase::Error);
-    assert!(state.message.contains("more than 50 deep"), "{}", state.message);
+    assert!(
+        state.message.contains("more than 50 deep"),
+        "{}",
+        state.message
+    );
 }
 
 /// Random graphs, failures and crashes: whatever happens, order and counts hold.
@@ -395,23 +468,38 @@ fn any_graph_ends_in_order_however_often_it_is_interrupted() {
         for task in 0..size {
             let needed: Vec<usize> = (0..task).filter(|_| rng.random_bool(0.3)).collect();
             let names: Vec<String> = needed.iter().map(|needed| format!("t{needed}")).collect();
-            tasks += &format!("      - {{name: t{task}, template: echo, dependencies: [{}]}}\n", names.join(", "));
+            tasks += &format!(
+                "      - {{name: t{task}, template: echo, dependencies: [{}]}}\n",
+                names.join(", ")
+            );
             needs.push(needed);
         }
         let fail_fast = rng.random_bool(0.5);
         let broken: Vec<bool> = (0..size).map(|_| rng.random_bool(0.15)).collect();
-        let spec = format!("  templates:\n  - name: main\n    dag:\n      failFast: {fail_fast}\n      tasks:\n{tasks}");
+        let spec = format!(
+            "  templates:\n  - name: main\n    dag:\n      failFast: {fail_fast}\n      tasks:\n{tasks}"
+        );
         let number = |name: &str| name[4..].parse::<usize>().unwrap();
         let broken_too = broken.clone();
         let mut play = Play::new(&spec, move |order| {
-            if broken_too[number(&order.node)] { Outcome::failed("broken") } else { good("") }
+            if broken_too[number(&order.node)] {
+                Outcome::failed("broken")
+            } else {
+                good("")
+            }
         });
         let state = play.run_shuffled(&mut rng);
         let begun: Vec<usize> = play.begun.iter().map(|(name, _)| number(name)).collect();
         for (at, task) in begun.iter().enumerate() {
-            assert!(!begun[..at].contains(task), "seed {seed}: t{task} ran twice");
+            assert!(
+                !begun[..at].contains(task),
+                "seed {seed}: t{task} ran twice"
+            );
             for needed in &needs[*task] {
-                assert!(begun[..at].contains(needed) && !broken[*needed], "seed {seed}: t{task} before t{needed}");
+                assert!(
+                    begun[..at].contains(needed) && !broken[*needed],
+                    "seed {seed}: t{task} before t{needed}"
+                );
             }
         }
         let any_broken = begun.iter().any(|task| broken[*task]);
@@ -420,9 +508,17 @@ fn any_graph_ends_in_order_however_often_it_is_interrupted() {
             assert_eq!(begun.len(), size, "seed {seed}");
         }
         if !fail_fast {
-            let reachable = |task: usize| needs[task].iter().all(|needed| begun.contains(needed) && !broken[*needed]);
+            let reachable = |task: usize| {
+                needs[task]
+                    .iter()
+                    .all(|needed| begun.contains(needed) && !broken[*needed])
+            };
             for task in 0..size {
-                assert_eq!(begun.contains(&task), reachable(task), "seed {seed}: t{task}");
+                assert_eq!(
+                    begun.contains(&task),
+                    reachable(task),
+                    "seed {seed}: t{task}"
+                );
             }
         }
     }

@@ -37,7 +37,11 @@ pub(super) fn check(manifest: &Manifest, problems: &Problems) {
     {
         note(format!("spec.entrypoint is wrong: {why}"));
     }
-    if let Some(Err(why)) = manifest.on_exit.as_ref().map(|name| manifest.template(name)) {
+    if let Some(Err(why)) = manifest
+        .on_exit
+        .as_ref()
+        .map(|name| manifest.template(name))
+    {
         note(format!("spec.onExit is wrong: {why}"));
     }
     for template in manifest.templates.values() {
@@ -51,9 +55,19 @@ pub(super) fn check(manifest: &Manifest, problems: &Problems) {
 fn of_template(manifest: &Manifest, template: &Template) -> Vec<String> {
     let mut found = Vec::new();
     let mut texts: Vec<&str> = Vec::new();
-    texts.extend(template.inputs.iter().filter_map(|input| input.value.as_deref()));
+    texts.extend(
+        template
+            .inputs
+            .iter()
+            .filter_map(|input| input.value.as_deref()),
+    );
     if let Some(retry) = &template.retry {
-        let given = [&retry.limit, &retry.pause_secs, &retry.factor, &retry.within_secs];
+        let given = [
+            &retry.limit,
+            &retry.pause_secs,
+            &retry.factor,
+            &retry.within_secs,
+        ];
         texts.extend(given.into_iter().flatten().map(String::as_str));
     }
     let mut scope = Scope {
@@ -77,7 +91,9 @@ fn of_template(manifest: &Manifest, template: &Template) -> Vec<String> {
                         found.push(format!("two steps are called {:?}", call.name));
                     }
                 }
-                scope.done.extend(group.iter().map(|call| call.name.as_str()));
+                scope
+                    .done
+                    .extend(group.iter().map(|call| call.name.as_str()));
             }
         }
         Body::Dag { tasks, targets, .. } => {
@@ -92,7 +108,10 @@ fn of_template(manifest: &Manifest, template: &Template) -> Vec<String> {
                 Err(why) => found.push(why),
             }
             scope.done = names(tasks.iter().map(|call| call.name.as_str()));
-            for target in targets.iter().flat_map(|targets| targets.split_whitespace()) {
+            for target in targets
+                .iter()
+                .flat_map(|targets| targets.split_whitespace())
+            {
                 if !scope.done.contains(target) {
                     found.push(format!("dag.target names no task: {target:?}"));
                 }
@@ -169,7 +188,11 @@ fn of_call(manifest: &Manifest, call: &Call, scope: &Scope) -> Vec<String> {
         }
         Err(why) => found.push(why),
     }
-    let mut texts: Vec<&str> = call.arguments.iter().map(|(_, value)| value.as_str()).collect();
+    let mut texts: Vec<&str> = call
+        .arguments
+        .iter()
+        .map(|(_, value)| value.as_str())
+        .collect();
     texts.extend(call.when.as_deref());
     found.extend(scope.unknown(&texts, call.each.is_some()));
     match &call.each {
@@ -177,7 +200,11 @@ fn of_call(manifest: &Manifest, call: &Call, scope: &Scope) -> Vec<String> {
         Some(Each::Sequence {
             count, start, end, ..
         }) => {
-            let texts: Vec<&str> = [count, start, end].into_iter().flatten().map(String::as_str).collect();
+            let texts: Vec<&str> = [count, start, end]
+                .into_iter()
+                .flatten()
+                .map(String::as_str)
+                .collect();
             found.extend(scope.unknown(&texts, false));
         }
         _ => {}
@@ -216,13 +243,24 @@ impl Scope<'_> {
         match parts[..] {
             ["item"] | ["item", ..] => with_item,
             ["inputs", "parameters"] => true,
-            ["inputs", "parameters", ref rest @ ..] => self.inputs.contains(rest.join(".").as_str()),
+            ["inputs", "parameters", ref rest @ ..] => {
+                self.inputs.contains(rest.join(".").as_str())
+            }
             ["outputs", "parameters", name, "path"] => self.outputs.contains(name),
             ["workflow", "parameters" | "labels" | "annotations", _, ..] => true,
             ["workflow", what] => WORKFLOW.contains(&what) || AT_EXIT.contains(&what),
             ["pod", "name"] | ["node", "name"] | ["retries"] => true,
-            [prefix, call, "status" | "id" | "exitCode" | "startedAt" | "finishedAt"]
-            | [prefix, call, "outputs", "result" | "exitCode" | "parameters"]
+            [
+                prefix,
+                call,
+                "status" | "id" | "exitCode" | "startedAt" | "finishedAt",
+            ]
+            | [
+                prefix,
+                call,
+                "outputs",
+                "result" | "exitCode" | "parameters",
+            ]
             | [prefix, call, "outputs", "parameters", _] => {
                 prefix == self.prefix && self.done.contains(call)
             }
@@ -241,9 +279,15 @@ pub(crate) fn order(tasks: &[Call]) -> Result<BTreeMap<&str, BTreeSet<&str>>, St
             depends.each_leaf(&mut |leaf| {
                 let (name, end) = operand(&leaf.text);
                 if !tasks.iter().any(|other| other.name == name) {
-                    problem = Some(format!("task {:?} depends on {name:?}, which is no task", task.name));
+                    problem = Some(format!(
+                        "task {:?} depends on {name:?}, which is no task",
+                        task.name
+                    ));
                 } else if end.is_some_and(|end| !ENDS.contains(&end)) {
-                    problem = Some(format!("task {:?}: {:?} is no way to end", task.name, leaf.text));
+                    problem = Some(format!(
+                        "task {:?}: {:?} is no way to end",
+                        task.name, leaf.text
+                    ));
                 }
                 needed.insert(name);
             });

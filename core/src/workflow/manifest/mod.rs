@@ -32,7 +32,9 @@ pub fn document(text: &str) -> Result<Json> {
             "the manifest is larger than {MOST_BYTES} bytes"
         )));
     }
-    let document: Json = serde_saphyr::from_str(text).map_err(|error| {
+    // As YAML 1.2 has it: `y` and `off` are texts.
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    let document: Json = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         Error::invalid_because("the manifest is not valid YAML", error.to_string())
     })?;
     if !document.is_object() {

@@ -194,5 +194,9 @@ fn scalar(value: &Json) -> Option<String> {
 }
 
 fn shown(path: &str) -> &str {
-    if path.is_empty() { "the document" } else { path }
+    if path.is_empty() {
+        "the document"
+    } else {
+        path
+    }
 }

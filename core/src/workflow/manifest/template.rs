@@ -72,10 +72,7 @@ fn refusals(reader: &mut Reader) {
     reader.refuse("sidecars", "start the program from the step itself");
     reader.refuse("memoize", "keep results in a volume");
     reader.refuse("synchronization", "use parallelism");
-    reader.refuse(
-        "failFast",
-        "it is known for dag templates, as dag.failFast",
-    );
+    reader.refuse("failFast", "it is known for dag templates, as dag.failFast");
     if reader.flag("daemon") == Some(true) {
         reader.problem(
             "daemon",

@@ -11,7 +11,9 @@ fn refused(text: &str) -> String {
 }
 
 fn with_spec(spec: &str) -> String {
-    format!("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{generateName: x-}}\nspec:\n{spec}")
+    format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{generateName: x-}}\nspec:\n{spec}"
+    )
 }
 
 const PLAIN: &str = "  entrypoint: main
@@ -72,17 +74,28 @@ fn an_ordinary_manifest_is_understood() {
     let Body::Program(program) = &manifest.templates["detect"].body else {
         panic!("detect runs a program")
     };
-    assert_eq!((program.memory.as_deref(), program.mounts.len()), (Some("2Gi"), 2));
+    assert_eq!(
+        (program.memory.as_deref(), program.mounts.len()),
+        (Some("2Gi"), 2)
+    );
 }
 
 #[test]
 fn what_would_be_run_differently_is_refused_by_its_name() {
-    let template = |text: &str| {
-        format!("  entrypoint: main\n  templates:\n  - name: main\n{text}")
+    let template = |text: &str| format!("  entrypoint: main\n  templates:\n  - name: main\n{text}");
+    let container = |more: &str| {
+        template(&format!(
+            "    container: {{image: any, command: [x], {more}}}\n"
+        ))
     };
-    let container = |more: &str| template(&format!("    container: {{image: any, command: [x], {more}}}\n"));
-    let steps = |call: &str| format!("{}  - name: other\n    inputs: {{parameters: [{{name: a}}]}}\n    container: {{image: x, command: [x]}}\n",
-        template(&format!("    steps: [[{{name: s, template: other, {call}}}]]\n")));
+    let steps = |call: &str| {
+        format!(
+            "{}  - name: other\n    inputs: {{parameters: [{{name: a}}]}}\n    container: {{image: x, command: [x]}}\n",
+            template(&format!(
+                "    steps: [[{{name: s, template: other, {call}}}]]\n"
+            ))
+        )
+    };
     let table = [
         (template("    suspend: {}\n"), "spec.templates[0].suspend is not supported"),
         (template("    resource: {action: create}\n"), "spec.templates[0].resource is not supported"),
