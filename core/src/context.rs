@@ -15,7 +15,7 @@ use crate::journal::Clock;
 use crate::mail::Mail;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
-use crate::{id, media, values};
+use crate::{id, media, values, workflow};
 
 /// One running station: its data folder, its engines, its settings.
 pub struct Context {
@@ -47,6 +47,8 @@ pub struct Context {
     pub indexing: media::Queue,
     /// Wakes the runners of jobs, and reaches those that run.
     pub jobs: jobs::Bell,
+    /// Runs the steps of workflows.
+    pub workflows: workflow::Local,
 }
 
 impl Context {
@@ -82,6 +84,7 @@ impl Context {
             mail,
             indexing: media::Queue::default(),
             jobs: jobs::Bell::default(),
+            workflows: workflow::Local::new(&settings.workflows),
             station,
             settings,
         }))

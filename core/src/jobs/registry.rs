@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use super::runner::Run;
 use super::types::Pool;
 use crate::error::Result;
+use crate::workflow;
 
 /// One kind of job.
 #[derive(Clone, Copy)]
@@ -22,6 +23,12 @@ pub struct Work {
 /// Every kind.
 pub fn works() -> &'static [Work] {
     &[
+        Work {
+            kind: workflow::KIND,
+            pool: Pool::Workflow,
+            attempts: 5,
+            body: workflow::work,
+        },
         #[cfg(test)]
         super::tests::WORK,
     ]

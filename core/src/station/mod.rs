@@ -19,4 +19,6 @@ pub use doctor::{Finding, Level, examine};
 pub use folder::{default_path, settings_file};
 pub use lock::{Holder, Lock, Taken};
 pub use perform::perform;
+pub(crate) use control::short_path;
+pub(crate) use serve::url_of;
 pub use serve::serve;

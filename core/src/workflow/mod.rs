@@ -7,3 +7,6 @@ pub mod engine;
 pub mod expression;
 pub mod logic;
 pub mod manifest;
+pub mod runner;
+
+pub use runner::{KIND, Launch, Local, Memory, work};

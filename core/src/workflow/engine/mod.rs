@@ -163,7 +163,9 @@ impl Engine {
 
     /// A program was started.
     pub fn began(&mut self, path: &str, now_ms: i64) {
-        if let Some(node) = self.state.nodes.get_mut(path) {
+        if let Some(node) = self.state.nodes.get_mut(path)
+            && node.phase == Phase::Pending
+        {
             (node.phase, node.started_at) = (Phase::Running, Some(now_ms));
         }
     }

@@ -111,7 +111,6 @@ impl Engine {
             mounts.push(Mount {
                 volume: mount.volume.clone(),
                 path: fill(&mount.path)?,
-                sub_path: maybe(&mount.sub_path)?,
                 read_only: mount.read_only,
             });
         }

@@ -141,10 +141,7 @@ fn texts_of(program: &Program) -> Vec<&str> {
         &program.deadline_secs,
     ];
     texts.extend(given.into_iter().flatten().map(String::as_str));
-    for mount in &program.mounts {
-        texts.push(&mount.path);
-        texts.extend(mount.sub_path.as_deref());
-    }
+    texts.extend(program.mounts.iter().map(|mount| mount.path.as_str()));
     texts
 }
 

@@ -124,9 +124,10 @@ fn program(mut reader: Reader, is_script: bool, deadline_secs: Option<String>) -
         mounts.push(Mount {
             volume: mount.needed("name"),
             path: mount.needed("mountPath"),
-            sub_path: mount.text("subPath"),
             read_only: mount.flag("readOnly").unwrap_or(false),
         });
+        mount.refuse("subPath", "mount the volume whole and use a folder in it");
+        mount.refuse("subPathExpr", "mount the volume whole and use a folder in it");
         mount.ignore(&["mountPropagation"]);
         mount.done();
     }

@@ -110,8 +110,6 @@ pub struct Mount {
     pub volume: String,
     /// Where.
     pub path: String,
-    /// Only this folder of it.
-    pub sub_path: Option<String>,
     /// Whether it may only be read.
     pub read_only: bool,
 }
