@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(
-    pkg-config clang libclang-dev cmake ffmpeg fonts-dejavu-core python3 python3-venv python3-pip
+    pkg-config clang libclang-dev cmake ffmpeg bubblewrap fonts-dejavu-core python3 python3-venv python3-pip
     libavcodec-dev libavformat-dev libavfilter-dev libavdevice-dev libavutil-dev
     libswscale-dev libswresample-dev libpostproc-dev
 )

@@ -152,10 +152,11 @@ def test_environment(python):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSECT_")}
     cargo_bin = pathlib.Path.home() / ".cargo" / "bin"
     clean["PATH"] = os.pathsep.join([str(python / "bin"), os.environ["PATH"], str(cargo_bin)])
-    kept = ("TRANSECT_CRASH_ROUNDS", "TRANSECT_CRASH_SEED")
+    kept = ("TRANSECT_CRASH_ROUNDS", "TRANSECT_CRASH_SEED", "TRANSECT_FUZZ_EXAMPLES")
     clean.update({name: os.environ[name] for name in kept if name in os.environ})
     clean["CARGO_TARGET_DIR"] = str(TARGET)
     clean["TRANSECT_BIN"] = str(TARGET / "debug" / "transect")
+    clean["TRANSECT_OLD_PYTHON"] = str(python_environment(ROOT / "tests" / "python" / "old_client.txt") / "bin" / "python")
     clean["PYTHONDONTWRITEBYTECODE"] = "1"
     return clean
 

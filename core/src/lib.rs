@@ -21,6 +21,7 @@ pub mod frames;
 pub mod group;
 pub mod http;
 pub mod id;
+pub mod invitation;
 pub mod job_cluster;
 pub mod jobs;
 pub mod journal;
@@ -34,6 +35,7 @@ pub mod row_protection;
 pub mod section;
 pub mod station;
 pub mod storage;
+pub mod temporary_file;
 #[cfg(test)]
 mod testing;
 pub mod time;

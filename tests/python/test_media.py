@@ -237,6 +237,71 @@ def test_multi(admin, project, videos):
     refused(400, admin.update_media, made, media_update={"multi": {"ids": [NOWHERE], "layout": [1, 1]}})
 
 
+def test_composite_rules(admin, project, kind, videos, organization):
+    """A media has files of its own, or consists of others, or of streams: one of these."""
+    def patch(media, **change):
+        admin.update_media(media, media_update=change)
+        return admin.get_media(media).media_files
+
+    def own(media):
+        return {"path": f"{organization}/{project}/{media}/a.mp4", "codec": "h264", "resolution": [1, 1]}
+
+    multi = {"ids": videos[:2], "layout": [1, 2], "quality": 0, "frameOffset": []}
+    concat = [{"id": videos[0], "timestampOffset": 0.0}, {"id": videos[1], "timestampOffset": 1.5}]
+    feed = {"url": "https://h.example/live", "feeds": [{"name": "hd", "resolution": [1080, 1920]}]}
+    live = {"streams": [feed], "layout": [1, 1]}
+    compositions = {"multi": multi, "concat": concat, "live": live}
+    made = {name: add_video(admin, project, kind, name=name) for name in compositions}
+
+    files = patch(made["multi"], multi=multi)
+    assert (files.ids, files.layout, files.quality, files.frameOffset) == (videos[:2], [1, 2], None, None)
+    files = patch(made["multi"], multi={"ids": videos[1:3], "quality": 360, "frameOffset": [0, 5]})
+    assert (files.ids, files.layout, files.quality, files.frameOffset) == (videos[1:3], [1, 2], 360, [0, 5])
+    files = patch(made["concat"], concat=concat)
+    assert [(part.id, part.timestampOffset) for part in files.concat] == [(videos[0], 0.0), (videos[1], 1.5)]
+    files = patch(made["live"], live=live)
+    assert (files.live[0].url, files.live[0].feeds[0].resolution, files.layout) == (feed["url"], [1080, 1920], [1, 1])
+    for name, media in made.items():
+        for other in set(compositions) - {name}:
+            refused(400, admin.update_media, media, media_update={other: compositions[other]})
+        refused(400, admin.create_video_file, media, role="archival", video_definition=own(media))
+        picture = {"path": own(media)["path"], "resolution": [1, 1]}
+        admin.create_image_file(media, role="thumbnail", image_definition=picture)  # every media may have one
+        assert admin.get_media(media).media_files.thumbnail[0].path == picture["path"]
+
+    plain = add_video(admin, project, kind)
+    admin.create_video_file(plain, role="archival", video_definition=own(plain))
+    for name in compositions:
+        refused(400, admin.update_media, plain, media_update={name: compositions[name]})
+    admin.delete_video_file(plain, role="archival", index=0)
+    assert patch(plain, concat=concat).concat
+    fresh = add_video(admin, project, kind)
+    refused(400, admin.update_media, fresh, media_update={"concat": [{"id": NOWHERE, "timestampOffset": 0}]})
+    refused(400, admin.update_media, fresh, media_update={"live": {"streams": [{"url": "x"}], "layout": [1, 1]}})
+    assert admin.get_media(fresh).media_files is None
+
+
+def test_archive_of_a_multi(admin, project, videos):
+    made = admin.create_media_list(project, body={"type": add_media_type(admin, project, "multi"), "name": "two", "md5": ""}).id
+    admin.update_media(made, media_update={"multi": {"ids": videos[:2]}})
+
+    def states():
+        return [admin.get_media(one).archive_state for one in (made, *videos)]
+
+    untouched = admin.get_media(videos[2])
+    assert admin.get_media(made).archive_status_date is None
+    admin.update_media(made, media_update={"archive_state": "to_archive"})
+    assert states()[:4] == ["archived"] * 3 + ["live"]
+    assert admin.get_media(videos[0]).archive_status_date is not None
+    assert admin.get_media(videos[2]) == untouched
+    stamp = admin.get_media(made).archive_status_date
+    admin.update_media(made, media_update={"archive_state": "to_archive"})  # nothing changes, nor does the date
+    assert admin.get_media(made).archive_status_date == stamp
+    assert set(ids(admin.get_media_list(project, archive_lifecycle="archived"))) == {made, *videos[:2]}
+    admin.update_media_list(project, media_bulk_update={"archive_state": "to_live"}, name="two")
+    assert set(states()) == {"live"}
+
+
 def test_author_override(admin, project, kind, members):
     eid = members.editor.api.whoami().elemental_id
     made = add_video(admin, project, kind, user_elemental_id=eid)

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::service;
-use super::types::{NewUser, UserPatch};
+use super::types::{NewUser, User, UserPatch};
+use super::{avatar, service};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Operation};
 
@@ -35,7 +35,8 @@ pub fn operations() -> Vec<Operation> {
             .about("Edit a user account.")
             .query("presigned: int<1..604800>")
             .body("UserUpdate")
-            .answers("MessageResponse"),
+            .answers("MessageResponse")
+            .open(),
         Operation::get("/rest/Users", "GetUserList", list)
             .about("Find users by exact name, e-mail or elemental id.")
             .query(by)
@@ -45,6 +46,11 @@ pub fn operations() -> Vec<Operation> {
             .about("Register an account.")
             .body("UserSpec")
             .answers("CreateResponse")
+            .open(),
+        Operation::post("/rest/PasswordReset", "CreatePasswordReset", reset)
+            .about("Mail a link that sets a new password, within a day.")
+            .body("PasswordResetSpec")
+            .answers("MessageResponse")
             .open(),
     ]
 }
@@ -82,31 +88,70 @@ async fn exists(call: Call) -> Result<Answer> {
     Answer::json(&!found.is_empty())
 }
 
+#[derive(Deserialize)]
+struct Presigned {
+    presigned: Option<i64>,
+}
+
+/// Shows an account to the caller, with a link to its picture where one is asked for.
+async fn shown(call: &Call, mut user: User) -> Result<User> {
+    let Presigned { presigned } = call.query()?;
+    avatar::link(&call.cx, call.actor()?, &call.origin, presigned, &mut user).await;
+    Ok(user)
+}
+
 async fn whoami(call: Call) -> Result<Answer> {
     let Some(actor) = call.maybe_actor() else {
         return Err(Error::no_reference("User"));
     };
-    Answer::json(&service::get(&call.cx, actor, actor.id).await?)
+    let user = service::get(&call.cx, actor, actor.id).await?;
+    Answer::json(&shown(&call, user).await?)
 }
 
 async fn get(call: Call) -> Result<Answer> {
-    Answer::json(&service::get(&call.cx, call.actor()?, call.id("id")).await?)
+    let user = service::get(&call.cx, call.actor()?, call.id("id")).await?;
+    Answer::json(&shown(&call, user).await?)
 }
 
 async fn update(mut call: Call) -> Result<Answer> {
     let patch: UserPatch = call.body()?;
     let id = call.id("id");
-    service::update(&call.cx, call.actor()?, id, patch).await?;
+    service::update(&call.cx, call.maybe_actor(), id, patch).await?;
     Answer::message(format!("User {id} successfully updated!"))
 }
 
 async fn list(call: Call) -> Result<Answer> {
     let by: By = call.query()?;
-    Answer::list(service::find(&call.cx, by.elemental_id, by.username, by.email).await?)
+    let found = service::find(&call.cx, by.elemental_id, by.username, by.email).await?;
+    let mut users = Vec::with_capacity(found.len());
+    for user in found {
+        users.push(shown(&call, user).await?);
+    }
+    Answer::list(users)
+}
+
+#[derive(Deserialize)]
+struct Registration {
+    #[serde(flatten)]
+    new: NewUser,
+    new_avatar: Option<String>,
 }
 
 async fn create(mut call: Call) -> Result<Answer> {
-    let new: NewUser = call.body()?;
-    let user = service::register(&call.cx, new).await?;
+    let Registration { new, new_avatar } = call.body()?;
+    let user = service::register(&call.cx, call.maybe_actor(), new, new_avatar).await?;
     Answer::created("User created successfully!", user.id, &user)
+}
+
+#[derive(Deserialize)]
+struct Reset {
+    email: String,
+}
+
+async fn reset(mut call: Call) -> Result<Answer> {
+    let Reset { email } = call.body()?;
+    service::request_reset(&call.cx, &email).await?;
+    Answer::message(
+        "If an account has this e-mail address, a link that sets a new password was sent to it!",
+    )
 }

@@ -2,15 +2,21 @@
 
 use axum::http::{HeaderMap, Method, header};
 
+pub use super::registration::{create, register};
+pub use super::removal::{delete, disable, enable};
+pub use super::reset::{confirm as confirm_address, request as request_reset};
 use super::session::{COOKIE, CSRF_COOKIE, cookie};
-use super::types::{Actor, NewUser, User, UserPatch};
-use super::{password, store};
+use super::types::{Actor, Status, User, UserPatch};
+use super::{avatar, password, reset, store};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
+use crate::http::not_signed_in;
 use crate::journal::{self, Change};
-use crate::{id, organization};
+use crate::{id, storage};
 
+/// The account that strangers share, if there is one.
+pub const ANONYMOUS: &str = "anonymous";
 /// Minutes that a one-time sign-in link works.
 const CODE_MINUTES: i64 = 60;
 
@@ -25,6 +31,9 @@ pub async fn identify(cx: &Context, headers: &HeaderMap, method: &Method) -> Res
             .read(move |tx| Box::pin(async move { store::find_by_token(tx, &key).await }))
             .await?;
         let user = user.ok_or_else(|| Error::Unauthenticated("Invalid token.".into()))?;
+        if user.status != Status::Active {
+            return Err(Error::Unauthenticated("User inactive or deleted.".into()));
+        }
         return Ok(Some(Actor::from(&user)));
     }
     let session =
@@ -51,6 +60,7 @@ pub async fn identify(cx: &Context, headers: &HeaderMap, method: &Method) -> Res
                 } else {
                     None
                 };
+                let user = user.filter(|user| user.status == Status::Active);
                 Ok(user.as_ref().map(Actor::from))
             })
         })
@@ -111,6 +121,7 @@ pub async fn authenticate(cx: &Context, username: &str, password: String) -> Res
     match user.filter(|_| fits) {
         Some(user) => {
             cx.lockout.succeeded(username);
+            check_status(&user)?;
             Ok(user)
         }
         None => {
@@ -118,6 +129,20 @@ pub async fn authenticate(cx: &Context, username: &str, password: String) -> Res
             Err(wrong())
         }
     }
+}
+
+/// Tells who knows the password why it does not let them in.
+fn check_status(user: &User) -> Result<()> {
+    let why = match user.status {
+        Status::Active => return Ok(()),
+        Status::Disabled => "This account is disabled; ask whoever runs the station.",
+        Status::Unconfirmed => {
+            "Open the link in the letter that confirms your e-mail address first."
+        }
+    };
+    Err(Error::Unauthenticated(format!(
+        "Could not authenticate with provided credentials! {why}"
+    )))
 }
 
 /// The API token of an account: the same every time, until `refresh` replaces it.
@@ -179,6 +204,12 @@ pub async fn end_sessions(cx: &Context, account: i64) -> Result<()> {
 /// A code that signs its account in once, within an hour.
 pub async fn sign_in_code(cx: &Context, username: &str) -> Result<String> {
     let user = by_name(cx, username).await?;
+    if user.status != Status::Active {
+        return Err(Error::invalid(format!(
+            "the account {username} is {}; let it in first: transect user enable {username}",
+            user.status.name()
+        )));
+    }
     let code = id::token();
     let (hash, expires) = (code_hash(&code), cx.now() + CODE_MINUTES * 60_000);
     cx.database
@@ -193,11 +224,22 @@ pub async fn sign_in_code(cx: &Context, username: &str) -> Result<String> {
 pub async fn use_code(cx: &Context, code: &str) -> Result<Option<i64>> {
     let (hash, now) = (code_hash(code), cx.now());
     cx.database
-        .write(move |tx| Box::pin(async move { store::take_code(tx, &hash, now).await }))
+        .write(move |tx| {
+            Box::pin(async move {
+                let Some(account) = store::take_code(tx, &hash, now).await? else {
+                    return Ok(None);
+                };
+                let user = store::find(tx, account).await?;
+                Ok(user
+                    .filter(|user| user.status == Status::Active)
+                    .map(|user| user.id))
+            })
+        })
         .await
 }
 
-fn code_hash(code: &str) -> String {
+/// What is kept of a text that signs somebody in or proves who they are.
+pub(super) fn code_hash(code: &str) -> String {
     blake3::hash(code.as_bytes()).to_hex().to_string()
 }
 
@@ -265,82 +307,8 @@ pub async fn find(
         .await
 }
 
-/// Registers an account over the API: open only where the settings allow strangers.
-pub async fn register(cx: &Context, new: NewUser) -> Result<User> {
-    if !cx.settings.account.anonymous_registration && new.registration_token.is_none() {
-        return Err(Error::invalid(
-            "Registration token must be supplied in URL!",
-        ));
-    }
-    if new.registration_token.is_some() {
-        return Err(Error::invalid("No invitation has this registration token!"));
-    }
-    create(
-        cx,
-        NewUser {
-            is_staff: false,
-            ..new
-        },
-    )
-    .await
-}
-
-/// Makes an account, and an organization for it where the settings say so, or where it administers
-/// a station that has none.
-///
-/// Errors: `Invalid` when the name is taken, empty or too long.
-pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
-    check_name(&new.username)?;
-    let hash = password::hash(new.password.clone()).await?;
-    let now = cx.now();
-    let stamp = cx.clock.stamp(None, now);
-    let own_organization = cx.settings.account.autocreate_organization;
-    cx.database
-        .write(move |tx| {
-            Box::pin(async move {
-                if store::find_by_name(tx, &new.username).await?.is_some() {
-                    return Err(Error::invalid("Username is already taken!"));
-                }
-                let elemental_id = match &new.elemental_id {
-                    Some(uuid) => free_elemental_id(tx, uuid, None).await?,
-                    None => id::uuid(),
-                };
-                let user = User {
-                    id: tx.allocate("account", 1).await?,
-                    is_staff: new.is_staff,
-                    username: new.username,
-                    first_name: new.first_name,
-                    last_name: new.last_name,
-                    email: new.email,
-                    elemental_id,
-                    profile: new.profile,
-                };
-                store::insert(tx, &user, &hash, now).await?;
-                store::set_token(tx, user.id, &id::token(), now).await?;
-                journal::record(
-                    tx,
-                    &stamp,
-                    None,
-                    "account",
-                    Change::created(user.id, &user)?,
-                )
-                .await?;
-                if own_organization {
-                    let name = format!("{}'s Team", user.username);
-                    organization::service::create_for(tx, &stamp, user.id, &name).await?;
-                } else if user.is_staff && !organization::service::any(tx).await? {
-                    // So that the first administrator can make projects at once.
-                    let name: String = user.username.chars().take(128).collect();
-                    organization::service::create_for(tx, &stamp, user.id, &name).await?;
-                }
-                Ok(user)
-            })
-        })
-        .await
-}
-
 /// An elemental id that no other account has: it names the author in overrides.
-async fn free_elemental_id(tx: &mut Tx, uuid: &str, but: Option<i64>) -> Result<String> {
+pub(super) async fn free_elemental_id(tx: &mut Tx, uuid: &str, but: Option<i64>) -> Result<String> {
     let uuid = id::parse_uuid(uuid)?;
     let others = store::list_by(tx, "elemental_id", &uuid).await?;
     if others.iter().any(|other| Some(other.id) != but) {
@@ -349,63 +317,119 @@ async fn free_elemental_id(tx: &mut Tx, uuid: &str, but: Option<i64>) -> Result<
     Ok(uuid)
 }
 
-fn check_name(name: &str) -> Result<()> {
-    if name.trim().is_empty() || name.chars().count() > 150 {
-        return Err(Error::invalid("a user name has 1 to 150 characters"));
-    }
-    Ok(())
-}
-
-/// Changes an account: one's own, or any as staff.
-pub(super) async fn update(cx: &Context, actor: &Actor, id: i64, patch: UserPatch) -> Result<User> {
-    if actor.id != id && !actor.is_staff {
-        return Err(Error::forbidden());
-    }
-    if patch.password.is_some() || patch.reset_token.is_some() {
-        return Err(Error::invalid(
-            "Invalid reset token! A password is changed with a link from the administrator.",
-        ));
-    }
-    let stamp = cx.clock.stamp(Some(actor.id), cx.now());
-    cx.database
+/// Changes an account: one's own, any as staff, or the one that a mailed link is for.
+///
+/// Errors: `Invalid` for a password without such a link; `Forbidden` for the account that everybody
+/// shares.
+pub(super) async fn update(
+    cx: &Context,
+    actor: Option<&Actor>,
+    id: i64,
+    patch: UserPatch,
+) -> Result<User> {
+    let stamp = cx.clock.stamp(actor.map(|actor| actor.id), cx.now());
+    let hash = new_password(cx, actor, id, &patch).await?;
+    let uploader = actor.map_or(id, |actor| actor.id);
+    let token = patch.reset_token.clone();
+    let by_link = token.is_some();
+    let (user, replaced) = cx
+        .database
         .write(move |tx| {
             Box::pin(async move {
                 let before = store::find(tx, id)
                     .await?
                     .ok_or_else(|| Error::no_match("User"))?;
-                let mut user = before.clone();
-                if let Some(email) = patch.email {
-                    let others = store::list_by(tx, "email", &email).await?;
-                    if others.iter().any(|other| other.id != id) {
-                        return Err(Error::invalid("Email is already in use!"));
-                    }
-                    user.email = email;
+                if let Some(token) = &token {
+                    reset::check(tx, token, id, stamp.at_ms).await?;
                 }
-                user.first_name = patch.first_name.unwrap_or(user.first_name);
-                user.last_name = patch.last_name.unwrap_or(user.last_name);
-                if let Some(uuid) = patch.elemental_id {
-                    user.elemental_id = free_elemental_id(tx, &uuid, Some(id)).await?;
-                }
-                if patch.clear_avatar != 0 {
-                    user.profile.shift_remove("avatar");
-                }
-                user.profile.extend(patch.set_profile_keys);
-                for key in &patch.clear_profile_keys {
-                    user.profile.shift_remove(key);
-                }
+                let user = change(tx, uploader, &before, patch).await?;
                 store::update(tx, &user).await?;
-                journal::record(
-                    tx,
-                    &stamp,
-                    None,
-                    "account",
-                    Change::updated(id, &before, &user)?,
-                )
-                .await?;
-                Ok(user)
+                if let Some(hash) = &hash {
+                    reset::set_password(tx, &before, hash).await?;
+                }
+                let changes = Change::updated(id, &before, &user)?;
+                journal::record(tx, &stamp, None, "account", changes).await?;
+                let replaced = before.profile.get("avatar") != user.profile.get("avatar");
+                Ok((user, replaced))
             })
         })
-        .await
+        .await?;
+    if by_link {
+        cx.lockout.succeeded(&user.username);
+    }
+    if replaced {
+        storage::collect(cx).await?;
+    }
+    Ok(user)
+}
+
+/// Checks who may change an account; returns the hash of its new password, if it gets one.
+async fn new_password(
+    cx: &Context,
+    actor: Option<&Actor>,
+    id: i64,
+    patch: &UserPatch,
+) -> Result<Option<String>> {
+    let shared = cx.database.read(move |tx| {
+        Box::pin(async move { Ok(store::find(tx, id).await?.map(|user| user.username)) })
+    });
+    if shared.await?.as_deref() == Some(ANONYMOUS) {
+        return Err(Error::forbidden());
+    }
+    let Some(token) = patch.reset_token.clone() else {
+        let actor = actor.ok_or_else(not_signed_in)?;
+        if actor.id != id && !actor.is_staff {
+            return Err(Error::forbidden());
+        }
+        return match patch.password {
+            None => Ok(None),
+            Some(_) => Err(Error::invalid_because(
+                "Invalid reset token!",
+                "a password is changed with a link that POST /rest/PasswordReset mails, or by whoever runs the station",
+            )),
+        };
+    };
+    // Hashing takes long: nobody without a link starts it.
+    let now = cx.now();
+    cx.database
+        .read(move |tx| Box::pin(async move { reset::check(tx, &token, id, now).await }))
+        .await?;
+    match &patch.password {
+        Some(new) if new.is_empty() => Err(Error::invalid("the password is empty")),
+        Some(new) => Ok(Some(password::hash(new.clone()).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn change(tx: &mut Tx, uploader: i64, before: &User, patch: UserPatch) -> Result<User> {
+    let (id, mut user) = (before.id, before.clone());
+    if let Some(email) = patch.email {
+        let others = store::list_by(tx, "email", &email).await?;
+        if others.iter().any(|other| other.id != id) {
+            return Err(Error::invalid("Email is already in use!"));
+        }
+        user.email = email;
+    }
+    user.first_name = patch.first_name.unwrap_or(user.first_name);
+    user.last_name = patch.last_name.unwrap_or(user.last_name);
+    if let Some(uuid) = patch.elemental_id {
+        user.elemental_id = free_elemental_id(tx, &uuid, Some(id)).await?;
+    }
+    avatar::check_given(&patch.set_profile_keys)?;
+    user.profile.extend(patch.set_profile_keys);
+    for key in &patch.clear_profile_keys {
+        if key == "avatar" {
+            avatar::clear(tx, id, &mut user.profile).await?;
+        }
+        user.profile.shift_remove(key);
+    }
+    if patch.clear_avatar != 0 {
+        avatar::clear(tx, id, &mut user.profile).await?;
+    }
+    if let Some(upload) = patch.new_avatar {
+        avatar::keep(tx, uploader, id, &mut user.profile, &upload).await?;
+    }
+    Ok(user)
 }
 
 /// Sets a password from the command line, and ends the account's sessions.
@@ -416,6 +440,36 @@ pub async fn set_password(cx: &Context, username: &str, new: String) -> Result<(
     cx.database
         .write(move |tx| Box::pin(async move { store::set_password(tx, user.id, &hash).await }))
         .await
+}
+
+/// Whether there is such an account.
+pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
+    Ok(store::find(tx, id).await?.is_some())
+}
+
+/// The accounts with this e-mail address, in any case of letters, by id.
+pub async fn by_email(tx: &mut Tx, email: &str) -> Result<Vec<User>> {
+    store::list_by_email(tx, email).await
+}
+
+/// The account that strangers share, where the settings let them in and there is one.
+///
+/// Errors: `Forbidden` where they do not, `NotFound` when there is none.
+pub async fn anonymous(cx: &Context) -> Result<i64> {
+    if !cx.settings.account.anonymous_gateway {
+        return Err(Error::Forbidden(
+            "The anonymous gateway is not enabled on this station (account.anonymous_gateway)."
+                .into(),
+        ));
+    }
+    let found = cx
+        .database
+        .read(move |tx| Box::pin(store::find_by_name(tx, ANONYMOUS)))
+        .await?;
+    found
+        .filter(|user| user.status == Status::Active)
+        .map(|user| user.id)
+        .ok_or_else(|| Error::no_reference("User"))
 }
 
 /// The account with this elemental id, as an author override names it. Errors: `NotFound`.

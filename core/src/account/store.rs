@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::types::User;
+use super::types::{Status, User};
 use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::values;
 
-const COLUMNS: &str =
-    "a.id, a.is_staff, a.username, a.first_name, a.last_name, a.email, a.elemental_id, a.profile";
+const COLUMNS: &str = "a.id, a.is_staff, a.username, a.first_name, a.last_name, a.email, a.elemental_id, a.profile, a.status";
 
 fn user(mut row: Row) -> Result<User> {
     Ok(User {
@@ -23,6 +22,7 @@ fn user(mut row: Row) -> Result<User> {
             Json::Object(profile) => profile,
             _ => Map::new(),
         },
+        status: Status::from_name(&row.take::<String>()?),
     })
 }
 
@@ -56,6 +56,17 @@ pub async fn list_by(tx: &mut Tx, column: &'static str, text: &str) -> Result<Ve
         .collect()
 }
 
+/// Users with this e-mail address, in any case of letters.
+pub async fn list_by_email(tx: &mut Tx, email: &str) -> Result<Vec<User>> {
+    let folded = tx.dialect().lower("a.email");
+    let sql = format!("select {COLUMNS} from account a where {folded} = $1 order by a.id");
+    tx.rows(&sql, &values![email.to_lowercase()])
+        .await?
+        .into_iter()
+        .map(user)
+        .collect()
+}
+
 pub async fn list(tx: &mut Tx) -> Result<Vec<User>> {
     let sql = format!("select {COLUMNS} from account a order by a.id");
     tx.rows(&sql, &[]).await?.into_iter().map(user).collect()
@@ -76,8 +87,8 @@ pub async fn secrets(tx: &mut Tx, id: i64) -> Result<Option<(String, i64)>> {
 pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str, now_ms: i64) -> Result<()> {
     tx.execute(
         "insert into account (id, username, username_folded, first_name, last_name, email, is_staff, \
-         elemental_id, profile, password_hash, session_epoch, created_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11)",
+         elemental_id, profile, password_hash, session_epoch, created_at, status) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12)",
         &values![
             user.id,
             &user.username,
@@ -89,7 +100,8 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str, now_ms: i64) 
             &user.elemental_id,
             &Json::Object(user.profile.clone()),
             password_hash,
-            now_ms
+            now_ms,
+            user.status.name()
         ],
     )
     .await?;
@@ -109,6 +121,24 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
         ],
     )
     .await?;
+    Ok(())
+}
+
+/// Opens or closes an account; ends its sessions.
+pub async fn set_status(tx: &mut Tx, id: i64, status: Status) -> Result<()> {
+    let sql = "update account set status = $2, session_epoch = session_epoch + 1 where id = $1";
+    tx.execute(sql, &values![id, status.name()]).await?;
+    Ok(())
+}
+
+/// Removes an account with its token and the links that were mailed to it.
+pub async fn remove(tx: &mut Tx, id: i64) -> Result<()> {
+    for table in ["token", "sign_in_code", "account_link"] {
+        let sql = format!("delete from {table} where account = $1");
+        tx.execute(&sql, &values![id]).await?;
+    }
+    tx.execute("delete from account where id = $1", &values![id])
+        .await?;
     Ok(())
 }
 
@@ -202,6 +232,63 @@ pub async fn take_code(tx: &mut Tx, code_hash: &str, now_ms: i64) -> Result<Opti
         &values![code_hash],
     )
     .await
+}
+
+/// Remembers a mailed link; forgets those that have expired.
+pub async fn insert_link(
+    tx: &mut Tx,
+    token_hash: &str,
+    purpose: &str,
+    account: i64,
+    expires_at: i64,
+    now_ms: i64,
+) -> Result<()> {
+    tx.execute(
+        "delete from account_link where expires_at <= $1",
+        &values![now_ms],
+    )
+    .await?;
+    tx.execute(
+        "insert into account_link (token_hash, purpose, account, expires_at) values ($1, $2, $3, $4)",
+        &values![token_hash, purpose, account, expires_at],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The account of a mailed link that still works.
+pub async fn link(
+    tx: &mut Tx,
+    token_hash: &str,
+    purpose: &str,
+    now_ms: i64,
+) -> Result<Option<i64>> {
+    tx.scalar(
+        "select account from account_link where token_hash = $1 and purpose = $2 and expires_at > $3",
+        &values![token_hash, purpose, now_ms],
+    )
+    .await
+}
+
+/// Whether an account has a mailed link that expires after this moment.
+pub async fn has_link_after(
+    tx: &mut Tx,
+    purpose: &str,
+    account: i64,
+    expires_at: i64,
+) -> Result<bool> {
+    let sql = "select 1 from account_link where purpose = $1 and account = $2 and expires_at > $3";
+    let found: Option<i64> = tx
+        .scalar(sql, &values![purpose, account, expires_at])
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Uses up the mailed links of an account that have this purpose.
+pub async fn remove_links(tx: &mut Tx, purpose: &str, account: i64) -> Result<()> {
+    let sql = "delete from account_link where purpose = $1 and account = $2";
+    tx.execute(sql, &values![purpose, account]).await?;
+    Ok(())
 }
 
 /// Whether two accounts are members of one project, or affiliated with one organization.

@@ -14,6 +14,38 @@ pub struct Actor {
     pub is_staff: bool,
 }
 
+/// Whether an account may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It may.
+    Active,
+    /// Somebody closed it for now; what it made stays.
+    Disabled,
+    /// Its e-mail address was not confirmed yet.
+    Unconfirmed,
+}
+
+impl Status {
+    /// The text of its rows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+
+    /// The status of that text; an unknown one keeps people out.
+    pub(super) fn from_name(name: &str) -> Self {
+        match name {
+            "active" => Self::Active,
+            "unconfirmed" => Self::Unconfirmed,
+            _ => Self::Disabled,
+        }
+    }
+}
+
 /// An account as the wire shows it.
 #[derive(Debug, Clone, Serialize)]
 #[expect(
@@ -29,6 +61,27 @@ pub struct User {
     pub email: String,
     pub elemental_id: String,
     pub profile: Map<String, Value>,
+    #[serde(skip)]
+    pub status: Status,
+}
+
+/// An account as the command line and the journal show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Account<'a> {
+    /// As the wire shows it.
+    #[serde(flatten)]
+    pub user: &'a User,
+    /// Whether it may sign in.
+    pub status: Status,
+}
+
+impl<'a> From<&'a User> for Account<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            user,
+            status: user.status,
+        }
+    }
 }
 
 impl From<&User> for Actor {
@@ -70,6 +123,7 @@ pub(super) struct UserPatch {
     pub elemental_id: Option<String>,
     pub password: Option<String>,
     pub reset_token: Option<String>,
+    pub new_avatar: Option<String>,
     #[serde(default)]
     pub clear_avatar: i64,
     #[serde(default)]

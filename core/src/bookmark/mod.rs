@@ -8,4 +8,5 @@ mod service;
 mod store;
 mod types;
 
+pub use service::forget_account;
 pub use store::{BOOKMARK_SHAPE, FAVORITE_SHAPE};

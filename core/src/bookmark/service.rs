@@ -135,3 +135,9 @@ pub async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
         })
         .await
 }
+
+/// Removes the bookmarks and favorites of an account that goes away, as part of its own entry in
+/// the journal.
+pub async fn forget_account(tx: &mut Tx, account: i64) -> Result<()> {
+    store::remove_of(tx, account).await
+}

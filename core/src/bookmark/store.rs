@@ -181,6 +181,15 @@ pub async fn remove_favorite(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// Removes everything that an account keeps for itself.
+pub async fn remove_of(tx: &mut Tx, account: i64) -> Result<()> {
+    for table in ["bookmark", "favorite"] {
+        let sql = format!("delete from {table} where account = $1");
+        tx.execute(&sql, &values![account]).await?;
+    }
+    Ok(())
+}
+
 /// Whether a project has a type of that id for such annotations.
 pub async fn type_exists(tx: &mut Tx, project: i64, target: Target, id: i64) -> Result<bool> {
     let sql = "select id from entity_type where kind = $1 and id = $2 and project = $3";

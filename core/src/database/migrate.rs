@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(1, "0001_foundation"),
     migration!(2, "0002_jobs"),
     migration!(3, "0003_organization"),
+    migration!(4, "0004_storage"),
     migration!(10, "0010_undo"),
 ];
 

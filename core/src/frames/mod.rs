@@ -67,6 +67,14 @@ impl Frames {
     fn index_file(&self, media: i64) -> PathBuf {
         self.indexes.join(format!("{media}.index"))
     }
+
+    /// Gives a media the index of another one that has the same bytes.
+    pub(crate) async fn copy_index(&self, from: i64, to: i64) -> std::io::Result<()> {
+        // A whole file appears under the name, or none.
+        let made = self.indexes.join(format!("{to}.index.copy"));
+        tokio::fs::copy(self.index_file(from), &made).await?;
+        tokio::fs::rename(&made, self.index_file(to)).await
+    }
 }
 
 /// The worker that the settings name, or the one beside this program (or one folder up, as a

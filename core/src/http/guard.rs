@@ -59,8 +59,10 @@ pub(super) fn protect(response: &mut Response) {
     add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     add(header::REFERRER_POLICY, "same-origin");
     if is_page {
-        add(header::X_FRAME_OPTIONS, "DENY");
-        // A stored page brings a stricter policy of its own.
+        // A stored page brings policies of its own.
+        headers
+            .entry(header::X_FRAME_OPTIONS)
+            .or_insert(HeaderValue::from_static("DENY"));
         headers
             .entry(header::CONTENT_SECURITY_POLICY)
             .or_insert(HeaderValue::from_static(CONTENT_POLICY));

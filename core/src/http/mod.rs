@@ -29,8 +29,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
     account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group,
-    job_cluster, journal, leaf, mail, media, organization, project, row_protection, section,
-    storage, transcode, undo, version,
+    invitation, job_cluster, journal, leaf, mail, media, organization, project, row_protection,
+    section, storage, temporary_file, transcode, undo, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -46,20 +46,23 @@ pub fn operations() -> Vec<Operation> {
         bookmark::routes::operations(),
         entity_type::routes::operations(),
         media::routes::operations(),
+        media::rendition::routes::operations(),
         frames::routes::operations(),
         annotation::routes::operations(),
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),
+        temporary_file::routes::operations(),
         transcode::routes::operations(),
         journal::routes::operations(),
+        undo::routes::operations(),
         mail::routes::operations(),
         announcement::routes::operations(),
+        invitation::routes::operations(),
         group::routes::operations(),
         bucket::routes::operations(),
         job_cluster::routes::operations(),
         row_protection::routes::operations(),
-        undo::routes::operations(),
     ]
     .concat()
 }

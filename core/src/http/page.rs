@@ -26,6 +26,7 @@ pub(super) async fn answer(cx: &Context, request: Request, request_id: &str) -> 
         "/accounts/logout" => sign_in::sign_out(cx, request).await,
         "/check-login" => sign_in::check(cx, request).await,
         "/sign-in" if has_code => sign_in::by_code(cx, request).await,
+        path if path.starts_with("/media/") => crate::storage::serve_file(cx, request).await,
         "/auth-project" => sign_in::may_read_files(cx, request).await,
         "/auth-admin" => sign_in::is_staff(cx, request).await,
         _ => Ok(spa::answer(&request)),

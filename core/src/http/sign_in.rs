@@ -108,7 +108,7 @@ pub(super) async fn may_read_files(cx: &Context, request: Request) -> Result<Res
         Box::pin(async move { project::access(tx, &actor, id, project::Level::View).await })
     });
     match access.await {
-        Ok(_) => Ok(verdict(true)),
+        Ok(()) => Ok(verdict(true)),
         Err(Error::NotFound(_) | Error::Forbidden(_)) => Ok(verdict(false)),
         Err(error) => Err(error),
     }

@@ -11,5 +11,5 @@ mod types;
 mod webhook;
 
 pub use service::{base_url, check, deliver, send};
-pub use smtp::Mail;
+pub use smtp::{Mail, is_address};
 pub use types::{Attachment, EmailSpec, Enclosure, Letter};

@@ -112,6 +112,11 @@ pub(super) fn not_enabled() -> Error {
     Error::invalid("Email not enabled")
 }
 
+/// Whether a text is an e-mail address.
+pub fn is_address(text: &str) -> bool {
+    text.parse::<lettre::Address>().is_ok()
+}
+
 fn mailbox(address: &str) -> Result<Mailbox> {
     let address = address.parse().map_err(|error| {
         Error::invalid_because(

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::files;
 use super::filter::{Filter, IdQuery, select};
 use super::read::visible;
-use super::store;
 use super::types::{Media, MediaPatch};
+use super::{family, files, source, store};
 use crate::account::{self, Actor};
 use crate::annotation::{self, Document};
 use crate::attribute::{self, Indexing, Kind};
@@ -18,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Ledger, Stamp};
 use crate::project::{self, Level};
 use crate::query::{Schema, Selection, check_count};
+use crate::storage::Owner;
 use crate::{entity_type, id, section, storage, time};
 
 /// The attribute in which a media carries the UUID of its folder.
@@ -30,7 +30,9 @@ pub(super) async fn update(
     patch: MediaPatch,
 ) -> Result<Media> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    cx.database
+    let files = patch.media_files.is_some();
+    let changed = cx
+        .database
         .write(move |tx| {
             Box::pin(async move {
                 let level = if patch.user_elemental_id.is_some() {
@@ -46,7 +48,14 @@ pub(super) async fn update(
                 Ok(changed)
             })
         })
-        .await
+        .await?;
+    if files {
+        // Its source may be another one now, and the objects of the old records nobody's.
+        cx.indexing.forget(id);
+        cx.indexing.notify_one();
+        storage::collect(cx).await?;
+    }
+    Ok(changed)
 }
 
 /// Changes every selected media; returns how many.
@@ -115,9 +124,13 @@ async fn change(
     let mut media = before.clone();
     if let Some(files) = &patch.media_files {
         let owner = storage::owner(tx, project).await?;
-        files::check(owner, media.id, files, before.media_files.as_ref())?;
+        let shared = family::shared(tx, media.id).await?;
+        files::check(owner, media.id, files, before.media_files.as_ref(), &shared)?;
     }
     plain_fields(&mut media, patch)?;
+    if let Some(files) = &patch.media_files {
+        take_files(tx, &mut media, files).await?;
+    }
     if let Some(uuid) = &patch.user_elemental_id {
         media.created_by = Some(account::service::author(tx, uuid).await?);
     }
@@ -136,7 +149,12 @@ async fn change(
     media.attributes = Document::of(&new)?;
     media.modified_datetime = stamp.at_ms;
     media.modified_by = stamp.account;
-    store::update(tx, &media).await?;
+    if patch.media_files.is_some() {
+        let owner = storage::owner(tx, project).await?;
+        write_files(tx, owner, &before, &media, stamp.at_ms).await?;
+    } else {
+        store::update(tx, &media).await?;
+    }
     let entity = Indexing {
         entity: media.id,
         definitions: &definitions,
@@ -193,10 +211,38 @@ fn plain_fields(media: &mut Media, patch: &MediaPatch) -> Result<()> {
     media.width = patch.width.or(media.width);
     media.height = patch.height.or(media.height);
     media.summary_level = patch.summary_level.or(media.summary_level);
-    if let Some(files) = &patch.media_files {
-        media.media_files = Some(files.clone());
-    }
     Ok(())
+}
+
+/// Takes over the records that a patch brings, completing their sizes.
+async fn take_files(tx: &mut Tx, media: &mut Media, files: &Map<String, Json>) -> Result<()> {
+    let mut files = files.clone();
+    for (role, records) in &mut files {
+        let records = records.as_array_mut().into_iter().flatten();
+        for record in records.filter_map(Json::as_object_mut) {
+            if files::ROLES.contains(&role.as_str()) {
+                files::complete(tx, record).await?;
+            }
+        }
+    }
+    media.media_files = Some(files);
+    Ok(())
+}
+
+/// Writes a media whose records may have changed: its source follows, and objects that nobody names
+/// any more go. Says whether the media waits to be indexed.
+pub(super) async fn write_files(
+    tx: &mut Tx,
+    owner: Owner,
+    before: &Media,
+    after: &Media,
+    now_ms: i64,
+) -> Result<bool> {
+    store::update(tx, after).await?;
+    let old = before.media_files.as_ref();
+    let waits = source::follow(tx, old, after, now_ms).await?;
+    family::release(tx, owner, old, after).await?;
+    Ok(waits)
 }
 
 /// Media that consist of other media, or of live streams.
@@ -204,7 +250,7 @@ async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPa
     if patch.multi.is_none() && patch.concat.is_none() && patch.live.is_none() {
         return Ok(());
     }
-    let mut files = media.media_files.clone().unwrap_or_default();
+    let mut members = media.media_files.clone().unwrap_or_default();
     let own = [
         "archival",
         "streaming",
@@ -223,7 +269,7 @@ async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPa
     };
     if let Some(clash) = own
         .iter()
-        .find(|key| !allowed.contains(key) && files.contains_key(**key))
+        .find(|key| !allowed.contains(key) && files::is_given(members.get(**key)))
     {
         return Err(Error::invalid(format!(
             "media {} already has {clash} files of its own",
@@ -234,8 +280,8 @@ async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPa
         let ids = integers(multi.get("ids"));
         check_children(tx, project, &ids).await?;
         for key in ["ids", "layout", "quality", "frameOffset"] {
-            if let Some(value) = multi.get(key).filter(|value| truthy(value)) {
-                files.insert(key.into(), value.clone());
+            if let Some(value) = multi.get(key).filter(|value| files::is_given(Some(value))) {
+                members.insert(key.into(), value.clone());
             }
         }
     }
@@ -245,19 +291,19 @@ async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPa
             .filter_map(|part| part["id"].as_i64())
             .collect();
         check_children(tx, project, &ids).await?;
-        files.insert("concat".into(), json!(concat));
+        members.insert("concat".into(), json!(concat));
     }
     if let Some(live) = &patch.live {
-        files.insert(
+        members.insert(
             "live".into(),
             live.get("streams").cloned().unwrap_or_else(|| json!([])),
         );
-        files.insert(
+        members.insert(
             "layout".into(),
             live.get("layout").cloned().unwrap_or_else(|| json!([])),
         );
     }
-    media.media_files = Some(files);
+    media.media_files = Some(members);
     Ok(())
 }
 
@@ -268,15 +314,6 @@ fn integers(value: Option<&Json>) -> Vec<i64> {
         .flatten()
         .filter_map(Json::as_i64)
         .collect()
-}
-
-fn truthy(value: &Json) -> bool {
-    match value {
-        Json::Null => false,
-        Json::Number(number) => number.as_f64() != Some(0.0),
-        Json::Array(items) => !items.is_empty(),
-        _ => true,
-    }
 }
 
 async fn check_children(tx: &mut Tx, project: i64, ids: &[i64]) -> Result<()> {
@@ -435,16 +472,4 @@ async fn take_away(tx: &mut Tx, stamp: &Stamp, project: i64, rows: &[Media]) -> 
         rows.iter().map(|media| (media.id, Some(media), None::<()>)),
     )?;
     journal::record(tx, stamp, Some(project), "media", changes).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::truthy;
-    use serde_json::json;
-
-    #[test]
-    fn only_truthy_keys_of_a_multi_definition_are_kept() {
-        assert!(truthy(&json!([1])) && truthy(&json!(720)));
-        assert!(!truthy(&json!([])) && !truthy(&json!(0)) && !truthy(&json!(null)));
-    }
 }

@@ -473,7 +473,7 @@ async fn existing_folder(tx: &mut Tx, project: i64, new: &NewMedia) -> Result<Op
 }
 
 /// The folder of a new media (found or made), and what its media carry as `tator_user_sections`.
-async fn folder(
+pub(super) async fn folder(
     tx: &mut Tx,
     stamp: &Stamp,
     project: i64,

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value as Json, json};
 use transect_frame_client::{Format, FrameIndex, Kind, Size, WorkerError};
 
-use super::files::record;
+use super::files::{best, record};
 use super::queue::Claim;
 use super::source::{self, Source, State};
-use super::store;
 use super::types::Media;
+use super::{family, store};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
@@ -254,6 +254,13 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                         .await?;
                 }
                 remove_made(tx, owner, &mut row, &current.made).await?;
+                let files = row.media_files.as_ref();
+                let converted = found.converted.is_some();
+                let converted =
+                    converted && !files.is_some_and(|files| is_recorded(&source, files));
+                if !converted {
+                    storage::remove(tx, &converted_key).await?;
+                }
                 let thumbnail = if has_thumbnail(&row) {
                     // It was uploaded with the media.
                     storage::remove(tx, &thumbnail_key).await?;
@@ -271,7 +278,7 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                 );
                 row.modified_datetime = stamp.at_ms;
                 store::update(tx, &row).await?;
-                let converted = found.converted.is_some().then_some(converted_key);
+                let converted = converted.then_some(converted_key);
                 let ready = Source {
                     state: State::Ready,
                     message: String::new(),
@@ -304,7 +311,9 @@ async fn remove_made(
         .filter(|key| owner.holds_media(row.id, key))
         .collect();
     for key in &made {
-        storage::remove(tx, key).await?;
+        if !family::is_needed(tx, row.id, key).await? {
+            storage::remove(tx, key).await?;
+        }
     }
     let is_made = |record: &Json| {
         let path = record["path"].as_str();
@@ -355,7 +364,17 @@ fn describe(
     let (width, height) = index.display_size();
     let resolution = (i64::from(height), i64::from(width));
     let mut files = row.media_files.take().unwrap_or_default();
-    if index.kind == Kind::Image {
+    let recorded = is_recorded(source, &files);
+    if recorded {
+        // Whoever recorded it knows it better; only what they left open is filled in.
+        if index.kind != Kind::Image {
+            row.num_frames = row.num_frames.or(Some(index.frame_count() as i64));
+            let rate = index.frame_rate;
+            row.fps = row
+                .fps
+                .or(rate.map(transect_frame_client::Fraction::as_f64));
+        }
+    } else if index.kind == Kind::Image {
         let image = match &found.converted {
             Some((bytes, width, height)) => {
                 let mut image = record(
@@ -401,8 +420,13 @@ fn describe(
         files.insert("thumbnail".into(), json!([small]));
     }
     row.media_files = Some(files);
-    row.width = Some(i64::from(width));
-    row.height = Some(i64::from(height));
+    row.width = row.width.filter(|_| recorded).or(Some(resolution.1));
+    row.height = row.height.filter(|_| recorded).or(Some(resolution.0));
+}
+
+/// Whether the source is one of the media's records, rather than an upload that becomes one.
+fn is_recorded(source: &Source, files: &Map<String, Json>) -> bool {
+    source.object_key.is_some() && source.object_key.as_deref() == best(files)
 }
 
 fn mime_of(index: &FrameIndex) -> &'static str {

@@ -5,13 +5,17 @@
 //! that cannot be read leaves a media with the state `failed` and a message.
 
 mod change;
+mod clone;
 mod create;
+mod family;
 mod files;
 mod filter;
 pub mod import;
 pub mod indexer;
+mod permalink;
 mod queue;
 mod read;
+pub mod rendition;
 pub mod routes;
 pub mod service;
 pub mod source;

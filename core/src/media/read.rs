@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::files::PATHS;
+use super::family::Families;
+use super::files::{PATHS, is_elsewhere};
 use super::filter::{Filter, IdQuery, select};
 use super::store;
 use super::types::{FIELDS, Media, Stats};
@@ -146,17 +147,27 @@ pub(super) async fn presign(
     let Some(project) = rows.first().and_then(|media| media.project) else {
         return Ok(());
     };
-    let owner = cx
-        .database
-        .read(move |tx| Box::pin(storage::owner(tx, project)))
-        .await?;
+    let ids: Vec<i64> = rows.iter().map(|media| media.id).collect();
+    let reading = cx.database.read(move |tx| {
+        Box::pin(async move {
+            let families = Families::of(tx, &ids).await?;
+            Ok((storage::owner(tx, project).await?, families))
+        })
+    });
+    let (owner, families) = reading.await?;
     for media in rows {
-        links(cx, actor, owner, media, how).await;
+        links(cx, actor, (owner, &families), media, how).await;
     }
     Ok(())
 }
 
-async fn links(cx: &Context, actor: &Actor, owner: Owner, media: &mut Media, how: &Presigning) {
+async fn links(
+    cx: &Context,
+    actor: &Actor,
+    (owner, families): (Owner, &Families),
+    media: &mut Media,
+    how: &Presigning,
+) {
     let Some(files) = &mut media.media_files else {
         return;
     };
@@ -169,11 +180,12 @@ async fn links(cx: &Context, actor: &Actor, owner: Owner, media: &mut Media, how
             .into_iter()
             .flatten()
             .filter_map(Json::as_object_mut)
+            .filter(|record| !is_elsewhere(record))
         {
             for name in PATHS {
                 let path = record.get(name).and_then(Json::as_str);
-                // Nothing but the media's own bytes is signed, whatever a record says.
-                let Some(key) = path.filter(|path| owner.holds_media(media.id, path)) else {
+                // Nothing but the bytes of the media and its family is signed, whatever a record says.
+                let Some(key) = path.filter(|path| families.holds(owner, media.id, path)) else {
                     continue;
                 };
                 let url =

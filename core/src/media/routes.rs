@@ -1,11 +1,13 @@
 //! Routes of media.
 
+use axum::http::StatusCode;
 use serde_json::{Value as Json, json};
 
+use super::clone::{self, Destination};
 use super::filter::{Filter, IdQuery, PARAMETERS};
 use super::read::{self, Presigning};
 use super::types::{MediaPatch, NewMedia};
-use super::{change, create};
+use super::{change, create, permalink};
 use crate::error::{Error, Result};
 use crate::export;
 use crate::http::{Answer, Call, Operation};
@@ -91,6 +93,25 @@ pub fn operations() -> Vec<Operation> {
         ))
         .about("The media before this one in the filtered order of names; -1 at the start.")
         .answers("MediaPrev"),
+        filtered(Operation::post(
+            "/rest/CloneMedia/{project}",
+            "CloneMediaList",
+            clone_media,
+        ))
+        .about("Clone matching media into a project; their files are shared, not copied.")
+        .body("CloneMediaSpec")
+        .answers("CreateListResponse"),
+        Operation::get("/rest/GetClonedMedia/{id}", "GetClonedMedia", cloned)
+            .about("The media that share stored files with this one.")
+            .answers("GetClonedMediaResponse"),
+        Operation::get("/rest/Permalink/{id}", "GetPermalink", permalink)
+            .about("A link that stays, to the rendition of a media whose height comes closest.")
+            .query(
+                "element: enum(auto|streaming|archival|audio|image|thumbnail|thumbnail_gif)=\"auto\", \
+                 quality: int<0..>=720",
+            )
+            .status(301)
+            .open(),
     ]
 }
 
@@ -216,6 +237,38 @@ async fn count_media(call: Call) -> Result<Answer> {
 
 async fn stats(call: Call) -> Result<Answer> {
     Answer::json(&read::stats(&call.cx, call.actor()?, call.id("project"), call.query()?).await?)
+}
+
+async fn clone_media(mut call: Call) -> Result<Answer> {
+    let (filter, to): (Filter, Destination) = (call.query()?, call.body()?);
+    let ids = clone::clone(&call.cx, call.actor()?, call.id("project"), filter, to).await?;
+    Answer::json(&json!({
+        "message": format!("Successfully cloned {} medias!", ids.len()),
+        "id": ids,
+    }))
+}
+
+async fn cloned(call: Call) -> Result<Answer> {
+    let id = call.id("id");
+    let ids = clone::family_of(&call.cx, call.actor()?, id).await?;
+    let message = format!(
+        "Found {} medias that share files with media {id}.",
+        ids.len()
+    );
+    Answer::json(&json!({"message": message, "ids": ids}))
+}
+
+async fn permalink(call: Call) -> Result<Answer> {
+    let actor = match call.maybe_actor() {
+        Some(actor) => actor.clone(),
+        None => permalink::anybody(&call.cx).await?,
+    };
+    let (id, wanted) = (call.id("id"), call.query()?);
+    match permalink::find(&call.cx, &actor, &call.origin, id, wanted).await? {
+        Some(url) => Ok(Answer::redirect(StatusCode::MOVED_PERMANENTLY, url)),
+        // Clients know this text, capital letter and all.
+        None => Ok(Answer::json(&json!({"Message": "Bad Request"}))?.status(StatusCode::NOT_FOUND)),
+    }
 }
 
 async fn next(call: Call) -> Result<Answer> {

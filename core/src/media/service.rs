@@ -38,6 +38,11 @@ pub async fn selected(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Vec<
     store::list(tx, &selection, None).await
 }
 
+/// Whether media of a project share the object of another media's key, as clones do.
+pub async fn shares_key(tx: &mut Tx, project: i64, key: &str) -> Result<bool> {
+    super::family::is_of_project(tx, project, key).await
+}
+
 /// The newest media of an upload.
 pub async fn find_uid(tx: &mut Tx, uid: &str) -> Result<Option<i64>> {
     let sql = "select id from media where uid = $1 and not deleted order by id desc limit 1";

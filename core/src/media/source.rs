@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
+use super::files;
+use super::types::Media;
 use crate::context::Context;
 use crate::database::{Row, Tx};
 use crate::error::{Error, Result};
@@ -171,6 +174,65 @@ pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
     )
     .await?;
     Ok(())
+}
+
+/// Makes the source of a clone ready where that of the original is, and of the same bytes: its frame
+/// index was copied.
+pub(super) async fn share_index(tx: &mut Tx, original: i64, clone: i64) -> Result<()> {
+    let (Some(from), Some(to)) = (find(tx, original).await?, find(tx, clone).await?) else {
+        return Ok(());
+    };
+    if from.state == State::Ready && to.state == State::Indexing && from.is_same(&to) {
+        let ready = Source {
+            state: State::Ready,
+            fingerprint: from.fingerprint,
+            ..to
+        };
+        put(tx, &ready).await?;
+    }
+    Ok(())
+}
+
+/// Lets the source of a media follow its records: a media that has none gets the best of them, and
+/// one that was read from a record is read from another when that goes. Says whether it changed, so
+/// that it waits to be indexed.
+pub(super) async fn follow(
+    tx: &mut Tx,
+    before: Option<&Map<String, Json>>,
+    after: &Media,
+    now_ms: i64,
+) -> Result<bool> {
+    let current = find(tx, after.id).await?;
+    let old = before.and_then(files::best);
+    if let Some(source) = &current
+        && (source.object_key.is_none() || source.object_key.as_deref() != old)
+    {
+        // A file in place, or an upload that no record names.
+        return Ok(false);
+    }
+    let new = after.media_files.as_ref().and_then(files::best);
+    if current.is_some() && new == old {
+        return Ok(false);
+    }
+    let size = match new {
+        Some(key) => storage::size(tx, key).await?,
+        None => None,
+    };
+    match (new, size, current) {
+        (Some(key), Some(size), current) => {
+            let bytes = Bytes::Stored(key.to_owned());
+            let mut source = Source::waiting(after.id, bytes, size, now_ms);
+            source.made = current.map(|current| current.made).unwrap_or_default();
+            put(tx, &source).await?;
+            Ok(true)
+        }
+        (_, _, Some(_)) => {
+            let sql = "delete from media_source where media = $1";
+            tx.execute(sql, &values![after.id]).await?;
+            Ok(false)
+        }
+        (_, _, None) => Ok(false),
+    }
 }
 
 /// The file that holds the source's bytes.

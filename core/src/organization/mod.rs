@@ -1,5 +1,6 @@
 //! Organizations and affiliations: who belongs together, and who administers it.
 
+mod affiliations;
 pub mod routes;
 pub mod service;
 mod store;

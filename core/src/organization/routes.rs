@@ -1,6 +1,6 @@
 //! Routes of organizations and affiliations.
 
-use super::service;
+use super::{affiliations as members, service};
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 
@@ -24,6 +24,14 @@ pub fn operations() -> Vec<Operation> {
         Operation::delete("/rest/Organization/{id}", "DeleteOrganization", remove)
             .about("Delete an organization that has no projects.")
             .answers("MessageResponse"),
+        Operation::get(
+            "/rest/OrganizationUploadInfo/{organization}",
+            "GetOrganizationUploadInfo",
+            upload_info,
+        )
+        .about("Get links for the upload of an organization's picture.")
+        .query("expiration: int<1..604800>=86400, num_parts: int<1..10000>=1")
+        .answers("UploadInfo"),
         Operation::get(
             "/rest/Affiliations/{organization}",
             "GetAffiliationList",
@@ -61,12 +69,17 @@ pub fn operations() -> Vec<Operation> {
 }
 
 async fn list(call: Call) -> Result<Answer> {
-    Answer::list(service::list(&call.cx, call.actor()?).await?)
+    let mut organizations = service::list(&call.cx, call.actor()?).await?;
+    for organization in &mut organizations {
+        service::link(&call.cx, call.actor()?, &call.origin, organization).await;
+    }
+    Answer::list(organizations)
 }
 
 async fn create(mut call: Call) -> Result<Answer> {
     let new = call.body()?;
-    let made = service::create(&call.cx, call.actor()?, new).await?;
+    let mut made = service::create(&call.cx, call.actor()?, new).await?;
+    service::link(&call.cx, call.actor()?, &call.origin, &mut made).await;
     Answer::created(
         format!("Organization {} created successfully!", made.name),
         made.id,
@@ -75,13 +88,16 @@ async fn create(mut call: Call) -> Result<Answer> {
 }
 
 async fn get(call: Call) -> Result<Answer> {
-    Answer::json(&service::get(&call.cx, call.actor()?, call.id("id")).await?)
+    let mut organization = service::get(&call.cx, call.actor()?, call.id("id")).await?;
+    service::link(&call.cx, call.actor()?, &call.origin, &mut organization).await;
+    Answer::json(&organization)
 }
 
 async fn update(mut call: Call) -> Result<Answer> {
     let patch = call.body()?;
     let id = call.id("id");
-    let changed = service::update(&call.cx, call.actor()?, id, patch).await?;
+    let mut changed = service::update(&call.cx, call.actor()?, id, patch).await?;
+    service::link(&call.cx, call.actor()?, &call.origin, &mut changed).await;
     Answer::json(&serde_json::json!({
         "message": format!("Organization {id} updated successfully!"),
         "object": changed,
@@ -94,13 +110,20 @@ async fn remove(call: Call) -> Result<Answer> {
     Answer::message(format!("Organization {id} deleted successfully!"))
 }
 
+async fn upload_info(call: Call) -> Result<Answer> {
+    let (organization, query) = (call.id("organization"), call.query()?);
+    let actor = call.actor()?;
+    let info = service::upload_info(&call.cx, actor, &call.origin, organization, query).await?;
+    Answer::json(&info)
+}
+
 async fn affiliations(call: Call) -> Result<Answer> {
-    Answer::list(service::affiliations(&call.cx, call.actor()?, call.id("organization")).await?)
+    Answer::list(members::affiliations(&call.cx, call.actor()?, call.id("organization")).await?)
 }
 
 async fn affiliate(mut call: Call) -> Result<Answer> {
     let new = call.body()?;
-    let made = service::affiliate(&call.cx, call.actor()?, call.id("organization"), new).await?;
+    let made = members::affiliate(&call.cx, call.actor()?, call.id("organization"), new).await?;
     let message = format!(
         "Affiliation of {} to organization {} created!",
         made.username, made.organization
@@ -109,18 +132,18 @@ async fn affiliate(mut call: Call) -> Result<Answer> {
 }
 
 async fn affiliation(call: Call) -> Result<Answer> {
-    Answer::json(&service::affiliation(&call.cx, call.actor()?, call.id("id")).await?)
+    Answer::json(&members::affiliation(&call.cx, call.actor()?, call.id("id")).await?)
 }
 
 async fn update_affiliation(mut call: Call) -> Result<Answer> {
     let patch = call.body()?;
     let id = call.id("id");
-    service::update_affiliation(&call.cx, call.actor()?, id, patch).await?;
+    members::update_affiliation(&call.cx, call.actor()?, id, patch).await?;
     Answer::message(format!("Affiliation {id} successfully updated!"))
 }
 
 async fn remove_affiliation(call: Call) -> Result<Answer> {
     let id = call.id("id");
-    service::remove_affiliation(&call.cx, call.actor()?, id).await?;
+    members::remove_affiliation(&call.cx, call.actor()?, id).await?;
     Answer::message(format!("Affiliation {id} successfully deleted!"))
 }

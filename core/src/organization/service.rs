@@ -1,16 +1,20 @@
-//! Rules of organizations and affiliations.
+//! Rules of organizations.
 
-use super::store;
-use super::types::{
-    Affiliation, AffiliationPatch, NewAffiliation, NewOrganization, Organization,
-    OrganizationPatch, Role,
+pub use super::affiliations::{
+    affiliated_accounts, forget_account, has_member, join, only_administered_by,
 };
-use crate::account::{self, Actor};
+use super::store;
+use super::types::{NewOrganization, Organization, OrganizationPatch, Role, UploadQuery};
+use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
-use crate::project;
+use crate::storage::{self, UploadInfo};
+use crate::{bucket, group, id, invitation, job_cluster, project, row_protection};
+
+/// Seconds that a link to a picture works.
+const LINK_SECS: i64 = 86_400;
 
 /// Checks that the actor is affiliated with at least this role.
 ///
@@ -59,7 +63,9 @@ pub(super) async fn create(
         .write(move |tx| {
             Box::pin(async move {
                 let mut organization = create_for(tx, &stamp, account, &new.name).await?;
-                organization.thumb = new.thumb;
+                if let Some(upload) = new.thumb {
+                    organization.thumb = Some(picture(tx, &organization, account, &upload).await?);
+                }
                 if let Some(level) = new.default_membership_permission {
                     organization.default_membership_permission = level;
                 }
@@ -147,7 +153,9 @@ pub(super) async fn update(
                 if let Some(level) = patch.default_membership_permission {
                     organization.default_membership_permission = level;
                 }
-                organization.thumb = patch.thumb.or(organization.thumb);
+                if let Some(upload) = patch.thumb {
+                    organization.thumb = Some(picture(tx, &before, actor.id, &upload).await?);
+                }
                 store::update(tx, &organization).await?;
                 journal::record(
                     tx,
@@ -176,126 +184,80 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
                         "Organization {id} still has {projects} projects; delete or move them first."
                     )));
                 }
-                store::remove(tx, id).await?;
-                journal::record(tx, &stamp, None, "organization", Change::deleted(id, &before)?).await
+                erase(tx, &stamp, &before).await
             })
         })
-        .await
+        .await?;
+    storage::collect(cx).await
 }
 
-pub(super) async fn affiliations(
+/// Removes an organization with everything that belongs to it alone.
+pub(super) async fn erase(tx: &mut Tx, stamp: &Stamp, organization: &Organization) -> Result<()> {
+    let id = organization.id;
+    group::service::remove_of(tx, stamp, id).await?;
+    bucket::service::remove_of(tx, stamp, id).await?;
+    job_cluster::service::remove_of(tx, stamp, id).await?;
+    invitation::service::remove_of(tx, stamp, id).await?;
+    row_protection::service::forget_organization(tx, stamp, id).await?;
+    if let Some(key) = &organization.thumb {
+        storage::remove(tx, key).await?;
+    }
+    store::remove(tx, id).await?;
+    let changes = Change::deleted(id, organization)?;
+    journal::record(tx, stamp, None, "organization", changes).await
+}
+
+/// Makes an upload of the account the picture of an organization; returns its key.
+async fn picture(
+    tx: &mut Tx,
+    organization: &Organization,
+    account: i64,
+    upload: &str,
+) -> Result<String> {
+    let key = format!("{}/thumb/{}", organization.id, id::uuid());
+    storage::keep_upload(tx, account, upload, &key, organization.thumb.as_deref()).await?;
+    Ok(key)
+}
+
+/// Replaces the key of an organization's picture by a link below `origin`.
+pub(super) async fn link(
     cx: &Context,
     actor: &Actor,
+    origin: &str,
+    organization: &mut Organization,
+) {
+    if let Some(key) = &organization.thumb {
+        let url = storage::presign(cx, actor, origin, key, LINK_SECS, false).await;
+        organization.thumb = Some(url);
+    }
+}
+
+/// Where an Admin puts the bytes of a new picture.
+pub(super) async fn upload_info(
+    cx: &Context,
+    actor: &Actor,
+    origin: &str,
     organization: i64,
-) -> Result<Vec<Affiliation>> {
-    let actor = actor.clone();
+    query: UploadQuery,
+) -> Result<UploadInfo> {
+    let (admin, account) = (actor.clone(), actor.id);
     cx.database
         .read(move |tx| {
-            Box::pin(async move {
-                access(tx, &actor, organization, Role::Admin).await?;
-                store::affiliations(tx, organization).await
-            })
+            Box::pin(async move { access(tx, &admin, organization, Role::Admin).await })
         })
-        .await
+        .await?;
+    let UploadQuery {
+        expiration,
+        num_parts,
+    } = query;
+    storage::organization_upload(cx, origin, organization, account, num_parts, expiration).await
 }
 
-async fn administered(tx: &mut Tx, actor: &Actor, id: i64) -> Result<Affiliation> {
-    let found = store::find_affiliation(tx, id)
+/// The name of an organization. Errors: `NotFound`.
+pub async fn name_of(tx: &mut Tx, id: i64) -> Result<String> {
+    store::name(tx, id)
         .await?
-        .ok_or_else(|| Error::no_match("Affiliation"))?;
-    access(tx, actor, found.organization, Role::Admin).await?;
-    Ok(found)
-}
-
-pub(super) async fn affiliation(cx: &Context, actor: &Actor, id: i64) -> Result<Affiliation> {
-    let actor = actor.clone();
-    cx.database
-        .read(move |tx| Box::pin(async move { administered(tx, &actor, id).await }))
-        .await
-}
-
-pub(super) async fn affiliate(
-    cx: &Context,
-    actor: &Actor,
-    organization: i64,
-    new: NewAffiliation,
-) -> Result<Affiliation> {
-    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    cx.database
-        .write(move |tx| {
-            Box::pin(async move {
-                access(tx, &actor, organization, Role::Admin).await?;
-                let account = new.user.ok_or_else(|| {
-                    Error::invalid_because(
-                        "Request body validation error",
-                        "body: 'user' is a required property",
-                    )
-                })?;
-                account::service::reference(tx, account).await?;
-                if store::role(tx, organization, account).await?.is_some() {
-                    return Err(Error::invalid(format!(
-                        "Affiliation already exists for user {account} in organization {organization}!"
-                    )));
-                }
-                let id = tx.allocate("affiliation", 1).await?;
-                let role = new.permission.unwrap_or(Role::Member);
-                store::insert_affiliation(tx, id, organization, account, role).await?;
-                let made = administered(tx, &actor, id).await?;
-                journal::record(tx, &stamp, None, "affiliation", Change::created(id, &made)?).await?;
-                Ok(made)
-            })
-        })
-        .await
-}
-
-pub(super) async fn update_affiliation(
-    cx: &Context,
-    actor: &Actor,
-    id: i64,
-    patch: AffiliationPatch,
-) -> Result<()> {
-    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    cx.database
-        .write(move |tx| {
-            Box::pin(async move {
-                let before = administered(tx, &actor, id).await?;
-                let permission = patch.permission.unwrap_or(before.permission);
-                store::set_role(tx, id, permission).await?;
-                let after = Affiliation {
-                    permission,
-                    ..before.clone()
-                };
-                journal::record(
-                    tx,
-                    &stamp,
-                    None,
-                    "affiliation",
-                    Change::updated(id, &before, &after)?,
-                )
-                .await
-            })
-        })
-        .await
-}
-
-pub(super) async fn remove_affiliation(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
-    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    cx.database
-        .write(move |tx| {
-            Box::pin(async move {
-                let before = administered(tx, &actor, id).await?;
-                store::remove_affiliation(tx, id).await?;
-                journal::record(
-                    tx,
-                    &stamp,
-                    None,
-                    "affiliation",
-                    Change::deleted(id, &before)?,
-                )
-                .await
-            })
-        })
-        .await
+        .ok_or_else(|| Error::no_match("Organization"))
 }
 
 /// The first organization that the actor administers; one of the actor's name is made if there is none.
@@ -310,15 +272,6 @@ pub async fn first_of(cx: &Context, actor: &Actor) -> Result<i64> {
             Box::pin(async move { Ok(create_for(tx, &stamp, actor.id, &actor.username).await?.id) })
         })
         .await
-}
-
-/// Accounts affiliated with an organization, for the memberships of a new project.
-pub async fn affiliated_accounts(tx: &mut Tx, organization: i64) -> Result<Vec<i64>> {
-    Ok(store::affiliations(tx, organization)
-        .await?
-        .into_iter()
-        .map(|one| one.user)
-        .collect())
 }
 
 /// The level that a new project gives to the organization's members, as `account` (one of them)

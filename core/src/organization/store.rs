@@ -44,6 +44,11 @@ pub async fn find(tx: &mut Tx, id: i64, account: i64) -> Result<Option<Organizat
         .transpose()
 }
 
+pub async fn name(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    let sql = "select name from organization where id = $1";
+    tx.scalar(sql, &values![id]).await
+}
+
 pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(tx
         .row("select id from organization where id = $1", &values![id])
@@ -137,6 +142,16 @@ pub async fn find_affiliation(tx: &mut Tx, id: i64) -> Result<Option<Affiliation
         .await?
         .map(affiliation)
         .transpose()
+}
+
+/// Affiliations of an account, by id.
+pub async fn affiliations_of(tx: &mut Tx, account: i64) -> Result<Vec<Affiliation>> {
+    let sql = format!("{AFFILIATION} where a.account = $1 order by a.id");
+    tx.rows(&sql, &values![account])
+        .await?
+        .into_iter()
+        .map(affiliation)
+        .collect()
 }
 
 pub async fn role(tx: &mut Tx, organization: i64, account: i64) -> Result<Option<Role>> {

@@ -20,7 +20,8 @@ impl Role {
         }
     }
 
-    pub(super) fn from_name(name: &str) -> Self {
+    /// The role of that text; an unknown one is the lower.
+    pub fn from_name(name: &str) -> Self {
         if name == "Admin" {
             Self::Admin
         } else {
@@ -43,6 +44,12 @@ pub struct Organization {
     pub default_membership_permission: String,
     pub thumb: Option<String>,
     pub effective_permission: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct UploadQuery {
+    pub expiration: i64,
+    pub num_parts: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -14,6 +14,6 @@ mod store;
 mod tests;
 mod types;
 
-pub use service::access;
+pub use service::{access, level};
 pub use store::SHAPE;
 pub use types::{Level, Membership, NewProject, Project};

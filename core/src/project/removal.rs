@@ -2,7 +2,7 @@
 
 use crate::database::Tx;
 use crate::error::Result;
-use crate::values;
+use crate::{storage, values};
 
 /// Declared attributes of everything in the project.
 const ATTRIBUTES: &str = "select a.id from attribute_type a where (a.kind = 'Section' and a.type = $1) \
@@ -39,6 +39,7 @@ pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
         "section",
         "bookmark",
         "favorite",
+        "temporary_file",
         "entity_type",
         "version",
         "membership",
@@ -46,6 +47,7 @@ pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
         let sql = format!("delete from {table} where project = $1");
         tx.execute(&sql, &values![project]).await?;
     }
+    storage::generic::remove_all(tx, project).await?;
     tx.execute(
         "delete from row_protection where target_kind = 'project' and target = $1",
         &values![project],

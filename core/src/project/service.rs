@@ -10,7 +10,7 @@ use crate::attribute::{self, Kind};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::journal::{self, Change};
+use crate::journal::{self, Change, Stamp};
 use crate::organization::{self, Role};
 use crate::{id, storage, version};
 
@@ -20,7 +20,12 @@ const CREATOR_MASK: i64 = 0xff_ffff_ffff;
 /// Checks that the actor is a member with at least this level.
 ///
 /// Errors: `NotFound` if there is no such project, `Forbidden` without the level.
-pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Result<Level> {
+pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Result<()> {
+    level(tx, actor, project, least).await.map(|_| ())
+}
+
+/// The same; returns what the actor may do.
+pub async fn level(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Result<Level> {
     match store::level(tx, project, actor.id).await? {
         Some(level) if level >= least => Ok(level),
         None if !store::exists(tx, project).await? => Err(Error::no_match("Project")),
@@ -35,6 +40,22 @@ pub async fn member_emails(tx: &mut Tx, project: i64) -> Result<Vec<String>> {
         .into_iter()
         .filter(|member| member.permission > Level::None);
     Ok(seeing.map(|member| member.email).collect())
+}
+
+/// What to call the projects that nobody but this account has Full Control of.
+pub async fn only_owned_by(tx: &mut Tx, account: i64) -> Result<Vec<String>> {
+    let names = store::only_owned_by(tx, account).await?.into_iter();
+    Ok(names.map(|name| format!("the project {name}")).collect())
+}
+
+/// Takes an account that goes away out of every project.
+pub async fn forget_account(tx: &mut Tx, stamp: &Stamp, account: i64) -> Result<()> {
+    for membership in store::memberships_of(tx, account).await? {
+        store::remove_membership(tx, membership.id).await?;
+        let changes = Change::deleted(membership.id, &membership)?;
+        journal::record(tx, stamp, Some(membership.project), "membership", changes).await?;
+    }
+    Ok(())
 }
 
 /// The names of the projects that use a bucket for anything.
@@ -312,14 +333,17 @@ pub(super) async fn update(
         .await
 }
 
-/// Removes a project; only its creator may. Media stay behind without a project.
+/// Removes a project; only its creator may, or anybody with Full Control once that account is
+/// deleted. Media stay behind without a project.
 pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
             Box::pin(async move {
                 let before = visible(tx, &actor, id, Level::Full).await?;
-                if before.created_by != actor.id {
+                if before.created_by != actor.id
+                    && account::service::exists(tx, before.created_by).await?
+                {
                     return Err(Error::forbidden());
                 }
                 let files = store::file_keys(tx, id).await?;

@@ -225,6 +225,29 @@ pub async fn membership_of(tx: &mut Tx, project: i64, account: i64) -> Result<Op
         .transpose()
 }
 
+/// Memberships of an account, by id.
+pub async fn memberships_of(tx: &mut Tx, account: i64) -> Result<Vec<Membership>> {
+    let sql = format!("{MEMBERSHIP} where m.account = $1 order by m.id");
+    tx.rows(&sql, &values![account])
+        .await?
+        .into_iter()
+        .map(membership)
+        .collect()
+}
+
+/// Names of the projects in which nobody but this account has Full Control, by id.
+pub async fn only_owned_by(tx: &mut Tx, account: i64) -> Result<Vec<String>> {
+    let sql = "select p.name from membership m join project p on p.id = m.project \
+               where m.account = $1 and m.permission = 'Full Control' and not exists \
+               (select 1 from membership o where o.project = m.project and o.account <> m.account \
+               and o.permission = 'Full Control') order by p.id";
+    tx.rows(sql, &values![account])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
 pub async fn memberships_with_default(tx: &mut Tx, version: i64) -> Result<Vec<Membership>> {
     let sql = format!("{MEMBERSHIP} where m.default_version = $1 order by m.id");
     tx.rows(&sql, &values![version])

@@ -22,7 +22,7 @@ use crate::media::indexer;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the database may take to close once nothing uses it.
 const CLOSING: Duration = Duration::from_secs(10);
-/// How often abandoned uploads are looked for.
+/// How often abandoned uploads and expired files are looked for.
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Serves the folder until SIGTERM or SIGINT, then drains and closes it.
@@ -82,7 +82,8 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     Ok(())
 }
 
-/// What a station does besides answering: indexes new media, does jobs, lets abandoned uploads go.
+/// What a station does besides answering: indexes new media, does jobs, lets abandoned
+/// uploads and expired files go.
 async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     let sweeping = async {
         let mut hour = tokio::time::interval(SWEEP);
@@ -90,6 +91,9 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             hour.tick().await;
             if let Err(error) = crate::storage::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned uploads could not be removed");
+            }
+            if let Err(error) = crate::temporary_file::expire(&cx).await {
+                tracing::warn!(error = %Chain(&error), "expired temporary files could not be removed");
             }
         }
     };

@@ -53,9 +53,14 @@ impl Owner {
             .is_some_and(|rest| !rest.is_empty())
     }
 
+    /// What every key of a media of this project begins with.
+    pub fn media_prefix(self, media: i64) -> String {
+        format!("{}{media}/", self.prefix())
+    }
+
     /// Whether a key is one of a media of this project.
     pub fn holds_media(self, media: i64, key: &str) -> bool {
-        key.starts_with(&format!("{}{media}/", self.prefix()))
+        key.starts_with(&self.media_prefix(media))
     }
 
     /// Checks that a key may be recorded for a media of this project.
@@ -107,7 +112,7 @@ fn fresh_name(filename: Option<&str>) -> String {
 }
 
 /// The last part of a path of either kind, without what a URL or a terminal would choke on.
-fn base_name(name: &str) -> String {
+pub(super) fn base_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last.chars().filter(|c| !c.is_control()).collect();
     let clean = clean.trim().trim_matches('.');
@@ -121,7 +126,7 @@ fn base_name(name: &str) -> String {
 }
 
 /// `("clip", ".mp4")` of `clip.mp4`; an extension is short and has no spaces.
-fn split_extension(name: &str) -> (&str, &str) {
+pub(super) fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= 16 && !name[at..].contains(' ') => {
             name.split_at(at)

@@ -6,9 +6,12 @@
 //!
 //! There is one bucket, `transect`. Links look as S3's do and live at most a week.
 
+pub mod generic;
 mod key;
 pub mod links;
 pub mod objects;
+mod page;
+mod picture;
 pub mod routes;
 mod serve;
 pub mod service;
@@ -21,9 +24,12 @@ mod upload;
 
 pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};
+pub use page::serve_file;
+pub use picture::{keep_upload, organization_upload};
 pub use serve::serve;
 pub use service::{
     adopt, collect, copy_link, expire, find, open, owner, path, put_bytes, put_file, put_in_place,
     remove, size,
 };
-pub use types::{Object, Place};
+pub use types::{Object, Place, UploadInfo};
+pub use upload::check_bucket;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::generic::{self, Rule};
 use super::upload;
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
@@ -33,6 +34,22 @@ pub fn operations() -> Vec<Operation> {
         .query("expiration: int<1..604800>=86400")
         .body("DownloadInfoSpec")
         .answers("[DownloadInfo]"),
+        Operation::post(
+            "/rest/SaveGenericFile/{project}",
+            "SaveGenericFile",
+            save_file,
+        )
+        .about("Keep an uploaded file, such as the page of an applet, below /media/{project}/.")
+        .body("GenericFileSpec")
+        .answers("GenericFile"),
+        Operation::post(
+            "/rest/SaveAlgorithmManifest/{project}",
+            "SaveAlgorithmManifest",
+            save_manifest,
+        )
+        .about("Keep an uploaded workflow manifest, a YAML mapping.")
+        .body("AlgorithmManifestSpec")
+        .answers("AlgorithmManifest"),
     ]
 }
 
@@ -63,4 +80,15 @@ async fn download_info(mut call: Call) -> Result<Answer> {
     let links =
         upload::download_info(&call.cx, actor, &call.origin, project, expiration, request).await?;
     Answer::list(links)
+}
+
+async fn save_file(mut call: Call) -> Result<Answer> {
+    let (project, new) = (call.id("project"), call.body()?);
+    Answer::json(&generic::save(&call.cx, call.actor()?, project, new, Rule::Any).await?)
+}
+
+async fn save_manifest(mut call: Call) -> Result<Answer> {
+    let (project, new) = (call.id("project"), call.body()?);
+    let saved = generic::save(&call.cx, call.actor()?, project, new, Rule::Manifest).await?;
+    Answer::json(&serde_json::json!({"url": saved.url}))
 }

@@ -194,6 +194,19 @@ async fn answer(
     }
 }
 
+/// Answers with an object, or a range of it, to somebody who may read it.
+pub(super) async fn file(
+    cx: &Context,
+    key: &str,
+    headers: &HeaderMap,
+    method: &Method,
+) -> Response {
+    match get(cx, key, headers, method).await {
+        Ok(response) => response,
+        Err(failure) => failure.response(key, method),
+    }
+}
+
 async fn put(
     cx: &Context,
     key: &str,

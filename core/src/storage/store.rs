@@ -126,6 +126,17 @@ pub async fn is_known(tx: &mut Tx, blob: &str) -> Result<bool> {
     Ok(tx.row(sql, &values![blob]).await?.is_some())
 }
 
+/// Every key that begins so.
+pub async fn keys_below(tx: &mut Tx, prefix: &str) -> Result<Vec<String>> {
+    let length = prefix.chars().count() as i64;
+    let sql = "select key from object where substr(key, 1, cast($2 as integer)) = $1";
+    tx.rows(sql, &values![prefix, length])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
 /// Keys of temporary uploads older than a time.
 pub async fn old_uploads(tx: &mut Tx, before_ms: i64) -> Result<Vec<String>> {
     // The condition repeats the index's own.

@@ -49,9 +49,12 @@ pub(super) struct UploadQuery {
 
 /// Where to put the bytes of an upload.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct UploadInfo {
+pub struct UploadInfo {
+    /// A link for each part.
     pub urls: Vec<String>,
+    /// The key that the bytes get.
     pub key: String,
+    /// What the completion names; empty for an upload in one piece.
     pub upload_id: String,
 }
 

@@ -3,18 +3,19 @@
 use md5::{Digest, Md5};
 
 use super::key::Owner;
+use super::links::presign_put;
 use super::objects::ByteStream;
 use super::service::{DAY_MS, collect, keep_or_delete, owner, replace};
 use super::types::{
     DownloadInfo, DownloadRequest, Object, Part, Place, UploadCompletion, UploadInfo, UploadQuery,
 };
-use super::{links, store};
+use super::{picture, store};
 use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::id;
 use crate::project::{self, Level};
+use crate::{id, media};
 
 /// Where to put an upload: a temporary one, a media's or a file's. Always under a new key, so that
 /// the links overwrite nothing; whoever records the key makes the bytes those of the media or file.
@@ -38,10 +39,19 @@ pub(super) async fn upload_info(
             name_upload(tx, &actor, project, wanted, now).await
         })
     });
-    let key = naming.await?;
-    let expires = query.expiration;
-    if query.num_parts <= 1 {
-        let url = links::presign_put(cx, origin, &key, None, expires);
+    links(cx, origin, naming.await?, query.num_parts, query.expiration).await
+}
+
+/// Links that write a key, in one piece or in parts.
+pub(super) async fn links(
+    cx: &Context,
+    origin: &str,
+    key: String,
+    num_parts: i64,
+    expires_secs: i64,
+) -> Result<UploadInfo> {
+    if num_parts <= 1 {
+        let url = presign_put(cx, origin, &key, None, expires_secs);
         return Ok(UploadInfo {
             urls: vec![url],
             key,
@@ -51,7 +61,7 @@ pub(super) async fn upload_info(
     let upload_id = id::uuid();
     let (upload, uploaded) = (upload_id.clone(), key.clone());
     // The last part may end, and the completion come, after the links have expired.
-    let expires_at = now + expires * 1000 + DAY_MS;
+    let expires_at = cx.now() + expires_secs * 1000 + DAY_MS;
     cx.database
         .write(move |tx| {
             Box::pin(
@@ -59,8 +69,8 @@ pub(super) async fn upload_info(
             )
         })
         .await?;
-    let urls = (1..=query.num_parts)
-        .map(|number| links::presign_put(cx, origin, &key, Some((&upload_id, number)), expires))
+    let urls = (1..=num_parts)
+        .map(|number| presign_put(cx, origin, &key, Some((&upload_id, number)), expires_secs))
         .collect();
     Ok(UploadInfo {
         urls,
@@ -89,12 +99,7 @@ async fn name_upload(
                 "A bucket_id may be specified only together with a media_id!",
             ));
         }
-        if !store::has_bucket(tx, owner.organization, bucket).await? {
-            return Err(Error::invalid(format!(
-                "Bucket ID {bucket} does not exist in organization {}!",
-                owner.organization
-            )));
-        }
+        check_bucket(tx, owner, bucket).await?;
     }
     if let Some(media) = query.media_id {
         if !store::has_media(tx, project, media).await? {
@@ -114,6 +119,17 @@ async fn name_upload(
         return Ok(owner.file(file, Some(filename.unwrap_or(&name))));
     }
     Ok(owner.upload(actor.id, now_ms))
+}
+
+/// Checks that a bucket is one of a project's organization. Errors: `Invalid`.
+pub async fn check_bucket(tx: &mut Tx, owner: Owner, bucket: i64) -> Result<()> {
+    if store::has_bucket(tx, owner.organization, bucket).await? {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "Bucket ID {bucket} does not exist in organization {}!",
+        owner.organization
+    )))
 }
 
 /// Puts the parts of a multipart upload together. A completion that is sent again succeeds again.
@@ -147,7 +163,10 @@ pub(super) async fn complete(
     let reading = cx.database.read(move |tx| {
         Box::pin(async move {
             project::access(tx, &reader, project, Level::Transfer).await?;
-            check_key(owner(tx, project).await?, &object_key)?;
+            let owner = owner(tx, project).await?;
+            if !picture::is_organization_upload(&object_key, owner.organization, reader.id) {
+                check_key(owner, &object_key)?;
+            }
             let current = store::find(tx, &object_key).await?;
             if store::multipart_key(tx, &id).await?.as_deref() == Some(&object_key) {
                 return Ok((store::parts(tx, &id).await?, current));
@@ -245,7 +264,11 @@ pub(super) async fn download_info(
         Box::pin(async move {
             project::access(tx, &reader, project, Level::Transfer).await?;
             let owner = owner(tx, project).await?;
-            keys.iter().try_for_each(|key| check_key(owner, key))?;
+            for key in &keys {
+                if !owner.holds(key) && !media::service::shares_key(tx, project, key).await? {
+                    check_key(owner, key)?;
+                }
+            }
             Ok(keys)
         })
     });

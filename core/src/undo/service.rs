@@ -114,7 +114,7 @@ pub(super) async fn undo(
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let level = project::access(tx, &actor, project, Level::Edit).await?;
+                let level = project::level(tx, &actor, project, Level::Edit).await?;
                 let wanted = match (&spec.entries, spec.last) {
                     (Some(entries), None) if !entries.is_empty() => {
                         changes(tx, project, entries).await?
