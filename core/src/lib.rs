@@ -4,8 +4,10 @@
 //! `service` holds permission, rule and transaction, its `store` holds the SQL.
 
 pub mod account;
+pub mod algorithm;
 pub mod annotation;
 pub mod announcement;
+pub mod applet;
 pub mod attribute;
 pub mod bookmark;
 pub mod bucket;
@@ -19,9 +21,11 @@ pub mod export;
 pub mod file;
 pub mod frames;
 pub mod group;
+pub mod hosted_template;
 pub mod http;
 pub mod id;
 pub mod invitation;
+pub mod job;
 pub mod job_cluster;
 pub mod jobs;
 pub mod journal;

@@ -28,9 +28,10 @@ pub use operation::Operation;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group,
-    invitation, job_cluster, journal, leaf, mail, media, organization, project, row_protection,
-    section, storage, temporary_file, transcode, undo, version,
+    account, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type, file,
+    frames, group, hosted_template, invitation, job, job_cluster, journal, leaf, mail, media,
+    organization, project, row_protection, section, storage, temporary_file, transcode, undo,
+    version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -63,6 +64,10 @@ pub fn operations() -> Vec<Operation> {
         bucket::routes::operations(),
         job_cluster::routes::operations(),
         row_protection::routes::operations(),
+        hosted_template::routes::operations(),
+        algorithm::routes::operations(),
+        applet::routes::operations(),
+        job::routes::operations(),
     ]
     .concat()
 }

@@ -13,6 +13,6 @@ mod store;
 mod tests;
 mod types;
 
-pub use queue::{Bell, cancel, enqueue, find, list};
+pub use queue::{Bell, cancel, cancel_of_project, enqueue, find, list};
 pub use runner::{Run, run};
 pub use types::{Filter, Job, NewJob, Pool, Status};

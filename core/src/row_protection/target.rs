@@ -7,7 +7,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::organization::{self, Role};
 use crate::project::{self, Level};
-use crate::{account, bucket, group, job_cluster};
+use crate::{account, algorithm, bucket, group, hosted_template, job_cluster};
 
 /// What a target is in: that decides who may grant rights on it.
 enum Home {
@@ -33,8 +33,12 @@ async fn home(tx: &mut Tx, kind: TargetKind, id: i64) -> Result<Option<Home>> {
         TargetKind::Bucket => bucket::service::organization_of(tx, id)
             .await?
             .map(Home::Organization),
-        // There are none of these.
-        TargetKind::Algorithm | TargetKind::HostedTemplate => None,
+        TargetKind::Algorithm => algorithm::service::project_of(tx, id)
+            .await?
+            .map(Home::Project),
+        TargetKind::HostedTemplate => hosted_template::service::organization_of(tx, id)
+            .await?
+            .map(Home::Organization),
     })
 }
 

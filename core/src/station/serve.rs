@@ -95,6 +95,9 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::temporary_file::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "expired temporary files could not be removed");
             }
+            if let Err(error) = crate::workflow::tidy(&cx).await {
+                tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
+            }
         }
     };
     tokio::select! {

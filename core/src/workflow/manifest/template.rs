@@ -127,7 +127,10 @@ fn program(mut reader: Reader, is_script: bool, deadline_secs: Option<String>) -
             read_only: mount.flag("readOnly").unwrap_or(false),
         });
         mount.refuse("subPath", "mount the volume whole and use a folder in it");
-        mount.refuse("subPathExpr", "mount the volume whole and use a folder in it");
+        mount.refuse(
+            "subPathExpr",
+            "mount the volume whole and use a folder in it",
+        );
         mount.ignore(&["mountPropagation"]);
         mount.done();
     }

@@ -64,7 +64,9 @@ impl Limits {
             ("--processes", self.processes),
             ("--open-files", self.open_files),
         ];
-        let given = given.into_iter().filter_map(|(name, limit)| Some((name, limit?)));
+        let given = given
+            .into_iter()
+            .filter_map(|(name, limit)| Some((name, limit?)));
         given
             .flat_map(|(name, limit)| [name.to_owned(), limit.to_string()])
             .collect()
@@ -78,7 +80,10 @@ pub fn become_step(limits: Limits, command: &[String]) -> String {
     };
     // When whoever started it is gone, nobody waits for it any more.
     let prepared = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    if let Err(error) = prepared.map_err(io::Error::from).and_then(|()| limits.set()) {
+    if let Err(error) = prepared
+        .map_err(io::Error::from)
+        .and_then(|()| limits.set())
+    {
         return format!("{NOT_STARTED_WORDS} the limits cannot be set: {error}");
     }
     let error = Command::new(program).args(arguments).exec();
@@ -114,7 +119,11 @@ pub fn beside_port(
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let mut step = tokio::process::Command::new(program);
-        step.args(words).arg("step").args(limits.arguments()).arg("--").args(command);
+        step.args(words)
+            .arg("step")
+            .args(limits.arguments())
+            .arg("--")
+            .args(command);
         let mut step = step.kill_on_drop(true).spawn()?;
         let passing = tokio::spawn(accept(listener, socket.to_owned()));
         let status = step.wait().await?;

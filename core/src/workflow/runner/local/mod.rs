@@ -27,13 +27,15 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::jobs::Run;
 use crate::station;
-use crate::workflow::engine::{Engine, Given, Order, Outcome, Outputs, Phase, State, Values, Wanted};
+use crate::workflow::engine::{
+    Engine, Given, Order, Outcome, Outputs, Phase, State, Values, Wanted,
+};
 use crate::workflow::manifest::Manifest;
 use log::Log;
 use place::Place;
 use process::{End, Starter};
 
-pub(crate) use place::{read_log, sweep};
+pub(crate) use place::{forget, read_log, uids};
 
 /// How often the space that steps take is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -62,7 +64,8 @@ impl Runner for Local {
         Box::pin(async move {
             let place = Place::of(&run.cx, &run.job.uid);
             let state = drive(self, run, launch, &place).await?;
-            if let Err(error) = place.clear() {
+            let cleared = tokio::task::spawn_blocking(move || place.clear()).await;
+            if let Ok(Err(error)) = cleared {
                 tracing::warn!(%error, job.uid = run.job.uid, "folders of a workflow could not be removed");
             }
             Ok(state)
@@ -97,7 +100,9 @@ async fn drive(local: &Local, run: &Run, launch: &Launch, place: &Place) -> Resu
             };
             steps.push(step.perform(beginning.clone()));
         }
-        let wake = engine.wake_at().map(|at| at.saturating_sub(cx.now()).max(1));
+        let wake = engine
+            .wake_at()
+            .map(|at| at.saturating_sub(cx.now()).max(1));
         if steps.is_empty() && wake.is_none() {
             let why = "nothing runs and nothing may begin";
             return Err(Error::internal("go on with a workflow", why));
@@ -146,7 +151,10 @@ impl Way {
             });
         }
         let address = host.trim_start_matches("http://").to_owned();
-        let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = address
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
         // Inside, nobody else has a port: the station's own is free unless it is a privileged one.
         let port = port.filter(|port| *port > 1023).unwrap_or(8080);
         Ok(Self {
@@ -180,7 +188,10 @@ async fn given(run: &Run, launch: &Launch, manifest: &Manifest, way: &Way) -> Re
     add("tus_url", format!("{}/files/", way.host));
     add("project_id", text(job.project));
     if let Some(account) = job.account {
-        add("rest_token", account::service::token(&run.cx, account, false).await?);
+        add(
+            "rest_token",
+            account::service::token(&run.cx, account, false).await?,
+        );
     }
     for (name, value) in &launch.parameters {
         add(name, value.clone());
@@ -224,14 +235,12 @@ impl Running<'_> {
         // The other end is gone only when this future is about to be.
         let _ = beginning.send(node.clone()).await;
         let outcome = self.outcome().await.unwrap_or_else(Outcome::error);
-        if let Err(error) = place::remove(&self.folder()) {
+        let folder = self.place.node_path(self.order.ordinal);
+        let removed = tokio::task::spawn_blocking(move || place::remove(&folder)).await;
+        if let Ok(Err(error)) = removed {
             tracing::warn!(%error, node, "the folder of a step could not be removed");
         }
         (node, outcome)
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.place.node_path(self.order.ordinal)
     }
 
     /// How the step ended. Errors: a sentence saying why it could not be run.
@@ -335,7 +344,9 @@ impl Running<'_> {
         match code(status) {
             Some(153) => "a file grew larger than workflows.disk_bytes".into(),
             Some(152) => "it used more processor time than workflows.cpu_secs".into(),
-            Some(code) if code > 128 => format!("exit code {code} (killed by signal {})", code - 128),
+            Some(code) if code > 128 => {
+                format!("exit code {code} (killed by signal {})", code - 128)
+            }
             Some(code) => format!("exit code {code}"),
             None => "it was killed".into(),
         }
@@ -344,7 +355,9 @@ impl Running<'_> {
 
 /// The exit code as shells show it.
 fn code(status: ExitStatus) -> Option<i32> {
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal))
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
 }
 
 /// Reads a file that a step left. Errors: a sentence.

@@ -12,7 +12,6 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::log;
 use crate::context::Context;
-use crate::error::Result;
 
 const FOLDER: &str = "workflows";
 /// The longest result that is passed on to other steps, in bytes.
@@ -145,26 +144,25 @@ pub(crate) fn read_log(cx: &Context, uid: &str, ordinal: usize) -> io::Result<Op
     log::read(&Place::of(cx, uid).log(ordinal))
 }
 
-/// Removes the folders of workflows that `is_known` does not know, whose jobs are forgotten.
-pub(crate) async fn sweep(cx: &Context, is_known: impl AsyncFn(String) -> Result<bool>) -> Result<()> {
-    let folder = cx.data.join(FOLDER);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+/// The uids of all workflows that have folders.
+pub(crate) fn uids(cx: &Context) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(cx.data.join(FOLDER)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut names = Vec::new();
+    let mut uids = Vec::new();
     for entry in entries {
-        names.extend(entry?.file_name().into_string().ok());
+        uids.extend(entry?.file_name().into_string().ok());
     }
-    for name in names {
-        if !is_known(name.clone()).await? {
-            let gone = folder.join(name);
-            tokio::task::spawn_blocking(move || remove(&gone))
-                .await
-                .map_err(io::Error::other)??;
-        }
-    }
-    Ok(())
+    Ok(uids)
+}
+
+/// Removes the folders of a workflow, its logs as well.
+pub(crate) async fn forget(cx: &Context, uid: &str) -> io::Result<()> {
+    let Place(folder) = Place::of(cx, uid);
+    tokio::task::spawn_blocking(move || remove(&folder))
+        .await
+        .map_err(io::Error::other)?
 }
 
 #[cfg(test)]

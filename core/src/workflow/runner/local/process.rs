@@ -15,7 +15,11 @@ use super::place::LONGEST_RESULT;
 /// How long what a program printed last may still be on its way after its end.
 const REST: Duration = Duration::from_secs(2);
 
-type Ask = (Command, tokio::runtime::Handle, oneshot::Sender<io::Result<Child>>);
+type Ask = (
+    Command,
+    tokio::runtime::Handle,
+    oneshot::Sender<io::Result<Child>>,
+);
 
 /// Starts programs from one thread that lives as long as the station.
 ///
@@ -81,9 +85,8 @@ pub(super) async fn run(starter: &Starter, mut command: Command, log: Log) -> io
     let mut out = Kept::default();
     let mut error = Kept::default();
     let status = {
-        let reading = async {
-            tokio::join!(copy(stdout, &log, &mut out), copy(stderr, &log, &mut error))
-        };
+        let reading =
+            async { tokio::join!(copy(stdout, &log, &mut out), copy(stderr, &log, &mut error)) };
         tokio::pin!(reading);
         let status = tokio::select! {
             status = child.wait() => {

@@ -38,13 +38,23 @@ const ETC: &[&str] = &[
     "timezone",
 ];
 /// What is needed of it beside that to find other machines.
-const ETC_NETWORK: &[&str] = &["hosts", "nsswitch.conf", "resolv.conf", "services", "protocols"];
+const ETC_NETWORK: &[&str] = &[
+    "hosts",
+    "nsswitch.conf",
+    "resolv.conf",
+    "services",
+    "protocols",
+];
 /// Folders that come from the programs' root.
-const SYSTEM: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix"];
+const SYSTEM: &[&str] = &[
+    "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix",
+];
 /// Folders that never come from the root of an image.
 const NOT_OF_IMAGES: &[&str] = &["dev", "etc", "proc", "run", "sys", "tmp", "work"];
 /// Places that nothing may be mounted at.
-const KEPT: &[&str] = &["/", "/proc", "/dev", "/run", OWN, "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc"];
+const KEPT: &[&str] = &[
+    "/", "/proc", "/dev", "/run", OWN, "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc",
+];
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A step that is to be run.
@@ -81,7 +91,10 @@ fn plain(settings: &Workflows, step: &Step) -> Result<Prepared, String> {
     let itself = itself()?;
     let work = step.folder.join("work");
     let mut command = Command::new(itself);
-    command.arg("step").args(limits(settings, step).arguments()).arg("--");
+    command
+        .arg("step")
+        .args(limits(settings, step).arguments())
+        .arg("--");
     command.args(program.command.iter());
     if let Some(source) = &program.source {
         command.arg(script(step, source)?);
@@ -90,8 +103,12 @@ fn plain(settings: &Workflows, step: &Step) -> Result<Prepared, String> {
     let path = path_of(&environments(settings, &program.image)?);
     command.current_dir(program.folder.as_ref().map_or(work.as_path(), Path::new));
     command.env_clear();
-    command.env("TMPDIR", step.folder.join("tmp")).env("HOME", &work);
-    command.envs(environment(path)).envs(program.env.iter().cloned());
+    command
+        .env("TMPDIR", step.folder.join("tmp"))
+        .env("HOME", &work);
+    command
+        .envs(environment(path))
+        .envs(program.env.iter().cloned());
     Ok(Prepared {
         command,
         folders: vec![("/".into(), "/".into())],
@@ -187,7 +204,10 @@ impl<'s> Shell<'s> {
     fn new(settings: &'s Workflows, step: &'s Step) -> Result<Self, String> {
         for mount in &step.order.program.mounts {
             let path = mount.path.trim_end_matches('/');
-            let strange = path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
+            let strange = path
+                .split('/')
+                .skip(1)
+                .any(|part| matches!(part, "" | "." | ".."));
             if strange || path.is_empty() || !path.starts_with('/') || KEPT.contains(&path) {
                 return Err(format!("nothing can be mounted at {:?}", mount.path));
             }
@@ -212,15 +232,28 @@ impl<'s> Shell<'s> {
         let program = &self.step.order.program;
         let itself = itself()?;
         self.add([
-            "--die-with-parent", "--new-session", "--unshare-user", "--unshare-pid", "--unshare-ipc",
-            "--unshare-uts", "--unshare-cgroup-try", "--hostname", "step", "--uid", "1000", "--gid", "1000",
-            "--cap-drop", "ALL",
+            "--die-with-parent",
+            "--new-session",
+            "--unshare-user",
+            "--unshare-pid",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+            "--hostname",
+            "step",
+            "--uid",
+            "1000",
+            "--gid",
+            "1000",
+            "--cap-drop",
+            "ALL",
         ]);
         if self.settings.network == Network::Station {
             self.add(["--unshare-net"]);
         }
         let root = self.settings.image(&program.image).map(PathBuf::from);
-        let root = root.filter(|folder| folder.join("usr").is_dir() && !folder.join("conda-meta").exists());
+        let root = root
+            .filter(|folder| folder.join("usr").is_dir() && !folder.join("conda-meta").exists());
         self.system(root.as_deref())?;
         let mut environments = environments(self.settings, &program.image)?;
         environments.retain(|folder| Some(folder) != root.as_ref());
@@ -245,7 +278,12 @@ impl<'s> Shell<'s> {
             call.extend(["--port".into(), port.to_string().into()]);
             call.extend(["--socket".into(), own("station.sock").into()]);
         }
-        call.extend(limits(self.settings, self.step).arguments().into_iter().map(Into::into));
+        call.extend(
+            limits(self.settings, self.step)
+                .arguments()
+                .into_iter()
+                .map(Into::into),
+        );
         call.push("--".into());
         call.extend(program.command.iter().map(Into::into));
         if let Some(source) = &program.source {
@@ -277,7 +315,10 @@ impl<'s> Shell<'s> {
                 .map_err(|error| format!("the folder of the image cannot be read: {error}"))?,
             None => SYSTEM.iter().map(OsString::from).collect(),
         };
-        for name in names.iter().filter(|name| !NOT_OF_IMAGES.iter().any(|known| name == known)) {
+        for name in names
+            .iter()
+            .filter(|name| !NOT_OF_IMAGES.iter().any(|known| name == known))
+        {
             let (there, here) = (from.join(name), Path::new("/").join(name));
             match std::fs::read_link(&there) {
                 Ok(target) => self.bind("--symlink", &target, &here),
@@ -340,7 +381,9 @@ impl<'s> Shell<'s> {
     fn loader(&mut self) -> Result<Vec<OsString>, String> {
         let maps = std::fs::read_to_string("/proc/self/maps")
             .map_err(|error| format!("the program cannot find its libraries: {error}"))?;
-        let paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
+        let paths = maps
+            .lines()
+            .filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
         let is_loader = |path: &&Path| {
             let name = path.file_name().map(|name| name.to_string_lossy());
             name.is_some_and(|name| name.starts_with("ld-") || name.starts_with("ld.so"))
@@ -353,6 +396,10 @@ impl<'s> Shell<'s> {
         let libraries = Path::new(OWN).join("lib");
         self.bind("--ro-bind", folder, &libraries);
         let loader = libraries.join(loader.file_name().unwrap_or_default());
-        Ok(vec![loader.into(), "--library-path".into(), libraries.into()])
+        Ok(vec![
+            loader.into(),
+            "--library-path".into(),
+            libraries.into(),
+        ])
     }
 }
