@@ -16,7 +16,7 @@ use crate::journal::Clock;
 use crate::mail::Mail;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
-use crate::{health, id, media, values};
+use crate::{health, id, media, values, workflow};
 
 /// One running station: its data folder, its engines, its settings.
 pub struct Context {
@@ -52,6 +52,8 @@ pub struct Context {
     pub tables: Arc<Tables>,
     /// Wakes the runners of jobs, and reaches those that run.
     pub jobs: jobs::Bell,
+    /// Runs the steps of workflows.
+    pub workflows: workflow::Local,
 }
 
 impl Context {
@@ -89,6 +91,7 @@ impl Context {
             indexing: media::Queue::default(),
             tables: Arc::new(Tables::new(settings.aggregate.memory_bytes)),
             jobs: jobs::Bell::default(),
+            workflows: workflow::Local::new(&settings.workflows),
             station,
             settings,
         }))

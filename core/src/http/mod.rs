@@ -32,9 +32,10 @@ pub(crate) use sign_in::{local_path, session_cookies};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, aggregate, annotation, announcement, bookmark, bucket, entity_type, file, frames,
-    group, health, invitation, job_cluster, journal, leaf, mail, media, organization, project,
-    row_protection, section, storage, temporary_file, transcode, undo, version,
+    account, aggregate, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type,
+    file, frames, group, health, hosted_template, invitation, job, job_cluster, journal, leaf,
+    mail, media, organization, project, row_protection, section, storage, temporary_file,
+    transcode, undo, version,
 };
 use call::Body;
 use limit::Limits;
@@ -70,6 +71,10 @@ pub fn operations() -> Vec<Operation> {
         job_cluster::routes::operations(),
         row_protection::routes::operations(),
         health::routes::operations(),
+        hosted_template::routes::operations(),
+        algorithm::routes::operations(),
+        applet::routes::operations(),
+        job::routes::operations(),
     ]
     .concat()
 }

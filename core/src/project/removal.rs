@@ -41,6 +41,8 @@ pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
         "bookmark",
         "favorite",
         "temporary_file",
+        "algorithm",
+        "applet",
         "entity_type",
         "version",
         "membership",

@@ -102,6 +102,9 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::transcode::sweep(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
             }
+            if let Err(error) = crate::workflow::tidy(&cx).await {
+                tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
+            }
         }
     };
     tokio::select! {
@@ -136,7 +139,7 @@ async fn bind(listen: &str) -> Result<TcpListener> {
 }
 
 /// A URL that reaches the address from this machine.
-pub(super) fn url_of(mut address: SocketAddr) -> String {
+pub(crate) fn url_of(mut address: SocketAddr) -> String {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
