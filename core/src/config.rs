@@ -25,6 +25,7 @@ pub struct Settings {
     pub account: Account,
     pub frames: Frames,
     pub jobs: Jobs,
+    pub search: Search,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -110,6 +111,18 @@ pub struct Jobs {
     pub workflows: usize,
     pub small: usize,
     pub keep_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Search {
+    pub url: String,
+    pub heap_bytes: usize,
+    pub vector_bytes: usize,
 }
 
 impl Jobs {

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::frames::Frames;
 use crate::jobs;
 use crate::journal::Clock;
+use crate::search::Search;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
 use crate::{id, media, values};
@@ -41,6 +42,8 @@ pub struct Context {
     pub indexing: media::Queue,
     /// Wakes the runners of jobs, and reaches those that run.
     pub jobs: jobs::Bell,
+    /// Finds rows by their words.
+    pub search: Arc<Search>,
 }
 
 impl Context {
@@ -62,8 +65,11 @@ impl Context {
             settings.account.lockout_failures,
             settings.account.lockout_minutes,
         );
+        let search = Search::new(&settings.search, data.clone(), &station);
+        database.accompany(Arc::clone(&search));
         Ok(Arc::new(Self {
             data,
+            search,
             database,
             objects,
             frames,

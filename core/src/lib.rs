@@ -24,6 +24,7 @@ pub mod media;
 pub mod organization;
 pub mod project;
 pub mod query;
+pub mod search;
 pub mod section;
 pub mod station;
 pub mod storage;

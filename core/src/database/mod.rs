@@ -16,9 +16,10 @@ mod value;
 
 use std::any::Any;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 pub use value::{FromValue, Row, Value};
@@ -66,10 +67,14 @@ trait Engine: Send + Sync {
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
+type Companion = Arc<dyn Any + Send + Sync>;
+
 /// The station's database.
 #[derive(Clone)]
 pub struct Database {
     engine: Arc<dyn Engine>,
+    written: watch::Sender<()>,
+    companion: Arc<OnceLock<Companion>>,
 }
 
 impl Database {
@@ -93,7 +98,21 @@ impl Database {
                 ));
             }
         };
-        Ok(Self { engine })
+        Ok(Self {
+            engine,
+            written: watch::Sender::new(()),
+            companion: Arc::default(),
+        })
+    }
+
+    /// Gives every job something at hand beside its rows; see [`Tx::companion`]. Only the first counts.
+    pub fn accompany<T: Any + Send + Sync>(&self, companion: Arc<T>) {
+        let _ = self.companion.set(companion);
+    }
+
+    /// Tells of each transaction that this process has written.
+    pub fn written(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
     }
 
     /// Which SQL the engine speaks.
@@ -107,7 +126,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        downcast(self.engine.read(erase(job)).await?)
+        downcast(self.engine.read(self.erase(job)).await?)
     }
 
     /// Runs `job` in a transaction; returns once its changes are durable.
@@ -118,24 +137,28 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        downcast(self.engine.write(erase(job)).await?)
+        let answer = self.engine.write(self.erase(job)).await?;
+        self.written.send_replace(());
+        downcast(answer)
     }
 
     /// Finishes what is queued and closes the engine.
     pub async fn close(&self) {
         self.engine.close().await;
     }
-}
 
-fn erase<T, F>(job: F) -> Job
-where
-    T: Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
-{
-    Box::new(move |tx| {
-        let work = job(tx);
-        Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
-    })
+    fn erase<T, F>(&self, job: F) -> Job
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let companion = self.companion.get().cloned();
+        Box::new(move |tx| {
+            tx.companion = companion;
+            let work = job(tx);
+            Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
+        })
+    }
 }
 
 fn downcast<T: 'static>(answer: Answer) -> Result<T> {
@@ -147,6 +170,7 @@ fn downcast<T: 'static>(answer: Answer) -> Result<T> {
 /// One transaction. Dropped without success, it leaves nothing.
 pub struct Tx {
     inner: Inner,
+    companion: Option<Companion>,
 }
 
 enum Inner {
@@ -155,6 +179,18 @@ enum Inner {
 }
 
 impl Tx {
+    fn new(inner: Inner) -> Self {
+        Self {
+            inner,
+            companion: None,
+        }
+    }
+
+    /// What the station's jobs have at hand, if it is of that type.
+    pub fn companion<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.companion.as_ref()?).downcast().ok()
+    }
+
     /// Which SQL the engine speaks.
     pub fn dialect(&self) -> Dialect {
         match self.inner {

@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
     account, annotation, bookmark, entity_type, file, frames, journal, leaf, media, organization,
-    project, section, storage, transcode, version,
+    project, search, section, storage, transcode, version,
 };
 use call::Body;
 use shape::{Field, Shape};
@@ -52,6 +52,7 @@ pub fn operations() -> Vec<Operation> {
         storage::routes::operations(),
         transcode::routes::operations(),
         journal::routes::operations(),
+        search::routes::operations(),
     ]
     .concat()
 }

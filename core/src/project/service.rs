@@ -28,6 +28,11 @@ pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> R
     }
 }
 
+/// The projects that the actor may see, by id.
+pub async fn visible_ids(tx: &mut Tx, actor: &Actor) -> Result<Vec<i64>> {
+    store::visible_ids(tx, actor.id).await
+}
+
 /// How many projects an organization has.
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
     store::count_of_organization(tx, organization).await

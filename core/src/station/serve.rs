@@ -82,7 +82,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     Ok(())
 }
 
-/// What a station does besides answering: indexes new media, does jobs, lets abandoned uploads go.
+/// What a station does besides answering: indexes new media and their words, does jobs, lets abandoned uploads go.
 async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     let sweeping = async {
         let mut hour = tokio::time::interval(SWEEP);
@@ -96,6 +96,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     tokio::select! {
         () = indexer::run(cx.clone()) => {}
         () = crate::jobs::run(cx.clone()) => {}
+        () = crate::search::indexer::run(cx.clone()) => {}
         () = sweeping => {}
         () = stopping.cancelled() => {}
     }
