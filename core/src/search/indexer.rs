@@ -47,7 +47,8 @@ pub async fn run(cx: Arc<Context>) {
 /// Begins to keep the index in step in the background, unless somebody does already.
 pub(super) fn begin(cx: &Arc<Context>) {
     if cx.search.begin() {
-        tokio::spawn(run_begun(Arc::clone(cx)));
+        let task = tokio::spawn(run_begun(Arc::clone(cx)));
+        cx.search.keep(task.abort_handle());
     }
 }
 

@@ -9,6 +9,7 @@
 //! [`Search`] of the context. What is deliberately absent: text that only old revisions, deleted
 //! rows or other projects hold.
 
+mod compare;
 mod document;
 mod hits;
 pub mod index;
@@ -28,7 +29,8 @@ mod touched;
 mod types;
 mod words;
 
+pub use compare::{Comparison, compare, rebuild};
 pub use document::{Batch, Declared, Document, Removal, Scalar};
-pub use service::{compare, matching, rebuild};
+pub use service::matching;
 pub use station::Search;
 pub use words::{Word, words};

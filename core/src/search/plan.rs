@@ -290,9 +290,10 @@ fn times(column: &Column, low: &Bound<String>, high: &Bound<String>) -> Option<C
 
 /// The first millisecond of a year, month, day, minute or second, and the one after its last.
 fn period(text: &str) -> Option<(i64, i64)> {
-    let from = time::parse(text)?;
-    let start = DateTime::from_timestamp_millis(from)?;
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    // A small number alone is no year.
+    let from = time::parse(text).filter(|_| digits >= 4)?;
+    let start = DateTime::from_timestamp_millis(from)?;
     let dashed = text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains([':', 'T', ' ']);
     let to = match (dashed, digits) {
         (true, 4) => start.with_year(start.year() + 1)?.timestamp_millis(),
@@ -423,7 +424,7 @@ mod tests {
         ] {
             assert_eq!(period(text), Some((day(from), day(to))), "{text}");
         }
-        assert_eq!(period("cod"), None);
+        assert_eq!((period("cod"), period("5")), (None, None));
     }
 
     #[test]

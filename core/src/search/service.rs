@@ -24,7 +24,7 @@ use crate::project::{self, Level};
 /// Changed rows that a question reads itself; beyond them it waits for the indexer.
 const MOST_RECENT: usize = 1_000;
 /// The same inside a transaction, which cannot wait.
-const MOST_INSIDE: usize = 50_000;
+pub(super) const MOST_INSIDE: usize = 50_000;
 /// How long a question waits for the indexer before it answers with what is there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -236,7 +236,12 @@ async fn read_recent(tx: &mut Tx, search: &Search) -> Result<Gap> {
 }
 
 /// How the rows of some entries stand; none if there are too many.
-async fn changes(tx: &mut Tx, after: i64, upto: i64, most: usize) -> Result<Option<Batch>> {
+pub(super) async fn changes(
+    tx: &mut Tx,
+    after: i64,
+    upto: i64,
+    most: usize,
+) -> Result<Option<Batch>> {
     let sizes = journal::sizes_after(tx, after, most).await?;
     let whole = sizes.last().is_some_and(|(last, _)| *last >= upto);
     let sum: i64 = sizes.iter().map(|(_, count)| count).sum();
@@ -382,100 +387,12 @@ pub async fn matching(tx: &mut Tx, project: i64, kind: Kind, text: &str) -> Resu
 }
 
 /// Computes for a while inside a transaction, without holding up others of the runtime.
-fn in_place<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn in_place<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current() {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
             tokio::task::block_in_place(work)
         }
         _ => work(),
-    }
-}
-
-/// How the index and the database compare, for one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison {
-    /// The kind.
-    pub kind: Kind,
-    /// How many rows lists show.
-    pub rows: usize,
-    /// Ids that the index lacks, by id.
-    pub missing: Vec<i64>,
-    /// Ids that only the index has, by id.
-    pub surplus: Vec<i64>,
-}
-
-/// Compares the ids of the index with those of the database, after the index has come up to now.
-///
-/// Errors: `Busy` when it does not come up in time.
-pub async fn compare(cx: &Arc<Context>) -> Result<Vec<Comparison>> {
-    indexer::begin(cx);
-    let head = cx
-        .database
-        .read(|tx| Box::pin(async move { Ok(journal::head(tx).await?.0) }))
-        .await?;
-    if !cx.search.wait_for(head, COMPARING).await {
-        return Err(Error::Busy(
-            "the search index is still being built; ask again later".into(),
-        ));
-    }
-    let search = Arc::clone(&cx.search);
-    cx.database
-        .read(move |tx| {
-            Box::pin(async move {
-                let (mut recent, covered) = search.covered();
-                let (head, _) = journal::head(tx).await?;
-                if head > covered {
-                    let batch = changes(tx, covered, head, MOST_INSIDE).await?;
-                    let batch = batch.ok_or_else(|| {
-                        Error::Busy("too much is being written; ask again later".into())
-                    })?;
-                    recent.push(Arc::new(Recent::new(covered, head, batch)));
-                }
-                let index = search.index()?;
-                let keys = in_place(|| index.keys(&Condition::All, &recent))?;
-                let mut comparisons = Vec::new();
-                for kind in KINDS {
-                    let mut rows = store::visible_ids(tx, kind).await?;
-                    let count = rows.len();
-                    let of_kind = keys.iter().map(|key| from_key(*key));
-                    let ids = of_kind.filter(|(of, _)| *of == kind).map(|(_, id)| id);
-                    // An id that comes twice is surplus, too.
-                    let mut surplus: Vec<i64> = ids.filter(|id| !rows.remove(id)).collect();
-                    surplus.sort_unstable();
-                    let mut missing: Vec<i64> = rows.into_iter().collect();
-                    missing.sort_unstable();
-                    comparisons.push(Comparison {
-                        kind,
-                        rows: count,
-                        missing,
-                        surplus,
-                    });
-                }
-                Ok(comparisons)
-            })
-        })
-        .await
-}
-
-/// How long a comparison or a rebuild waits for the indexer.
-const COMPARING: Duration = Duration::from_secs(3600);
-
-/// Builds the index from the database, and returns when it is whole.
-///
-/// Errors: `Busy` when that takes too long.
-pub async fn rebuild(cx: &Arc<Context>) -> Result<()> {
-    let mut progress = cx.search.progress.subscribe();
-    indexer::begin(cx);
-    let built = async {
-        let before = progress.wait_for(|progress| progress.complete).await;
-        let before = before.map_or(0, |progress| progress.builds);
-        cx.search.rebuilds.send_modify(|wishes| *wishes += 1);
-        let after = progress.wait_for(|progress| progress.complete && progress.builds > before);
-        after.await.is_ok()
-    };
-    match tokio::time::timeout(COMPARING, built).await {
-        Ok(true) => Ok(()),
-        _ => Err(Error::Busy("the search index is still being built".into())),
     }
 }

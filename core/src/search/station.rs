@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::index::{self, Position, Recent, SearchIndex};
 use super::recent::add;
@@ -39,6 +40,8 @@ pub struct Search {
     /// Counts the wishes to build the index anew.
     pub(super) rebuilds: watch::Sender<u64>,
     running: AtomicBool,
+    /// Ends an indexer that runs by itself.
+    task: Mutex<Option<AbortHandle>>,
 }
 
 impl Search {
@@ -54,6 +57,7 @@ impl Search {
             wanted: watch::Sender::default(),
             rebuilds: watch::Sender::default(),
             running: AtomicBool::new(false),
+            task: Mutex::default(),
         })
     }
 
@@ -80,6 +84,18 @@ impl Search {
     /// Says that the indexer begins; false when it runs already.
     pub(super) fn begin(&self) -> bool {
         !self.running.swap(true, Ordering::Relaxed)
+    }
+
+    /// Keeps the task of an indexer that runs by itself.
+    pub(super) fn keep(&self, task: AbortHandle) {
+        *lock(&self.task) = Some(task);
+    }
+
+    /// Ends an indexer that runs by itself: the database is about to close.
+    pub fn stop(&self) {
+        if let Some(task) = lock(&self.task).take() {
+            task.abort();
+        }
     }
 
     /// Says that the indexer has ended.

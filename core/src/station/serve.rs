@@ -72,6 +72,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
         }
     }
     drop(serving);
+    cx.search.stop();
     if tokio::time::timeout(CLOSING, cx.database.close())
         .await
         .is_err()

@@ -2,14 +2,14 @@
 
 use std::ops::Bound;
 
+use tantivy::Term;
 use tantivy::query::{
     AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, ExistsQuery, Occur,
     PhrasePrefixQuery, PhraseQuery, Query, RangeQuery, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DateTime, Term};
 
-use super::fields::{Fields, path, short};
+use super::fields::{Fields, instant, path, short};
 use crate::search::document::Scalar;
 use crate::search::index::{Column, Condition, Reference, TextField};
 
@@ -135,9 +135,7 @@ fn between(fields: &Fields, column: &Column, low: &Bound<Scalar>, high: &Bound<S
                 Scalar::Text(text) => term.append_type_and_str(short(text)),
                 Scalar::Flag(flag) => term.append_type_and_str(&flag.to_string()),
                 Scalar::Number(number) => term.append_type_and_fast_value(*number),
-                Scalar::Time(at_ms) => {
-                    term.append_type_and_fast_value(DateTime::from_timestamp_millis(*at_ms));
-                }
+                Scalar::Time(at_ms) => term.append_type_and_fast_value(instant(*at_ms)),
             }
             term
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tantivy::TantivyDocument;
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, OwnedValue, Schema,
     TextFieldIndexing, TextOptions,
 };
 use tantivy::tokenizer::TokenizerManager;
+use tantivy::{DateTime, TantivyDocument};
 
 use crate::error::Result;
 use crate::search::document::{Document, Scalar, key, number};
@@ -144,9 +144,7 @@ impl Fields {
                 }
                 Scalar::Flag(flag) => OwnedValue::Str(flag.to_string()),
                 Scalar::Number(number) => OwnedValue::F64(number),
-                Scalar::Time(at_ms) => {
-                    OwnedValue::Date(tantivy::DateTime::from_timestamp_millis(at_ms))
-                }
+                Scalar::Time(at_ms) => OwnedValue::Date(instant(at_ms)),
             };
             values.insert(place, value);
         }
@@ -166,6 +164,12 @@ pub(super) fn short(text: &str) -> &str {
         Some((end, _)) => &text[..end],
         None => text,
     }
+}
+
+/// A time as far as tantivy's reach: from 1678 to 2262. What lies beyond stands at the end.
+pub(super) fn instant(at_ms: i64) -> DateTime {
+    const FARTHEST: i64 = i64::MAX / 1_000_000 - 1;
+    DateTime::from_timestamp_millis(at_ms.clamp(-FARTHEST, FARTHEST))
 }
 
 /// The place of an attribute in a JSON field: a name in which nothing means more than itself.
