@@ -123,6 +123,7 @@ pub struct Search {
     pub url: String,
     pub heap_bytes: usize,
     pub vector_bytes: usize,
+    pub exact_vectors: usize,
 }
 
 impl Jobs {

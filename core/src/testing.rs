@@ -31,21 +31,27 @@ pub struct Station {
 impl Station {
     /// Starts on SQLite, or in a database of its own on the PostgreSQL server that
     /// `TRANSECT_TEST_DATABASE_URL` names.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with other settings, each as (`section.key`, value).
     #[expect(
         clippy::disallowed_methods,
         reason = "tests have no settings to name a server in"
     )]
-    pub async fn start() -> Self {
+    pub async fn start_with(more: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match std::env::var("TRANSECT_TEST_DATABASE_URL") {
             Ok(server) => postgres(&server).await,
             Err(_) => "sqlite:".into(),
         };
         // A station of the network answers to any name, also to the one that tests use.
-        let flags = [
+        let mut flags = vec![
             ("database.url", url),
             ("server.listen", "0.0.0.0:8080".into()),
         ];
+        flags.extend(more.iter().cloned());
         let settings = config::read(None, [], &flags).unwrap();
         let cx = Context::open(settings, folder.path().into()).await.unwrap();
         let user = NewUser {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::builtin::{self, Scalar};
+use super::folder;
 use super::page::json_text_of;
 use super::schema::Schema;
 use super::selection::Selection;
@@ -152,6 +153,7 @@ impl AttributeFilters {
                 .split_once("::")
                 .map_or(item.as_str(), |(name, _)| name);
             let known = builtin::column(kind, name).is_some()
+                || (folder::is_name(name) && folder::has(kind))
                 || !schema.named(kind, type_id, name).is_empty();
             if !known {
                 return Err(Error::invalid(format!(
@@ -187,6 +189,12 @@ impl AttributeFilters {
             if let Some((column, scalar)) = builtin::column(kind, name) {
                 conditions.push(column_condition(
                     selection, alias, column, scalar, compare, &value,
+                )?);
+                continue;
+            }
+            if folder::is_name(name) && folder::has(kind) {
+                conditions.push(folder::condition(
+                    selection, kind, alias, name, compare, text,
                 )?);
                 continue;
             }

@@ -6,6 +6,7 @@
 
 mod attribute;
 mod builtin;
+mod folder;
 pub mod geo;
 mod page;
 mod related;
@@ -22,4 +23,4 @@ pub use related::incident;
 pub use schema::Schema;
 pub use search::{Node, decode};
 pub use selection::{Selection, among, check_count};
-pub use similarity::FloatArrayQuery;
+pub use similarity::{FloatArrayQuery, each_vector};

@@ -17,7 +17,7 @@ pub struct Selection {
     pub(super) values: Vec<Value>,
     conditions: Vec<String>,
     pub(super) order: String,
-    page: Page,
+    pub(super) page: Page,
     aliases: usize,
     /// Conditions that searches have added so far.
     spent: usize,

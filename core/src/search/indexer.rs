@@ -54,8 +54,12 @@ pub(super) fn begin(cx: &Arc<Context>) {
 
 async fn run_begun(cx: Arc<Context>) {
     let _ended = Ended(&cx);
+    tokio::join!(keep_in_step(&cx), super::vectors::run(&cx));
+}
+
+async fn keep_in_step(cx: &Arc<Context>) {
     loop {
-        if let Err(error) = follow(&cx).await {
+        if let Err(error) = follow(cx).await {
             tracing::warn!(error = %Chain(&error), "the search index failed and is opened again");
             let search = Arc::clone(&cx.search);
             // Closing waits for the thread that writes.

@@ -27,10 +27,22 @@ mod syntax;
 mod tests;
 mod touched;
 mod types;
+pub mod vectors;
 mod words;
 
 pub use compare::{Comparison, compare, rebuild};
 pub use document::{Batch, Declared, Document, Removal, Scalar};
-pub use service::matching;
+pub use service::{matching, near};
 pub use station::Search;
 pub use words::{Word, words};
+
+/// Lets threads that answer people run before this one; threads that it starts inherit that.
+fn give_way() {
+    /// About a tenth of a contended core is left for this one.
+    #[cfg(target_os = "linux")]
+    const NICENESS: i32 = 10;
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "a thread of search cannot give way to others");
+    }
+}

@@ -12,6 +12,7 @@ use super::plan::{self, Names};
 use super::station::Search;
 use super::touched::Touched;
 use super::types::{DEEPEST_HIT, MOST_HITS, TextBucket, TextSearch, TextSearchResult};
+use super::vectors::{self, Graph, Subject};
 use super::{hits, indexer, lookup, store, syntax};
 use crate::account::Actor;
 use crate::attribute::Kind;
@@ -27,6 +28,11 @@ const MOST_RECENT: usize = 1_000;
 pub(super) const MOST_INSIDE: usize = 50_000;
 /// How long a question waits for the indexer before it answers with what is there.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Entries of the journal that a graph may lack before it is brought up to date.
+const MOST_UNREAD: i64 = 500;
+/// Changed rows that are compared beside the candidates of a graph.
+const MOST_FRESH: usize = 2_000;
 
 /// Searches the text of a project, or of all that the actor may see.
 ///
@@ -395,4 +401,33 @@ pub(super) fn in_place<T>(work: impl FnOnce() -> T) -> T {
         }
         _ => work(),
     }
+}
+
+/// The graph of an attribute whose vectors are too many to be compared one by one, and the rows that
+/// changed since it was brought up to date. None while there is no such graph: it is made in the
+/// background where that is worth it.
+pub async fn near(
+    tx: &mut Tx,
+    search: &Search,
+    subject: &Subject,
+    name: &str,
+    size: usize,
+) -> Result<Option<(Arc<Graph>, Vec<i64>)>> {
+    let Some(graph) = search.vectors.graph(subject) else {
+        let exact = search.vectors.exact;
+        let count = store::count_of_type(tx, subject.kind, subject.type_id, exact + 1).await?;
+        if count > exact {
+            search.vectors.wish(subject.clone(), name, size);
+        }
+        return Ok(None);
+    };
+    let (head, _) = journal::head(tx).await?;
+    let fresh = vectors::changed(tx, subject.kind, graph.seq(), head).await?;
+    let some = fresh.as_ref().map_or(usize::MAX, Vec::len);
+    if some > MOST_FRESH / 4 || head - graph.seq() > MOST_UNREAD {
+        search.vectors.wish(subject.clone(), name, size);
+    }
+    Ok(fresh
+        .filter(|fresh| fresh.len() <= MOST_FRESH)
+        .map(|fresh| (graph, fresh)))
 }

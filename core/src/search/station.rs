@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::index::{self, Position, Recent, SearchIndex};
 use super::recent::add;
+use super::vectors::Vectors;
 use crate::config;
 use crate::error::Result;
 
@@ -40,6 +41,8 @@ pub struct Search {
     /// Counts the wishes to build the index anew.
     pub(super) rebuilds: watch::Sender<u64>,
     running: AtomicBool,
+    /// Vectors in memory.
+    pub(crate) vectors: Vectors,
     /// Ends an indexer that runs by itself.
     task: Mutex<Option<AbortHandle>>,
 }
@@ -57,6 +60,7 @@ impl Search {
             wanted: watch::Sender::default(),
             rebuilds: watch::Sender::default(),
             running: AtomicBool::new(false),
+            vectors: Vectors::new(settings.vector_bytes, settings.exact_vectors),
             task: Mutex::default(),
         })
     }

@@ -143,7 +143,12 @@ pub(super) async fn page(
 }
 
 /// How many rows of a type lists show, counted up to a bound.
-async fn count_of_type(tx: &mut Tx, kind: Kind, type_id: i64, most: usize) -> Result<usize> {
+pub(super) async fn count_of_type(
+    tx: &mut Tx,
+    kind: Kind,
+    type_id: i64,
+    most: usize,
+) -> Result<usize> {
     let sql = format!(
         "select count(*) from (select 1 from {} t where t.type = $1 and {} limit $2) some_rows",
         kind.table(),

@@ -11,9 +11,6 @@ use tantivy::{Index, IndexWriter, TantivyError, Term};
 use super::fields::Fields;
 use crate::search::document::{Batch, Removal, key};
 
-/// How much others come first: about a tenth of a contended core is left for the index.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 /// What tantivy needs at least.
 const LEAST_HEAP: usize = 15_000_000;
 
@@ -49,7 +46,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("search-writer".into())
             .spawn(move || {
-                give_way();
+                crate::search::give_way();
                 match open(&index, heap_bytes) {
                     Ok(writer) => {
                         let _ = ready.send(Ok(()));
@@ -89,14 +86,6 @@ impl Writer {
 
 fn gone() -> TantivyError {
     TantivyError::ErrorInThread("the thread that writes the search index has ended".into())
-}
-
-/// Lets threads that answer people run first; threads started from here inherit it.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the search index cannot give way to others");
-    }
 }
 
 fn open(index: &Index, heap_bytes: usize) -> tantivy::Result<IndexWriter> {
