@@ -33,6 +33,7 @@ pub struct Settings {
     pub aggregate: Aggregate,
     pub transcode: Transcode,
     pub workflows: Workflows,
+    pub search: Search,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -265,6 +266,19 @@ impl Workflows {
         }
         found
     }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Search {
+    pub url: String,
+    pub heap_bytes: usize,
+    pub vector_bytes: usize,
+    pub exact_vectors: usize,
 }
 
 impl Jobs {

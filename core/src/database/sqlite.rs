@@ -99,9 +99,7 @@ impl Engine for Sqlite {
                     None => connect(&pool.path, true)?,
                 };
                 connection.execute_batch("begin deferred")?;
-                let mut tx = Tx {
-                    inner: Inner::Sqlite(connection),
-                };
+                let mut tx = Tx::new(Inner::Sqlite(connection));
                 let answer = run(job, &mut tx);
                 let Inner::Sqlite(connection) = tx.inner else {
                     unreachable!("made above")
@@ -223,9 +221,7 @@ fn write_group(
         let _ = first.reply.send(Err(error.into()));
         return connection;
     }
-    let mut tx = Tx {
-        inner: Inner::Sqlite(connection),
-    };
+    let mut tx = Tx::new(Inner::Sqlite(connection));
     let mut done: Vec<(oneshot::Sender<Result<Answer>>, Result<Answer>)> = Vec::new();
     let mut next = Some(first);
     let mut broken = None;
