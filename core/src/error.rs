@@ -82,6 +82,16 @@ impl Error {
         Self::Forbidden("You do not have permission to perform this action.".into())
     }
 
+    /// The message with its details, for people who see nothing else.
+    pub fn explained(&self) -> String {
+        match self {
+            Self::Invalid { message, details } if details != "None" => {
+                format!("{message}: {details}")
+            }
+            other => Chain(other).to_string(),
+        }
+    }
+
     /// Wraps an unexpected failure, keeping its source.
     pub fn internal(
         context: impl Into<String>,

@@ -125,3 +125,29 @@ def corpus(tmp_path_factory):
 def http():
     with requests.Session() as session:
         yield session
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server of its own on this machine: `web.origin`, `web.add(name, path)`, `web.asked` (paths)."""
+    import http.server
+    import shutil
+    import threading
+
+    folder = tmp_path / "web"
+    folder.mkdir()
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{server.server_port}"
+    yield types.SimpleNamespace(origin=origin, asked=asked, add=lambda name, path: shutil.copy(path, folder / name))
+    server.shutdown()
+    server.server_close()

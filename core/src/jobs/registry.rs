@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use super::runner::Run;
 use super::types::Pool;
 use crate::error::Result;
+use crate::{media, transcode, workflow};
 
 /// One kind of job.
 #[derive(Clone, Copy)]
@@ -22,6 +23,15 @@ pub struct Work {
 /// Every kind.
 pub fn works() -> &'static [Work] {
     &[
+        media::fetch::WORK,
+        transcode::TRANSCODE,
+        transcode::IMPORT,
+        Work {
+            kind: workflow::KIND,
+            pool: Pool::Workflow,
+            attempts: 5,
+            body: workflow::work,
+        },
         #[cfg(test)]
         super::tests::WORK,
     ]

@@ -12,7 +12,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
 use crate::organization::{self, Role};
-use crate::{id, storage, version};
+use crate::{id, jobs, storage, version};
 
 /// The rights of a creator, as the original echoes them: five full bytes.
 const CREATOR_MASK: i64 = 0xff_ffff_ffff;
@@ -78,6 +78,12 @@ pub async fn organization_of(tx: &mut Tx, project: i64) -> Result<i64> {
     store::organization_of(tx, project)
         .await?
         .ok_or_else(|| Error::no_match("Project"))
+}
+
+/// The name of a project. Errors: `NotFound`.
+pub async fn name_of(tx: &mut Tx, project: i64) -> Result<String> {
+    let name = store::name_of(tx, project).await?;
+    name.ok_or_else(|| Error::no_match("Project"))
 }
 
 /// Projects that the actor is a member of, by id.
@@ -361,5 +367,6 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
             })
         })
         .await?;
+    jobs::cancel_of_project(cx, id).await?;
     storage::collect(cx).await
 }

@@ -100,6 +100,11 @@ pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(organization_of(tx, id).await?.is_some())
 }
 
+pub async fn name_of(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    tx.scalar("select name from project where id = $1", &values![id])
+        .await
+}
+
 pub async fn organization_of(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
     tx.scalar(
         "select organization from project where id = $1",

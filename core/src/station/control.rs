@@ -36,7 +36,7 @@ enum Line {
 }
 
 /// A path to a file of the folder that fits into a socket's address, and what keeps it valid.
-fn short_path(folder: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> {
+pub(crate) fn short_path(folder: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> {
     let path = folder.join(name);
     if path.as_os_str().len() <= LONGEST_PATH || !cfg!(target_os = "linux") {
         return Ok((path, None));
