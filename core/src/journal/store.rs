@@ -272,8 +272,9 @@ pub(super) async fn heads_after(
     seq: i64,
     most: usize,
 ) -> Result<Option<Vec<Head>>> {
+    // The sign keeps the index of projects out of it: the newest entries are few, a project's are not.
     let sql = format!(
-        "select seq, noun, action, first_id, last_id from journal where seq > $1 and project = $2 \
+        "select seq, noun, action, first_id, last_id from journal where seq > $1 and +project = $2 \
          order by seq limit {}",
         most + 1
     );
