@@ -102,6 +102,7 @@ pub struct Limits {
 )]
 pub struct Engine {
     pub url: String,
+    pub retention_days: u32,
 }
 
 impl std::fmt::Debug for Engine {
@@ -213,7 +214,7 @@ const KNOWN_AS: &[(&str, &str, &str)] = &[
         "account",
         "email_confirmation",
     ),
-    ("EXPIRATION_AGE_DAYS", "account", "invitation_days"),
+    ("EXPIRATION_AGE_DAYS", "database", "retention_days"),
     ("SERVER_SIDE_REQUEST_ORIGINS", "server", "request_origins"),
 ];
 
@@ -373,12 +374,11 @@ mod tests {
             ("TRANSECT_ACCOUNT_ORGANIZATION_POST", "false"),
             ("ALLOW_ORGANIZATION_POST", "True"),
             ("ANONYMOUS_GATEWAY_ENABLED", "1"),
-            ("EXPIRATION_AGE_DAYS", "3"),
+            ("SERVER_SIDE_REQUEST_ORIGINS", "c.org"),
         ];
         let environment = environment.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let account = read(None, environment, &[]).unwrap().account;
         assert!(account.anonymous_gateway && !account.organization_post);
-        assert_eq!(account.invitation_days, 3);
         let zero_trust = [("TATOR_FINE_GRAIN_PERMISSION".to_owned(), "true".to_owned())];
         assert!(read(None, zero_trust, &[]).is_err());
     }

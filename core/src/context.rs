@@ -15,7 +15,7 @@ use crate::journal::Clock;
 use crate::mail::Mail;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
-use crate::{id, media, values};
+use crate::{health, id, media, values};
 
 /// One running station: its data folder, its engines, its settings.
 pub struct Context {
@@ -43,6 +43,8 @@ pub struct Context {
     pub lockout: Lockout,
     /// The mail server, if there is one.
     pub mail: Mail,
+    /// What the last full check of the station's parts found.
+    pub health: health::Latest,
     /// Wakes the indexer when a media has a new source, and remembers what it tried.
     pub indexing: media::Queue,
     /// Wakes the runners of jobs, and reaches those that run.
@@ -80,6 +82,7 @@ impl Context {
             client: Client::default(),
             lockout,
             mail,
+            health: health::Latest::default(),
             indexing: media::Queue::default(),
             jobs: jobs::Bell::default(),
             station,

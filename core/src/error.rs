@@ -30,6 +30,12 @@ pub enum Error {
     /// A part of the station is not ready; try again later.
     #[error("{0}")]
     Busy(String),
+    /// The caller asks too fast.
+    #[error("too many requests; try again in {retry_after_secs} s")]
+    TooMany {
+        /// When the next one is answered.
+        retry_after_secs: u64,
+    },
     /// Something that should not happen; the source says what.
     #[error("{context}")]
     Internal {

@@ -19,6 +19,7 @@ pub mod export;
 pub mod file;
 pub mod frames;
 pub mod group;
+pub mod health;
 pub mod http;
 pub mod id;
 pub mod invitation;

@@ -14,6 +14,7 @@ FIXTURES = HERE.parent / "fixtures"
 sys.path[:0] = [str(HERE), str(FIXTURES)]
 
 import tator  # noqa: E402
+from sinks import MailServer, running  # noqa: E402
 from station import PASSWORD, Station  # noqa: E402
 from support import unique  # noqa: E402
 
@@ -49,6 +50,27 @@ def new_station(tmp_path):
 
     yield make
     for station in made:
+        station.remove()
+
+
+@pytest.fixture(scope="session")
+def mail_server():
+    """A mail server that keeps letters instead of delivering them."""
+    with running(MailServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mailing(tmp_path_factory, mail_server):
+    """A station that sends letters, with an administrator whose client is `mailing.api`."""
+    station = Station(tmp_path_factory.mktemp("m") / "data", {"TRANSECT_MAIL_URL": mail_server.url})
+    try:
+        station.start()
+        station.admin_token = station.add_user("admin", "--admin", "--email", "admin@example.org")
+        station.api = tator.get_api(station.url, station.admin_token)
+        yield station
+        assert station.stop() == 0, f"its log ends:\n{station.log_tail()}"
+    finally:
         station.remove()
 
 

@@ -7,6 +7,7 @@
 mod ahead;
 mod animation;
 mod bitstream;
+mod boxes;
 mod cache;
 mod colour;
 mod compose;

@@ -10,6 +10,7 @@ mod edit;
 mod filter;
 mod localization;
 mod patch;
+mod purge;
 mod read;
 pub mod routes;
 pub mod service;
@@ -20,6 +21,7 @@ mod types;
 
 pub use filter::{Filter, IdQuery};
 pub use localization::Localization;
+pub use purge::purge;
 pub use state::State;
 pub use store::{LOCALIZATION, STATE};
 pub use types::{Annotation, Document, Revision};

@@ -13,4 +13,4 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use store::SHAPE;
+pub use store::{SHAPE, purge};

@@ -10,7 +10,7 @@ use crate::journal::Stamp;
 use crate::project::Level;
 use crate::query::Selection;
 use crate::undo::{As, Shape, settled};
-use crate::values;
+use crate::{storage, values};
 
 const COLUMNS: &str = "t.id, t.project, t.created_at, t.created_by, t.modified_at, t.modified_by, \
                        t.path, t.name, t.description, t.attributes, t.elemental_id, t.type";
@@ -119,4 +119,23 @@ pub async fn set_deleted(tx: &mut Tx, id: i64, stamp: &Stamp) -> Result<()> {
     )
     .await?;
     Ok(())
+}
+
+/// Removes files, and their bytes, that were deleted before a time for good, at most so many; returns how many went.
+pub async fn purge(tx: &mut Tx, before_ms: i64, most: usize) -> Result<usize> {
+    let sql = format!(
+        "select id, path from file where deleted and modified_at < $1 order by id limit {most}"
+    );
+    let rows = tx.rows(&sql, &values![before_ms]).await?;
+    let count = rows.len();
+    for mut row in rows {
+        let id: i64 = row.take()?;
+        let path: Option<String> = row.take()?;
+        if let Some(key) = path {
+            storage::remove(tx, &key).await?;
+        }
+        tx.execute("delete from file where id = $1", &values![id])
+            .await?;
+    }
+    Ok(count)
 }

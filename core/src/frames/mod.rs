@@ -70,6 +70,25 @@ impl Frames {
         self.indexes.join(format!("{media}.index"))
     }
 
+    /// Removes the indexes of media that are gone.
+    pub(crate) async fn forget(&self, media: &[i64]) -> Result<()> {
+        if media.is_empty() {
+            return Ok(());
+        }
+        let mut files = tokio::fs::read_dir(&self.indexes).await?;
+        while let Some(file) = files.next_entry().await? {
+            let name = file.file_name();
+            // `12.index` is the media's own, `12-….index` one of its renditions'.
+            let name = name.to_string_lossy();
+            let of = name.split(['.', '-']).next();
+            let of: Option<i64> = of.and_then(|text| text.parse().ok());
+            if of.is_some_and(|of| media.contains(&of)) {
+                tokio::fs::remove_file(file.path()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives a media the index of another one that has the same bytes.
     pub(crate) async fn copy_index(&self, from: i64, to: i64) -> std::io::Result<()> {
         // A whole file appears under the name, or none.

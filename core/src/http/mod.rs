@@ -3,7 +3,9 @@
 //! path and method → who is asking → query and body checked → handler → answer.
 
 mod call;
+mod forms;
 mod guard;
+mod limit;
 pub mod openapi;
 mod operation;
 mod page;
@@ -13,26 +15,28 @@ mod sign_in;
 mod spa;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 pub use call::{Answer, Call, not_signed_in};
 pub use operation::Operation;
+pub(crate) use sign_in::{local_path, session_cookies};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group,
+    account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group, health,
     invitation, job_cluster, journal, leaf, mail, media, organization, project, row_protection,
     section, storage, temporary_file, transcode, undo, version,
 };
 use call::Body;
+use limit::Limits;
 use shape::{Field, Shape};
 
 /// Every operation of the API, noun by noun.
@@ -63,6 +67,7 @@ pub fn operations() -> Vec<Operation> {
         bucket::routes::operations(),
         job_cluster::routes::operations(),
         row_protection::routes::operations(),
+        health::routes::operations(),
     ]
     .concat()
 }
@@ -75,6 +80,7 @@ pub fn router(cx: Arc<Context>) -> axum::Router {
 
 struct Api {
     cx: Arc<Context>,
+    limits: Limits,
     paths: matchit::Router<HashMap<&'static str, Operation>>,
     schema: Vec<u8>,
     schema_tag: String,
@@ -98,6 +104,7 @@ impl Api {
             paths.insert(path, methods).expect("paths do not clash");
         }
         Self {
+            limits: Limits::new(&cx.settings.limits),
             cx,
             paths,
             schema,
@@ -113,7 +120,10 @@ async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
     let mut response = match path.as_str() {
         _ if let Err(error) = &allowed => problem::response(error, &request_id),
         "/schema" | "/schema/" => schema(&api, request.headers()),
-        _ if page::is_page_path(&path) => page::answer(&api.cx, request, &request_id).await,
+        _ if page::is_page_path(&path) => match check_form(&api, &request) {
+            Ok(()) => page::answer(&api.cx, request, &request_id).await,
+            Err(error) => problem::response(&error, &request_id),
+        },
         _ => rest(&api, request, &path, &request_id).await,
     };
     guard::protect(&mut response);
@@ -123,6 +133,21 @@ async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
         HeaderValue::from_str(&request_id).expect("a UUID is a header value"),
     );
     response
+}
+
+/// The address that a request came from.
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|peer| peer.0.ip())
+}
+
+/// Counts what is posted outside the API: forms, which try passwords and have letters sent.
+fn check_form(api: &Api, request: &Request) -> Result<()> {
+    if request.method() != Method::POST {
+        return Ok(());
+    }
+    let peer = peer(request.extensions());
+    api.limits.check(peer, request.headers(), None)
 }
 
 fn schema(api: &Api, headers: &HeaderMap) -> Response {
@@ -199,7 +224,12 @@ async fn perform(
     path: Vec<(String, String)>,
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let actor = account::service::identify(&api.cx, &parts.headers, &parts.method).await?;
+    let asking = account::service::identify(&api.cx, &parts.headers, &parts.method).await;
+    let account = asking.as_ref().ok().and_then(Option::as_ref);
+    let peer = peer(&parts.extensions);
+    api.limits
+        .check(peer, &parts.headers, account.map(|actor| actor.id))?;
+    let actor = asking?;
     if actor.is_none() && !operation.open {
         return Err(not_signed_in());
     }
@@ -229,10 +259,7 @@ async fn perform(
         format: format.clone(),
     };
     let answer = (operation.handler)(call).await?;
-    let local = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .is_some_and(|peer| peer.0.ip().is_loopback());
+    let local = peer.is_some_and(|peer| peer.is_loopback());
     render(
         operation,
         answer,

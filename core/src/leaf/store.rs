@@ -226,3 +226,17 @@ async fn settle_paths(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<()> {
     }
     Ok(())
 }
+
+/// Removes leaves that were deleted before a time for good, at most so many; returns how many went.
+pub async fn purge(tx: &mut Tx, before_ms: i64, most: usize) -> Result<usize> {
+    let sql =
+        format!("select id from leaf where deleted and modified_at < $1 order by id limit {most}");
+    let rows = tx.rows(&sql, &values![before_ms]).await?;
+    let count = rows.len();
+    for mut row in rows {
+        let id: i64 = row.take()?;
+        tx.execute("delete from leaf where id = $1", &values![id])
+            .await?;
+    }
+    Ok(count)
+}

@@ -4,8 +4,10 @@
 //! indexed in the background; until then the media is listed with the state `indexing`, and a file
 //! that cannot be read leaves a media with the state `failed` and a message.
 
+mod by_name;
 mod change;
 mod clone;
+mod composite;
 mod convert;
 mod create;
 mod family;
@@ -15,6 +17,7 @@ mod filter;
 pub mod import;
 pub mod indexer;
 mod permalink;
+mod purge;
 mod queue;
 mod read;
 pub mod rendition;
@@ -30,6 +33,7 @@ pub use convert::sweep;
 pub use create::Upload;
 pub use fetch::Origin;
 pub use filter::{Filter, IdQuery};
+pub use purge::purge;
 pub use queue::Queue;
 pub use store::SHAPE;
 pub use types::Media;

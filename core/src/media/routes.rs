@@ -7,7 +7,8 @@ use super::clone::{self, Destination};
 use super::filter::{Filter, IdQuery, PARAMETERS};
 use super::read::{self, Presigning};
 use super::types::{MediaPatch, NewMedia};
-use super::{change, create, permalink};
+use super::{by_name, change, create, permalink};
+
 use crate::error::{Error, Result};
 use crate::export;
 use crate::http::{Answer, Call, Operation};
@@ -39,6 +40,7 @@ pub fn operations() -> Vec<Operation> {
             .about("List media.")
             .query(SHAPING)
             .answers("[Media]"),
+        by_name::operation(),
         Operation::post(list, "CreateMediaList", create_media)
             .about("Create one media, or a list of images.")
             .body("(MediaSpec | [MediaSpec]{0..500})")

@@ -294,3 +294,20 @@ pub async fn stats(tx: &mut Tx, selection: &Selection) -> Result<Stats> {
     .await?;
     Ok(stats)
 }
+
+/// Media that were deleted before a time, oldest first, at most so many.
+pub async fn deleted_before(tx: &mut Tx, before_ms: i64, most: usize) -> Result<Vec<Media>> {
+    let sql = format!(
+        "select {} from media t where t.deleted and t.modified_at < $1 order by t.id limit {most}",
+        select_list()
+    );
+    let rows = tx.rows(&sql, &values![before_ms]).await?;
+    rows.into_iter().map(|mut row| media(&mut row)).collect()
+}
+
+/// Removes a row for good.
+pub async fn remove(tx: &mut Tx, id: i64) -> Result<()> {
+    tx.execute("delete from media where id = $1", &values![id])
+        .await?;
+    Ok(())
+}

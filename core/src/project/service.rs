@@ -33,6 +33,11 @@ pub async fn level(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Re
     }
 }
 
+/// The projects that the actor may see, by id.
+pub async fn visible_to(tx: &mut Tx, actor: &Actor) -> Result<Vec<i64>> {
+    store::visible_ids(tx, actor.id).await
+}
+
 /// The e-mail addresses of those who may see a project; some may be empty.
 pub async fn member_emails(tx: &mut Tx, project: i64) -> Result<Vec<String>> {
     let members = store::memberships(tx, project).await?;

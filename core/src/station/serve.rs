@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::lock::{self, Lock, SERVE, Taken};
-use super::{control, folder};
+use super::{control, folder, retention};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
@@ -91,6 +91,9 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             hour.tick().await;
             if let Err(error) = crate::storage::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned uploads could not be removed");
+            }
+            if let Err(error) = retention::purge(&cx).await {
+                tracing::warn!(error = %Chain(&error), "what was deleted long ago could not be removed");
             }
             if let Err(error) = crate::temporary_file::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "expired temporary files could not be removed");

@@ -101,6 +101,15 @@ impl Container {
         check("begin the file", code).map(|_| ())
     }
 
+    /// Seconds per tick of a stream, as the container has it once it has begun.
+    pub fn time_base(&self, stream: usize) -> Fraction {
+        let time_base = unsafe { (**(*self.context).streams.add(stream)).time_base };
+        Fraction {
+            num: time_base.num.into(),
+            den: time_base.den.into(),
+        }
+    }
+
     /// Writes a packet, whose stamps are in ticks of `time_base`, in the order in which it is given.
     pub fn write(&mut self, packet: &mut Packet, stream: usize, time_base: Fraction) -> Result<()> {
         self.rescale(packet, stream, time_base);

@@ -162,7 +162,13 @@ impl Parameters {
             .filter(|&rate| rate > 0)
     }
 
-    /// Reordering as the container or the probe has it, in pictures.
+    /// Pictures that an encoder may put before one that is shown earlier. x265 does not tell; it does as x264.
+    pub fn delay(&self) -> usize {
+        let hevc = unsafe { (*self.0).codec_id } == ffi::AVCodecID::AV_CODEC_ID_HEVC;
+        self.reorder().max(if hevc { 2 } else { 0 }) as usize
+    }
+
+    /// Reordering as the container, the probe or the encoder has it, in pictures.
     pub fn reorder(&self) -> i32 {
         unsafe { (*self.0).video_delay }
     }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use transect_frame_client::{Flags, FrameIndex, SegmentIndex, WorkerError, stamp};
 
+use crate::boxes;
 use crate::indexer;
 use crate::libav::{Error, FlatFile, FlatKind, Fragments, Input, Packet, Parameters, Times};
 use crate::picture::refused;
 use crate::source::Source;
-use crate::transcode::boxes;
 use crate::transcode::selection::Selection;
 use crate::transcode::stream_file::failed;
 
@@ -107,8 +107,8 @@ fn refusal(reason: &str, path: &Path) -> WorkerError {
 }
 
 /// When each packet is decoded and shown, in decode order; the first frame is shown at zero. Decoding times are the
-/// presentation times in rising order, moved so that none comes too late.
-fn times(index: &FrameIndex) -> Vec<Times> {
+/// presentation times in rising order. Also returns how many ticks the latest one comes too late.
+fn times(index: &FrameIndex) -> (Vec<Times>, i64) {
     let zero = index.start_pts;
     let mut rising: Vec<i64> = index
         .packets
@@ -124,8 +124,7 @@ fn times(index: &FrameIndex) -> Vec<Times> {
         .zip(&index.packets)
         .map(|(dts, packet)| dts - (packet.pts - zero))
         .max();
-    let late = late.unwrap_or(0).max(0);
-    index
+    let times = index
         .packets
         .iter()
         .zip(rising)
@@ -133,11 +132,12 @@ fn times(index: &FrameIndex) -> Vec<Times> {
             let frame = packet.frame.map(|frame| index.frames[frame as usize]);
             Times {
                 pts: packet.pts - zero,
-                dts: dts - late,
+                dts,
                 duration: frame.map_or(0, |frame| frame.duration),
             }
         })
-        .collect()
+        .collect();
+    (times, late.unwrap_or(0).max(0))
 }
 
 /// Ordinals after the last packet that matters: what an edit list cuts off at the end is left out.
@@ -176,7 +176,9 @@ fn write_flat(
     let mut file = FlatFile::create(target, FlatKind::Mp4, &streams)?;
     let mut reader = source.reader().map_err(Fault::Other)?;
     let mut packet = Packet::new()?;
-    for (at, times) in times(index).into_iter().enumerate().take(end(index)) {
+    let (times, late) = times(index);
+    for (at, mut times) in times.into_iter().enumerate().take(end(index)) {
+        times.dts -= late;
         if let Some(sounds) = &mut sounds {
             let time_secs = times.dts as f64 * index.time_base.as_f64();
             sounds.write_until(&mut file, time_secs)?;
@@ -255,7 +257,8 @@ fn write_fragments(
 ) -> Result<(), Fault> {
     let groups = groups(index).map_err(Fault::Refused)?;
     let parameters = Parameters::from_index(index)?;
-    let (mut fragments, head) = Fragments::open(&parameters, index.time_base, "", 1)?;
+    let (times, late) = times(index);
+    let (mut fragments, head) = Fragments::open(&parameters, index.time_base, late, "", 1)?;
     let write = |file: &mut fs::File, bytes: &[u8]| {
         std::io::Write::write_all(file, bytes).map_err(|error| Fault::Other(failed(target, &error)))
     };
@@ -263,7 +266,6 @@ fn write_fragments(
         fs::File::create(target).map_err(|error| Fault::Other(failed(target, &error)))?;
     write(&mut file, &head)?;
     let mut reader = source.reader().map_err(Fault::Other)?;
-    let times = times(index);
     for group in groups {
         let mut packets = Vec::with_capacity(group.len());
         // Durations follow the order of decoding.

@@ -6,7 +6,6 @@
 //! unfinished can be continued.
 
 mod audio;
-mod boxes;
 mod copy;
 mod encoding;
 mod feed;

@@ -7,10 +7,10 @@ use std::path::Path;
 use transect_frame_client::{FrameIndex, Output, Produced, WorkerError};
 
 use crate::bitstream::web_codec;
+use crate::boxes;
 use crate::libav::Parameters;
 use crate::picture::refused;
 use crate::transcode::audio::Heard;
-use crate::transcode::boxes;
 use crate::transcode::copy::Copied;
 use crate::transcode::selection::Selection;
 use crate::transcode::stage::Done;

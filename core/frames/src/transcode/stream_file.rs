@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use transect_frame_client::{SegmentIndex, WorkerError};
 
+use crate::boxes;
 use crate::libav::{Fragments, Packet, Parameters, Times};
 use crate::picture::refused;
-use crate::transcode::boxes;
 use crate::transcode::selection::Selection;
 
 /// Pictures from one random access point to the next are a group, and make up a fragment.
@@ -20,7 +20,7 @@ pub struct StreamFile {
     fragments: Fragments,
     selection: Arc<Selection>,
     gop: u64,
-    /// How far decoding runs ahead of presentation, in ticks: the longest group.
+    /// Ticks that a picture may be decoded after the time at which it is shown; players are told to wait for so long.
     lead: i64,
     /// Frames in the file.
     frames: u64,
@@ -47,7 +47,8 @@ impl StreamFile {
         gop: u32,
         identity: &str,
     ) -> Result<Self, WorkerError> {
-        let open = |first| Fragments::open(parameters, selection.ticks, identity, first);
+        let lead = lead(&selection.times, parameters.delay());
+        let open = |first| Fragments::open(parameters, selection.ticks, lead, identity, first);
         let unfit = |error: crate::libav::Error| WorkerError::Invalid {
             message: error.to_string(),
         };
@@ -73,7 +74,7 @@ impl StreamFile {
             path: path.to_owned(),
             file,
             fragments,
-            lead: lead(&selection.times, gop),
+            lead,
             selection,
             gop,
             frames: kept.frames,
@@ -111,6 +112,12 @@ impl StreamFile {
             return Err(broken(&format!("of other frames than {start} on")));
         }
         let times = &self.selection.times;
+        let late = |(at, (place, _)): (usize, &(u64, Packet))| {
+            times[start as usize + at] > times[*place as usize] + self.lead
+        };
+        if self.group.iter().enumerate().any(late) {
+            return Err(broken("further out of order than it says"));
+        }
         let timed = self
             .group
             .drain(..)
@@ -119,7 +126,7 @@ impl StreamFile {
                 let turn = start as usize + at;
                 let times = Times {
                     pts: times[place as usize],
-                    dts: times[turn] - self.lead,
+                    dts: times[turn],
                     duration: times[turn + 1] - times[turn],
                 };
                 (packet, times)
@@ -166,14 +173,10 @@ impl StreamFile {
     }
 }
 
-/// Ticks from the beginning to the end of the longest group.
-fn lead(times: &[i64], gop: u64) -> i64 {
-    let last = times.len() - 1;
-    (0..last)
-        .step_by(gop as usize)
-        .map(|start| times[(start + gop as usize).min(last)] - times[start])
-        .max()
-        .unwrap_or(0)
+/// Ticks that so many frames take at most.
+fn lead(times: &[i64], frames: usize) -> i64 {
+    let spans = times.windows(frames + 1);
+    spans.map(|span| span[frames] - span[0]).max().unwrap_or(0)
 }
 
 /// Looks how much of a file is whole: the same beginning, then fragments of whole groups. A finished file is kept entirely.
@@ -232,9 +235,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leads_by_the_longest_group() {
-        assert_eq!(lead(&[0, 1, 3, 9, 10], 2), 7);
-        assert_eq!(lead(&[0, 1, 3, 9, 10], 25), 10);
-        assert_eq!(lead(&[0], 25), 0);
+    fn leads_by_the_longest_frames() {
+        assert_eq!(lead(&[0, 1, 3, 9, 10], 2), 8);
+        assert_eq!(lead(&[0, 1, 3, 9, 10], 0), 0);
+        assert_eq!(lead(&[0, 4], 2), 0);
     }
 }

@@ -132,6 +132,43 @@ pub fn codec_record(moov: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+/// Puts an edit list into the first track of a file's beginning (`ftyp` and `moov`), so that it is shown from `start` on, in
+/// the track's ticks.
+pub fn with_edit_list(mut beginning: Vec<u8>, start: i64) -> Vec<u8> {
+    if start == 0 {
+        return beginning;
+    }
+    let path = [b"moov", b"trak", b"tkhd"];
+    let (mut at, mut heads) = (0, Vec::new());
+    for name in path {
+        while let Some((found, size)) = beginning.get(at..).and_then(head_of) {
+            if &found == name {
+                heads.push(at);
+                break;
+            }
+            at += size as usize;
+        }
+        at += 8;
+    }
+    let [moov, track, header] = heads[..] else {
+        return beginning;
+    };
+    // One entry, of the duration that the rest of the file has.
+    let mut entry = vec![1, 0, 0, 0, 0, 0, 0, 1];
+    entry.extend(0_u64.to_be_bytes());
+    entry.extend(start.to_be_bytes());
+    entry.extend([0, 1, 0, 0]);
+    let list = boxed(*b"edts", &boxed(*b"elst", &entry));
+    let size_at = |bytes: &[u8], at: usize| number(bytes, at).unwrap_or(0);
+    for at in [moov, track] {
+        let size = size_at(&beginning, at) + list.len() as u32;
+        beginning[at..at + 4].copy_from_slice(&size.to_be_bytes());
+    }
+    let behind = header + size_at(&beginning, header) as usize;
+    beginning.splice(behind..behind, list);
+    beginning
+}
+
 /// Returns a random access index (`mfra`) of fragments: time of each in the track's ticks, and its offset.
 pub fn random_access_index(fragments: &[(u64, u64)]) -> Vec<u8> {
     let mut table = vec![1, 0, 0, 0];
@@ -206,6 +243,24 @@ mod tests {
                 assert_eq!(segments[3].offset, segments[2].offset + segments[2].size);
             }
         }
+    }
+
+    #[test]
+    fn puts_an_edit_list_behind_the_track_header() {
+        let track = boxed(
+            *b"trak",
+            &[boxed(*b"tkhd", &[5; 20]), boxed(*b"mdia", &[6; 9])].concat(),
+        );
+        let moov = boxed(*b"moov", &[boxed(*b"mvhd", &[4; 12]), track].concat());
+        let beginning = [boxed(*b"ftyp", b"isom"), moov].concat();
+        let edited = with_edit_list(beginning.clone(), 1024);
+        let (_, moov) = children(&edited).nth(1).unwrap();
+        let track = find(moov, &[b"trak"]).unwrap();
+        let names: Vec<_> = children(track).map(|(name, _)| name).collect();
+        assert_eq!(names, [*b"tkhd", *b"edts", *b"mdia"]);
+        let entry = find(track, &[b"edts", b"elst"]).unwrap();
+        assert_eq!((entry.len(), number(entry, 20)), (28, Some(1024)));
+        assert_eq!(with_edit_list(beginning.clone(), 0), beginning);
     }
 
     #[test]
