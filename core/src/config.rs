@@ -1,7 +1,6 @@
 //! Settings: `assets/config.default.toml` documents every key; file < environment < flags.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -9,6 +8,7 @@ use toml::{Table, Value};
 use crate::client::Origin;
 use crate::error::{Error, Result};
 use crate::jobs::Pool;
+use crate::workflow::Workflows;
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../../assets/config.default.toml");
@@ -31,6 +31,8 @@ pub struct Settings {
     pub frames: Frames,
     pub jobs: Jobs,
     pub workflows: Workflows,
+    pub aggregate: Aggregate,
+    pub transcode: Transcode,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -103,6 +105,7 @@ pub struct Limits {
 )]
 pub struct Engine {
     pub url: String,
+    pub retention_days: u32,
 }
 
 impl std::fmt::Debug for Engine {
@@ -164,31 +167,8 @@ pub struct Frames {
     missing_docs,
     reason = "assets/config.default.toml documents every key"
 )]
-pub struct Jobs {
-    pub transcodes: usize,
-    pub workflows: usize,
-    pub small: usize,
-    pub keep_days: u32,
-}
-
-/// How steps of workflows are kept apart from the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sandbox {
-    /// In bubblewrap.
-    Bwrap,
-    /// Not at all.
-    None,
-}
-
-/// What steps of workflows can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Network {
-    /// The station only.
-    Station,
-    /// Whatever the machine can.
-    Full,
+pub struct Aggregate {
+    pub memory_bytes: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -197,48 +177,24 @@ pub enum Network {
     missing_docs,
     reason = "assets/config.default.toml documents every key"
 )]
-pub struct Workflows {
-    pub sandbox: Sandbox,
-    pub bwrap: String,
-    pub network: Network,
-    pub steps: usize,
-    pub memory_bytes: u64,
-    pub disk_bytes: u64,
-    pub cpu_secs: u64,
-    pub processes: u64,
-    pub open_files: u64,
-    pub programs: Vec<String>,
-    pub devices: Vec<String>,
-    pub images: BTreeMap<String, String>,
+pub struct Jobs {
+    pub transcodes: usize,
+    pub workflows: usize,
+    pub small: usize,
+    pub keep_days: u32,
 }
 
-impl Workflows {
-    /// The folder that an image stands for: by its whole name, or without its tag.
-    pub fn image(&self, name: &str) -> Option<&str> {
-        let untagged = match name.rsplit_once(':') {
-            Some((untagged, tag)) if !tag.contains('/') => untagged,
-            _ => name,
-        };
-        let found = self.images.get(name).or_else(|| self.images.get(untagged));
-        found.map(String::as_str)
-    }
-
-    /// The devices that steps may use; a `*` at the end stands for anything.
-    pub fn device_files(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        for device in &self.devices {
-            let path = Path::new(device);
-            let Some(beginning) = device.strip_suffix('*') else {
-                found.push(path.to_owned());
-                continue;
-            };
-            let folder = Path::new(beginning).parent().unwrap_or(Path::new("/dev"));
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let paths = entries.map(|entry| entry.path());
-            found.extend(paths.filter(|path| path.to_string_lossy().starts_with(beginning)));
-        }
-        found
-    }
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Transcode {
+    pub archive_members: usize,
+    pub archive_bytes: u64,
+    pub archive_member_bytes: u64,
+    pub archive_ratio: u64,
 }
 
 impl Jobs {
@@ -271,7 +227,7 @@ const KNOWN_AS: &[(&str, &str, &str)] = &[
         "account",
         "email_confirmation",
     ),
-    ("EXPIRATION_AGE_DAYS", "account", "invitation_days"),
+    ("EXPIRATION_AGE_DAYS", "database", "retention_days"),
     ("SERVER_SIDE_REQUEST_ORIGINS", "server", "request_origins"),
 ];
 
@@ -431,12 +387,11 @@ mod tests {
             ("TRANSECT_ACCOUNT_ORGANIZATION_POST", "false"),
             ("ALLOW_ORGANIZATION_POST", "True"),
             ("ANONYMOUS_GATEWAY_ENABLED", "1"),
-            ("EXPIRATION_AGE_DAYS", "3"),
+            ("SERVER_SIDE_REQUEST_ORIGINS", "c.org"),
         ];
         let environment = environment.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let account = read(None, environment, &[]).unwrap().account;
         assert!(account.anonymous_gateway && !account.organization_post);
-        assert_eq!(account.invitation_days, 3);
         let zero_trust = [("TATOR_FINE_GRAIN_PERMISSION".to_owned(), "true".to_owned())];
         assert!(read(None, zero_trust, &[]).is_err());
     }

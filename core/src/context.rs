@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
+use crate::aggregate::Tables;
 use crate::client::Client;
 use crate::config::Settings;
 use crate::database::{Database, Tx};
@@ -15,7 +16,7 @@ use crate::journal::Clock;
 use crate::mail::Mail;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
-use crate::{id, media, values, workflow};
+use crate::{health, id, media, values, workflow};
 
 /// One running station: its data folder, its engines, its settings.
 pub struct Context {
@@ -43,8 +44,12 @@ pub struct Context {
     pub lockout: Lockout,
     /// The mail server, if there is one.
     pub mail: Mail,
+    /// What the last full check of the station's parts found.
+    pub health: health::Latest,
     /// Wakes the indexer when a media has a new source, and remembers what it tried.
     pub indexing: media::Queue,
+    /// Columns of what is counted.
+    pub tables: Arc<Tables>,
     /// Wakes the runners of jobs, and reaches those that run.
     pub jobs: jobs::Bell,
     /// Runs the steps of workflows.
@@ -82,7 +87,9 @@ impl Context {
             client: Client::default(),
             lockout,
             mail,
+            health: health::Latest::default(),
             indexing: media::Queue::default(),
+            tables: Arc::new(Tables::new(settings.aggregate.memory_bytes)),
             jobs: jobs::Bell::default(),
             workflows: workflow::Local::new(&settings.workflows),
             station,

@@ -30,6 +30,12 @@ pub enum Error {
     /// A part of the station is not ready; try again later.
     #[error("{0}")]
     Busy(String),
+    /// The caller asks too fast.
+    #[error("too many requests; try again in {retry_after_secs} s")]
+    TooMany {
+        /// When the next one is answered.
+        retry_after_secs: u64,
+    },
     /// Something that should not happen; the source says what.
     #[error("{context}")]
     Internal {
@@ -74,6 +80,16 @@ impl Error {
     /// The wire's text for a missing right.
     pub fn forbidden() -> Self {
         Self::Forbidden("You do not have permission to perform this action.".into())
+    }
+
+    /// The message with its details, for people who see nothing else.
+    pub fn explained(&self) -> String {
+        match self {
+            Self::Invalid { message, details } if details != "None" => {
+                format!("{message}: {details}")
+            }
+            other => Chain(other).to_string(),
+        }
     }
 
     /// Wraps an unexpected failure, keeping its source.

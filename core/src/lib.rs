@@ -4,6 +4,7 @@
 //! `service` holds permission, rule and transaction, its `store` holds the SQL.
 
 pub mod account;
+pub mod aggregate;
 pub mod algorithm;
 pub mod annotation;
 pub mod announcement;
@@ -21,6 +22,7 @@ pub mod export;
 pub mod file;
 pub mod frames;
 pub mod group;
+pub mod health;
 pub mod hosted_template;
 pub mod http;
 pub mod id;

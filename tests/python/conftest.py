@@ -14,6 +14,7 @@ FIXTURES = HERE.parent / "fixtures"
 sys.path[:0] = [str(HERE), str(FIXTURES)]
 
 import tator  # noqa: E402
+from sinks import MailServer, running  # noqa: E402
 from station import PASSWORD, Station  # noqa: E402
 from support import unique  # noqa: E402
 
@@ -49,6 +50,27 @@ def new_station(tmp_path):
 
     yield make
     for station in made:
+        station.remove()
+
+
+@pytest.fixture(scope="session")
+def mail_server():
+    """A mail server that keeps letters instead of delivering them."""
+    with running(MailServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mailing(tmp_path_factory, mail_server):
+    """A station that sends letters, with an administrator whose client is `mailing.api`."""
+    station = Station(tmp_path_factory.mktemp("m") / "data", {"TRANSECT_MAIL_URL": mail_server.url})
+    try:
+        station.start()
+        station.admin_token = station.add_user("admin", "--admin", "--email", "admin@example.org")
+        station.api = tator.get_api(station.url, station.admin_token)
+        yield station
+        assert station.stop() == 0, f"its log ends:\n{station.log_tail()}"
+    finally:
         station.remove()
 
 
@@ -103,3 +125,29 @@ def corpus(tmp_path_factory):
 def http():
     with requests.Session() as session:
         yield session
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server of its own on this machine: `web.origin`, `web.add(name, path)`, `web.asked` (paths)."""
+    import http.server
+    import shutil
+    import threading
+
+    folder = tmp_path / "web"
+    folder.mkdir()
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{server.server_port}"
+    yield types.SimpleNamespace(origin=origin, asked=asked, add=lambda name, path: shutil.copy(path, folder / name))
+    server.shutdown()
+    server.server_close()

@@ -25,6 +25,19 @@ def refused(status, call, *arguments, **keywords):
     return json.loads(caught.value.body)
 
 
+def sign_in(station, http, name, password):
+    """Signs a requests session in with the form that browsers post."""
+    http.get(f"{station.url}/check-login/", timeout=60)
+    headers = {"X-CSRFToken": http.cookies.get("csrftoken", "")}
+    form = {"username": name, "password": password, "csrfmiddlewaretoken": http.cookies.get("csrftoken", "")}
+    return http.post(f"{station.url}/accounts/login/", data=form, headers=headers, allow_redirects=False, timeout=60)
+
+
+def plain_name(name):
+    """A user name or mail address part that no other test uses."""
+    return unique(name).replace(" ", "_")
+
+
 def ids(rows):
     return [row.id for row in rows]
 

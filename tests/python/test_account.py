@@ -5,7 +5,7 @@ import re
 import pytest
 import tator
 from station import PASSWORD
-from support import NOWHERE, refused, unique
+from support import NOWHERE, plain_name, refused, sign_in, unique
 
 
 @pytest.fixture(scope="module")
@@ -13,13 +13,6 @@ def somebody(station):
     """An account for tests that sign in: (name, token)."""
     name = unique("somebody").replace(" ", "_")
     return name, station.add_user(name)
-
-
-def sign_in(station, http, name, password):
-    http.get(f"{station.url}/check-login/", timeout=60)
-    headers = {"X-CSRFToken": http.cookies.get("csrftoken", "")}
-    form = {"username": name, "password": password, "csrfmiddlewaretoken": http.cookies.get("csrftoken", "")}
-    return http.post(f"{station.url}/accounts/login/", data=form, headers=headers, allow_redirects=False, timeout=60)
 
 
 def ask_token(station, **body):
@@ -113,6 +106,62 @@ def test_session_writes_need_the_csrf_token(station, http, people, project, admi
     assert people.editor.api.get_bookmark_list(project) == []
     assert http.post(url, json=spec, headers={"X-CSRFToken": http.cookies["csrftoken"]}, timeout=60).status_code == 201
     assert [row.name for row in people.editor.api.get_bookmark_list(project)] == ["here"]
+
+
+@pytest.mark.parametrize("header", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+                                    {"Origin": "https://evil.example"}])
+def test_other_sites_cannot_use_a_session(station, http, people, project, admin, header):
+    admin.create_membership(project, membership_spec={"user": people.editor.id, "permission": "Can Edit"})
+    sign_in(station, http, people.editor.name, PASSWORD)
+    url, spec = f"{station.url}/rest/Bookmarks/{project}", {"name": "here", "uri": "/1"}
+    token = {"X-CSRFToken": http.cookies["csrftoken"]}
+    assert http.post(url, json=spec, headers={**token, **header}, timeout=60).status_code == 403
+    same = {"Sec-Fetch-Site": "same-origin", "Origin": station.url}
+    assert http.post(url, json=spec, headers={**token, **same}, timeout=60).status_code == 201
+
+
+def test_asking_for_the_sign_in_page(station, somebody, http):
+    def asked(path):
+        answer = http.get(station.url + path, allow_redirects=False, timeout=60)
+        return answer.status_code, answer.headers.get("Location")
+
+    for path in ("/accounts/login/", "/redirect/login/"):
+        assert asked(f"{path}?next=/project/3") == (302, "/sign-in?next=%2Fproject%2F3")
+        assert asked(f"{path}?next=//evil.example") == (302, "/sign-in?next=%2F")
+    sign_in(station, http, somebody[0], PASSWORD)
+    assert asked("/accounts/login/?next=/project/3") == (302, "/project/3")
+
+
+def test_registration_is_closed_unless_it_is_opened(station, new_station):
+    spec = {"username": plain_name("stranger"), "first_name": "A", "last_name": "B", "email": "", "password": "long enough"}
+    body = refused(400, tator.get_api(station.url).create_user, user_spec=spec)
+    assert body["message"] == "Registration token must be supplied in URL!"
+    opened = new_station(environment={"ANONYMOUS_REGISTRATION_ENABLED": "true", "AUTOCREATE_ORGANIZATIONS": "True"})
+    api = tator.get_api(opened.url)
+    made = api.create_user(user_spec=spec)
+    assert (made.message, made.object["username"], made.object["is_staff"]) == ("User created successfully!", spec["username"], False)
+    assert refused(400, api.create_user, user_spec=spec)["message"] == "Username is already taken!"
+    mine = tator.get_api(opened.url, opened.token(spec["username"]))
+    assert [row.name for row in mine.get_organization_list()] == [f"{spec['username']}'s Team"]
+
+
+def test_anonymous_gateway(station, new_station, http):
+    path = "/anonymous-gateway?redirect=/project/3"
+    answer = station.http("GET", path, allow_redirects=False)
+    assert answer.status_code == 403 and "not enabled" in answer.json()["message"]
+    opened = new_station(environment={"TRANSECT_ACCOUNT_ANONYMOUS_GATEWAY": "true"})
+    assert opened.http("GET", path, allow_redirects=False).status_code == 404
+    token = opened.add_user("anonymous")
+    answer = http.get(opened.url + path, allow_redirects=False, timeout=60)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/project/3")
+    assert http.get(f"{opened.url}/rest/User/GetCurrent", timeout=60).json()["username"] == "anonymous"
+    for elsewhere in ("//evil.example", "https://evil.example/"):
+        answer = http.get(f"{opened.url}/anonymous-gateway", params={"redirect": elsewhere}, allow_redirects=False, timeout=60)
+        assert answer.headers["Location"] == "/"
+    api = tator.get_api(opened.url, token)
+    refused(403, api.update_user, api.whoami().id, user_update={"first_name": "Nobody"})
+    root = tator.get_api(opened.url, opened.admin_token)
+    refused(403, root.update_user, api.whoami().id, user_update={"first_name": "Nobody"})
 
 
 def test_user_row(admin, somebody):

@@ -277,6 +277,8 @@ def test_composite_rules(admin, project, kind, videos, organization):
     assert patch(plain, concat=concat).concat
     fresh = add_video(admin, project, kind)
     refused(400, admin.update_media, fresh, media_update={"concat": [{"id": NOWHERE, "timestampOffset": 0}]})
+    refused(400, admin.update_media, fresh, media_update={"concat": [{"id": fresh, "timestampOffset": 0}]})
+    refused(400, admin.update_media, fresh, media_update={"multi": multi, "concat": concat})
     refused(400, admin.update_media, fresh, media_update={"live": {"streams": [{"url": "x"}], "layout": [1, 1]}})
     assert admin.get_media(fresh).media_files is None
 

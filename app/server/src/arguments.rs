@@ -59,6 +59,8 @@ pub enum Task {
     /// Become a step of a workflow, within limits; the station calls this inside a sandbox.
     #[command(hide = true)]
     Step(Step),
+    /// Tell everybody who uses the station something, until it expires or they have put it away.
+    Announce(Announce),
     /// Print the description of the API (OpenAPI 3, JSON), as GET /schema serves it.
     Openapi,
     /// Check what a station needs, and say what is wrong and what to do.
@@ -148,6 +150,22 @@ pub struct Export {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct Announce {
+    /// What to tell, in Markdown: 1 to 2048 characters.
+    #[arg(required_unless_present = "withdraw", conflicts_with = "withdraw")]
+    pub text: Option<String>,
+    /// For how many days.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub days: i64,
+    /// Take back the announcement with this id instead.
+    #[arg(long, value_name = "ID")]
+    pub withdraw: Option<i64>,
+    /// Print the announcement as one line of JSON, as the API shows it.
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum UserTask {
     /// Make an account. Makes the data folder too, if it is not there yet.
@@ -185,9 +203,10 @@ pub enum UserTask {
         #[arg(long, value_enum, value_name = "LEVEL")]
         level: Level,
     },
-    /// List the accounts: id, name, whether they administer the station, e-mail address.
+    /// List the accounts: id, name, whether they administer the station, e-mail address, and whether
+    /// they may sign in.
     List {
-        /// Print one JSON object a line, as the API shows an account.
+        /// Print one JSON object a line, as the API shows an account, with its status.
         #[arg(long)]
         json: bool,
     },
@@ -197,6 +216,26 @@ pub enum UserTask {
         name: String,
         #[command(flatten)]
         password: PasswordSource,
+    },
+    /// Keep an account out: its sessions end, its API token does not work. What it made and belongs
+    /// to stays.
+    Disable {
+        /// The account's name.
+        name: String,
+    },
+    /// Let an account in again that was disabled or is locked.
+    Enable {
+        /// The account's name.
+        name: String,
+    },
+    /// Delete an account for good. What it annotated stays.
+    ///
+    /// It leaves its projects, organizations and groups; its bookmarks, favorites and picture go.
+    /// Refused where it is the only one with Full Control of a project, or the only Admin of an
+    /// organization that others use.
+    Delete {
+        /// The account's name.
+        name: String,
     },
     /// Print a link that signs the account in once, within an hour.
     ///

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
+mod announce;
 mod arguments;
 mod doctor;
 mod exchange;
@@ -77,6 +78,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
         Task::Import(import) => exchange::import(&place, import).await,
         Task::Export(export) => exchange::export(&place, export).await,
         Task::User(task) => user::perform(&place, task).await,
+        Task::Announce(task) => announce::perform(&place, task).await,
         Task::Doctor { json } => doctor::perform(&place, json).await,
         Task::Step(_) => unreachable!("it is performed before anything is opened"),
         Task::Openapi => {

@@ -66,6 +66,21 @@ pub async fn perform(place: &Place, task: UserTask) -> anyhow::Result<u8> {
                 "{name} has a new password and is signed out everywhere"
             ))
         }
+        UserTask::Disable { name } => {
+            let done = format!("{name} cannot sign in any more");
+            ask(place, Command::UserDisable { name }).await?;
+            print(&done)
+        }
+        UserTask::Enable { name } => {
+            let done = format!("{name} can sign in");
+            ask(place, Command::UserEnable { name }).await?;
+            print(&done)
+        }
+        UserTask::Delete { name } => {
+            let done = format!("{name} is deleted");
+            ask(place, Command::UserDelete { name }).await?;
+            print(&done)
+        }
         UserTask::SignInLink { name } => {
             let link = ask(place, Command::UserSignInLink { name }).await?;
             print(text(&link))
@@ -91,8 +106,12 @@ fn list(users: &Value, json: bool) -> anyhow::Result<u8> {
                 "user"
             };
             let (name, email) = (text(&user["username"]), text(&user["email"]));
+            let status = match text(&user["status"]) {
+                "active" => "",
+                other => other,
+            };
             format!(
-                "{:>6}  {role:<5}  {name:<24}  {email}",
+                "{:>6}  {role:<5}  {name:<24}  {email:<24}  {status}",
                 user["id"].to_string()
             )
             .trim_end()

@@ -93,8 +93,7 @@ pub fn mp4(
     let setting = Setting {
         options,
         rate: Some(rate),
-        quantiser: None,
-        slices: None,
+        ..Setting::default()
     };
     let encoder = Encoder::open("libx264", &first, &setting).map_err(refused)?;
     let mut first = Some(first);

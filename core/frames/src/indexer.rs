@@ -20,14 +20,7 @@ pub fn ensure(
     index_file: &Path,
     progress: &mut dyn FnMut(),
 ) -> Result<(), WorkerError> {
-    // Opening a pipe would wait for its other end.
-    let regular = source
-        .metadata()
-        .map_err(|error| unreadable(source, &error.to_string()))?
-        .is_file();
-    if !regular {
-        return Err(unreadable(source, "not a regular file"));
-    }
+    refuse_special(source)?;
     let stamp = stamp(source).map_err(|error| unreadable(source, &error.to_string()))?;
     // An index of another version, or a damaged one, is made again.
     if FrameIndex::read(index_file).is_ok_and(|index| index.stamp == stamp) {
@@ -39,12 +32,34 @@ pub fn ensure(
     })
 }
 
+/// Refuses what is no file: opening a pipe would wait for its other end.
+///
+/// Errors: `Unreadable`.
+pub fn refuse_special(source: &Path) -> Result<(), WorkerError> {
+    let regular = source
+        .metadata()
+        .map_err(|error| unreadable(source, &error.to_string()))?
+        .is_file();
+    if regular {
+        Ok(())
+    } else {
+        Err(unreadable(source, "not a regular file"))
+    }
+}
+
 /// An `Unreadable` that names the file last.
 pub fn unreadable(source: &Path, reason: &str) -> WorkerError {
     WorkerError::unreadable(format!("{reason}: {}", source.display()))
 }
 
-fn build(source: &Path, stamp: String, progress: &mut dyn FnMut()) -> Result<FrameIndex, String> {
+/// Scans a file; `stamp` is its stamp.
+///
+/// Errors: the reason why it is no source.
+pub fn build(
+    source: &Path,
+    stamp: String,
+    progress: &mut dyn FnMut(),
+) -> Result<FrameIndex, String> {
     let mut input = Input::open(source).map_err(|error| error.to_string())?;
     let kind = kind(&input);
     let found = scan(source, &mut input, kind == Kind::Image, progress)
@@ -136,7 +151,7 @@ fn build(source: &Path, stamp: String, progress: &mut dyn FnMut()) -> Result<Fra
 }
 
 /// Pictures come alone in their file, or in a brand of ISO media made for them. A GIF counts as a picture.
-fn kind(input: &Input) -> Kind {
+pub fn kind(input: &Input) -> Kind {
     let (container, brand) = (input.container(), input.brand());
     let still = container.ends_with("_pipe") || container == "gif" || container == "apng";
     if still || matches!(brand.as_str(), "avif" | "avis" | "heic" | "mif1") {

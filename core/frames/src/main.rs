@@ -1,26 +1,32 @@
 //! The frame worker: the only program that links FFmpeg. It reads requests from stdin and writes answers to stdout, as
 //! `transect_frame_client::message` lays down; started by that package, never by hand.
 //!
-//! Options: `--cache-bytes N` for decoded pictures, `--memory-bytes N` as a cap on address space.
+//! Options: `--cache-bytes N` for decoded pictures, `--memory-bytes N` as a cap on address space, `--nice N` to yield to other
+//! programs.
 
 mod ahead;
 mod animation;
 mod bitstream;
+mod boxes;
 mod cache;
 mod colour;
 mod compose;
+mod image;
 mod indexer;
 mod libav;
 mod limits;
 mod order;
 mod packets;
 mod picture;
+mod probe;
 mod reader;
 mod scan;
 mod service;
 mod session;
 mod source;
 mod sync;
+mod transcode;
+mod turn;
 mod verify;
 
 use std::process::ExitCode;
@@ -36,6 +42,10 @@ fn main() -> ExitCode {
     if let Err(error) = limits::apply(number("--memory-bytes")) {
         eprintln!("cannot set limits: {error}");
         return ExitCode::FAILURE;
+    }
+    if let Some(step) = number("--nice").and_then(|step| i32::try_from(step).ok()) {
+        // Without the right to, it is merely less considerate.
+        let _ = rustix::process::nice(step);
     }
     libav::quiet();
     match service::serve(

@@ -5,7 +5,10 @@ use std::cell::RefCell;
 use transect_frame_client::{Format, Roi, Size, WorkerError};
 
 use crate::colour;
-use crate::libav::{Colour, Encoder, Error, Frame, Matrix, PixelFormat, Setting, scale};
+use crate::libav::{
+    Colour, Encoder, Error, Frame, LARGEST_PIXELS, Matrix, PixelFormat, Setting, scale,
+};
+use crate::turn::{Orientation, turn};
 
 /// What a picture is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +30,6 @@ pub struct Encoded {
 
 /// Of equal height, encoded side by side; always as many, so that equal requests get equal bytes.
 const JPEG_SLICES: i32 = 2;
-/// Larger pictures are refused, before memory is asked for.
-const LARGEST_PIXELS: u64 = 1 << 28;
 
 /// Crops, scales, converts and turns a decoded frame.
 ///
@@ -51,7 +52,7 @@ pub fn render(
     if rotation_degrees == 0 {
         Ok(made)
     } else {
-        turn(&made, rotation_degrees).map_err(refused)
+        turn(&made, Orientation::turned(rotation_degrees)).map_err(refused)
     }
 }
 
@@ -138,7 +139,7 @@ fn jpeg(picture: &Frame, quality: u8) -> Result<Vec<u8>, Error> {
                 options: vec![("huffman", "default".to_owned())],
                 quantiser: Some(quantiser(quality)),
                 slices: Some(JPEG_SLICES),
-                rate: None,
+                ..Setting::default()
             };
             Encoder::open("mjpeg", picture, &setting)?
         }
@@ -343,51 +344,6 @@ fn convert(source: &Frame, width: u32, height: u32, made_for: Use) -> Result<Fra
     }
 }
 
-/// Turns a rendered picture clockwise, plane by plane.
-fn turn(source: &Frame, degrees: u16) -> Result<Frame, Error> {
-    let (width, height) = (source.width(), source.height());
-    let (new_width, new_height) = if degrees % 180 == 90 {
-        (height, width)
-    } else {
-        (width, height)
-    };
-    let mut result = Frame::blank(source.format(), new_width, new_height)?;
-    let (planes, pixel) = match source.format() {
-        PixelFormat::RGB24 => (1, 3),
-        PixelFormat::RGBA => (1, 4),
-        _ => (3, 1),
-    };
-    for plane in 0..planes {
-        let half = |size: u32| {
-            if plane == 0 {
-                size as usize
-            } else {
-                size.div_ceil(2) as usize
-            }
-        };
-        let (width, height) = (half(width), half(height));
-        let lost = || Error {
-            what: "turn a picture",
-            reason: "it has no planes".into(),
-        };
-        let (from, from_stride) = source.plane(plane).ok_or_else(lost)?;
-        let (to, to_stride) = result.plane_mut(plane).ok_or_else(lost)?;
-        for y in 0..height {
-            for x in 0..width {
-                let (to_x, to_y) = match degrees {
-                    90 => (height - 1 - y, x),
-                    180 => (width - 1 - x, height - 1 - y),
-                    _ => (y, width - 1 - x),
-                };
-                let (source, target) =
-                    (y * from_stride + x * pixel, to_y * to_stride + to_x * pixel);
-                to[target..target + pixel].copy_from_slice(&from[source..source + pixel]);
-            }
-        }
-    }
-    Ok(result)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,21 +376,5 @@ mod tests {
             );
         }
         assert!(area(Roi { x_norm: 1.5, ..roi }, 0, 200, 100).is_err());
-    }
-
-    #[test]
-    fn turns_clockwise() {
-        let mut source = Frame::blank(PixelFormat::RGB24, 2, 1).unwrap();
-        source
-            .plane_mut(0)
-            .unwrap()
-            .0
-            .copy_from_slice(&[1, 1, 1, 2, 2, 2]);
-        let turned = turn(&source, 90).unwrap();
-        assert_eq!((turned.width(), turned.height()), (1, 2));
-        let (bytes, stride) = turned.plane(0).unwrap();
-        assert_eq!((bytes[0], bytes[stride]), (1, 2));
-        let turned = turn(&source, 270).unwrap();
-        assert_eq!(turned.plane(0).unwrap().0[0], 2);
     }
 }

@@ -16,7 +16,7 @@ use crate::ahead::Studio;
 use crate::picture::Encoded;
 use crate::source::Source;
 use crate::sync::lock;
-use crate::{compose, indexer, packets};
+use crate::{compose, image, indexer, packets, probe, transcode};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
 const OPEN_SOURCES: usize = 8;
@@ -55,14 +55,14 @@ struct Shared {
 /// Errors: those of the input.
 pub fn serve(mut input: impl Read, cache_bytes: u64) -> io::Result<()> {
     let shared = Arc::new(Shared::default());
-    let index_lane = lane(&shared, || index);
+    let index_lane = lane(&shared, || work);
     let picture_lane = lane(&shared, move || {
         let mut desk = Desk {
             studio: Studio::new(cache_bytes),
             sources: Vec::new(),
             opened: 0,
         };
-        move |task: Task, _: &mut dyn FnMut()| desk.answer(task)
+        move |task: Task, _: &mut dyn FnMut(Outcome)| desk.answer(task)
     });
     while let Some((request, _)) = message::read::<Request>(&mut input)? {
         if matches!(request.task, Task::Cancel) {
@@ -90,7 +90,7 @@ pub fn serve(mut input: impl Read, cache_bytes: u64) -> io::Result<()> {
 /// Starts a thread that answers requests in order, with what `open` makes on that thread.
 fn lane<A>(shared: &Arc<Shared>, open: impl FnOnce() -> A + Send + 'static) -> SyncSender<Request>
 where
-    A: FnMut(Task, &mut dyn FnMut()) -> Answer,
+    A: FnMut(Task, &mut dyn FnMut(Outcome)) -> Answer,
 {
     let (sender, requests) = sync_channel::<Request>(WAITING_REQUESTS);
     let shared = shared.clone();
@@ -101,10 +101,10 @@ where
                 (Outcome::Withdrawn, Body::Bytes(Vec::new()))
             } else {
                 let mut alive_at = Instant::now();
-                let mut progress = || {
+                let mut progress = |outcome| {
                     if alive_at.elapsed() >= SIGN_OF_LIFE {
                         alive_at = Instant::now();
-                        reply(&shared, id, Outcome::Progress, &[]);
+                        reply(&shared, id, outcome, &[]);
                     }
                 };
                 // A panic must cost this request only.
@@ -141,16 +141,31 @@ fn reply(shared: &Shared, id: u64, outcome: Outcome, body: &[u8]) {
     let _ = output.write_all(&message).and_then(|()| output.flush());
 }
 
-fn index(task: Task, progress: &mut dyn FnMut()) -> Answer {
-    match task {
+/// Does what may take long.
+fn work(task: Task, progress: &mut dyn FnMut(Outcome)) -> Answer {
+    let outcome = match task {
         Task::Index { source, index_file } => {
-            indexer::ensure(&source, &index_file, progress)?;
-            Ok((Outcome::Indexed, Body::Bytes(Vec::new())))
+            indexer::ensure(&source, &index_file, &mut || progress(Outcome::Progress))?;
+            Outcome::Indexed
         }
-        _ => Err(WorkerError::Invalid {
-            message: "not an index task".into(),
-        }),
-    }
+        Task::Transcode(request) => {
+            let produced = transcode::transcode(&request, &mut |frames_done, frames_total| {
+                progress(Outcome::Advanced {
+                    frames_done,
+                    frames_total,
+                });
+            })?;
+            Outcome::Transcoded(produced)
+        }
+        Task::Probe { source } => Outcome::Probed(probe::probe(&source)?),
+        Task::ConvertImage(request) => Outcome::Converted(image::convert(&request)?),
+        _ => {
+            return Err(WorkerError::Invalid {
+                message: "not a task for this lane".into(),
+            });
+        }
+    };
+    Ok((outcome, Body::Bytes(Vec::new())))
 }
 
 /// Open sources and their pictures.
@@ -186,7 +201,7 @@ impl Desk {
                 let (table, body) = packets::packets(&mut self.sources[0], first, last)?;
                 Ok((Outcome::Packets(table), Body::Bytes(body)))
             }
-            Task::Index { .. } | Task::Cancel => Err(WorkerError::Invalid {
+            _ => Err(WorkerError::Invalid {
                 message: "not a picture task".into(),
             }),
         }

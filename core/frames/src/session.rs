@@ -2,7 +2,7 @@
 
 use transect_frame_client::{Flags, FrameIndex};
 
-use crate::libav::{Decoder, Frame, Guard, Packet, Parameters};
+use crate::libav::{Decoder, Frame, Guard, Packet, Parameters, Threads};
 use crate::reader::Reader;
 
 /// How to get to a picture.
@@ -41,7 +41,8 @@ impl Session {
     /// Errors: the decoder does not open.
     pub fn open(parameters: &Parameters) -> Result<Self, String> {
         // Every start is a random access point that precedes the wanted picture in both orders.
-        let decoder = Decoder::open(parameters, Guard::Show).map_err(|error| error.to_string())?;
+        let decoder = Decoder::open(parameters, Guard::Show, Threads::One)
+            .map_err(|error| error.to_string())?;
         let packet = Packet::new().map_err(|error| error.to_string())?;
         Ok(Session {
             decoder,

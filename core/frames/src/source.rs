@@ -108,9 +108,7 @@ impl Source {
                 "the file has changed since it was indexed",
             ));
         }
-        let places = index.packets.iter().map(place).collect();
-        let reader = Reader::open(path, &index.container, index.access, places)
-            .map_err(|reason| unreadable(path, &reason))?;
+        let reader = reader(path, &index)?;
         let desk = Desk {
             reader,
             session: None,
@@ -141,6 +139,18 @@ impl Source {
     pub fn note(&mut self, frame: u64) -> Option<i64> {
         let frame = usize::try_from(frame).ok()?;
         (frame < self.film.index.frame_count()).then(|| self.travel.note(frame))?
+    }
+
+    /// A second reader of its packets, for those who go their own way.
+    ///
+    /// Errors: `Unreadable`.
+    pub fn reader(&self) -> Result<Reader, WorkerError> {
+        reader(&self.film.path, &self.film.index)
+    }
+
+    /// The media file.
+    pub fn path(&self) -> &Path {
+        &self.film.path
     }
 
     /// Returns a frame as decoded.
@@ -290,6 +300,12 @@ impl Film {
             }
         }
     }
+}
+
+fn reader(path: &Path, index: &FrameIndex) -> Result<Reader, WorkerError> {
+    let places = index.packets.iter().map(place).collect();
+    Reader::open(path, &index.container, index.access, places)
+        .map_err(|reason| unreadable(path, &reason))
 }
 
 fn place(packet: &Packet) -> Place {

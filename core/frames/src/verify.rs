@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use transect_frame_client::Flags;
 
-use crate::libav::{Decoder, Frame, Guard, Packet, Parameters, Result};
+use crate::libav::{Decoder, Frame, Guard, Packet, Parameters, Result, Threads};
 use crate::order::shown;
 use crate::reader::Reader;
 use crate::scan::Scanned;
@@ -31,7 +31,8 @@ fn decode(
     picture: &mut Option<Frame>,
     progress: &mut dyn FnMut(),
 ) -> std::result::Result<Vec<usize>, String> {
-    let mut decoder = Decoder::open(parameters, Guard::Hide).map_err(|error| error.to_string())?;
+    let mut decoder =
+        Decoder::open(parameters, Guard::Hide, Threads::One).map_err(|error| error.to_string())?;
     let mut packet = Packet::new().map_err(|error| error.to_string())?;
     let mut order = Vec::new();
     let mut take = |decoder: &mut Decoder| loop {

@@ -1,12 +1,13 @@
 //! Routes of accounts.
 
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::types::{NewUser, User, UserPatch};
 use super::{avatar, service};
 use crate::error::{Error, Result};
-use crate::http::{Answer, Call, Operation};
+use crate::http::{Answer, Call, Operation, local_path, session_cookies};
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
@@ -52,6 +53,17 @@ pub fn operations() -> Vec<Operation> {
             .body("PasswordResetSpec")
             .answers("MessageResponse")
             .open(),
+        Operation::get(
+            "/anonymous-gateway",
+            "GetAnonymousGatewaySchema",
+            anonymous_gateway,
+        )
+        .about(
+            "Sign the browser in as the shared user `anonymous`, and go on to a page of this site.",
+        )
+        .query("redirect: string")
+        .status(302)
+        .open(),
     ]
 }
 
@@ -154,4 +166,24 @@ async fn reset(mut call: Call) -> Result<Answer> {
     Answer::message(
         "If an account has this e-mail address, a link that sets a new password was sent to it!",
     )
+}
+
+#[derive(Deserialize)]
+struct Gateway {
+    redirect: Option<String>,
+}
+
+async fn anonymous_gateway(call: Call) -> Result<Answer> {
+    let Gateway { redirect } = call.query()?;
+    let account = service::anonymous(&call.cx).await?;
+    let wanted = redirect.as_deref().unwrap_or("/");
+    let next = local_path(wanted.strip_prefix(&call.origin).unwrap_or(wanted));
+    let mut answer = Answer::redirect(StatusCode::FOUND, next).header("cache-control", "no-store");
+    // Whoever is signed in stays who they are.
+    if call.maybe_actor().is_none() {
+        for line in session_cookies(&call.cx, &call.origin, account).await? {
+            answer = answer.header("set-cookie", line);
+        }
+    }
+    Ok(answer)
 }

@@ -45,7 +45,7 @@ pub async fn identify(cx: &Context, headers: &HeaderMap, method: &Method) -> Res
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if !safe && !csrf_fits(headers) {
         return Err(Error::Forbidden(
-            "CSRF Failed: send the csrftoken cookie as the header X-CSRFToken.".into(),
+            "CSRF Failed: send the csrftoken cookie as the header X-CSRFToken, from a page of this site.".into(),
         ));
     }
     cx.database
@@ -77,8 +77,26 @@ fn token_of(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("token").then(|| key.trim())
 }
 
-/// Whether the CSRF header repeats the CSRF cookie.
+/// Whether a page of this site sent a request, or no page did.
+///
+/// Browsers say where a request was made in `Sec-Fetch-Site`, older ones in `Origin`.
+pub fn is_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_some() && [text("host"), text("x-forwarded-host")].contains(&host)
+        }
+        (None, None) => true,
+    }
+}
+
+/// Whether the CSRF header repeats the CSRF cookie, and no other site sent them.
 pub fn csrf_fits(headers: &HeaderMap) -> bool {
+    if !is_from_here(headers) {
+        return false;
+    }
     let sent = headers
         .get("x-csrftoken")
         .and_then(|value| value.to_str().ok());
@@ -363,6 +381,16 @@ pub(super) async fn update(
     Ok(user)
 }
 
+/// Sets a password by a mailed link. Errors: `Invalid` when the link does not work (any more).
+pub async fn reset_password(cx: &Context, id: i64, token: String, new: String) -> Result<()> {
+    let patch = UserPatch {
+        password: Some(new),
+        reset_token: Some(token),
+        ..UserPatch::default()
+    };
+    update(cx, None, id, patch).await.map(drop)
+}
+
 /// Checks who may change an account; returns the hash of its new password, if it gets one.
 async fn new_password(
     cx: &Context,
@@ -487,4 +515,42 @@ pub async fn reference(tx: &mut Tx, id: i64) -> Result<User> {
     store::find(tx, id)
         .await?
         .ok_or_else(|| Error::no_reference("User"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn only_pages_of_this_site_repeat_the_csrf_cookie() {
+        let fits = |more: &[(&'static str, &'static str)]| {
+            let basic = [
+                ("cookie", "csrftoken=abc"),
+                ("x-csrftoken", "abc"),
+                ("host", "a.example"),
+            ];
+            let headers = basic.iter().chain(more).map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            });
+            csrf_fits(&headers.collect())
+        };
+        assert!(fits(&[]) && fits(&[("origin", "https://a.example")]));
+        assert!(fits(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "null")
+        ]));
+        assert!(
+            !fits(&[("sec-fetch-site", "cross-site")]) && !fits(&[("sec-fetch-site", "same-site")])
+        );
+        assert!(!fits(&[("origin", "https://b.example")]) && !fits(&[("origin", "null")]));
+        assert!(fits(&[
+            ("origin", "https://c.example"),
+            ("x-forwarded-host", "c.example")
+        ]));
+    }
 }

@@ -115,7 +115,7 @@ pub struct NewUser {
 }
 
 /// What a PATCH of an account may change; absent keys stay.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct UserPatch {
     pub first_name: Option<String>,
     pub last_name: Option<String>,

@@ -12,6 +12,7 @@
 mod migrate;
 mod postgres;
 mod sqlite;
+mod stream;
 mod value;
 
 use std::any::Any;
@@ -22,7 +23,8 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
-pub use value::{FromValue, Row, Value};
+pub use stream::{Sink, Streamed};
+pub use value::{Columns, Field, FromValue, Row, Value};
 
 /// Values of a statement, in the order of `$1`, `$2`, …
 #[macro_export]
@@ -59,8 +61,9 @@ type Job = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Answer>> +
 /// What an engine does: runs jobs in transactions.
 trait Engine: Send + Sync {
     fn dialect(&self) -> Dialect;
-    /// Runs a job on one consistent snapshot.
-    fn read(&self, job: Job) -> BoxFuture<'_, Result<Answer>>;
+    /// Runs a job on one consistent snapshot. What limits the readers is kept in the pass, unless
+    /// the pass holds another right already.
+    fn read(&self, job: Job, pass: stream::Pass) -> BoxFuture<'_, Result<Answer>>;
     /// Runs a job in a transaction and returns once it is durable.
     fn write(&self, job: Job) -> BoxFuture<'_, Result<Answer>>;
     /// Finishes what is queued and closes.
@@ -72,6 +75,7 @@ trait Engine: Send + Sync {
 pub struct Database {
     engine: Arc<dyn Engine>,
     committed: Arc<watch::Sender<()>>,
+    long_readers: Arc<tokio::sync::Semaphore>,
 }
 
 impl Database {
@@ -98,6 +102,7 @@ impl Database {
         Ok(Self {
             engine,
             committed: Arc::default(),
+            long_readers: stream::long_readers(),
         })
     }
 
@@ -112,7 +117,27 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        downcast(self.engine.read(erase(job)).await?)
+        downcast(
+            self.engine
+                .read(erase(job), stream::Pass::default())
+                .await?,
+        )
+    }
+
+    /// Runs `job` on one consistent snapshot; what it puts into its [`Sink`] is handed on as it
+    /// comes, in bounded memory. Returns once the job has ended, or its batches flow.
+    ///
+    /// The job may be begun anew as long as nothing flows. Errors: those of the job, before
+    /// anything flows; later ones end the stream.
+    pub async fn stream<T, F>(&self, job: F) -> Result<Streamed<T>>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx, &'t mut Sink<T>) -> BoxFuture<'t, Result<()>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        stream::run(&self.engine, &self.long_readers, Arc::new(job)).await
     }
 
     /// Runs `job` in a transaction; returns once its changes are durable.
@@ -199,6 +224,38 @@ impl Tx {
         }
     }
 
+    /// Shows each row of a query to `visit`, where it lies: nothing is copied.
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        visit: impl FnMut(&dyn Columns) -> Result<()> + Send,
+    ) -> Result<()> {
+        match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::scan(connection, sql, values, visit),
+            Inner::Postgres(tx) => postgres::scan(tx, sql, values, visit).await,
+        }
+    }
+
+    /// Shows each row of a query to `visit`, and hands on the batches that it returns.
+    pub async fn flow<T: Send + 'static>(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        sink: &mut Sink<T>,
+        mut visit: impl FnMut(&dyn Columns) -> Result<Option<T>> + Send,
+    ) -> Result<()> {
+        match &mut self.inner {
+            Inner::Sqlite(connection) => {
+                sqlite::scan(connection, sql, values, |columns| match visit(columns)? {
+                    Some(batch) => sink.send_blocking(batch),
+                    None => Ok(()),
+                })
+            }
+            Inner::Postgres(tx) => postgres::flow(tx, sql, values, sink, visit).await,
+        }
+    }
+
     /// The first row of a query, if any.
     pub async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
         Ok(self.rows(sql, values).await?.into_iter().next())
@@ -233,6 +290,42 @@ impl Tx {
         match &mut self.inner {
             Inner::Sqlite(connection) => sqlite::insert_many(connection, table, columns, &rows),
             Inner::Postgres(tx) => postgres::insert_many(tx, table, columns, &rows).await,
+        }
+    }
+
+    /// Sets columns of many rows of `table`, which are found by other columns (`keys`); each row has
+    /// the values of its keys, then those to set. Values may be null, keys may not.
+    pub async fn update_many(
+        &mut self,
+        table: &str,
+        keys: &[&str],
+        columns: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.inner {
+            Inner::Sqlite(connection) => {
+                sqlite::update_many(connection, table, keys, columns, rows)
+            }
+            Inner::Postgres(tx) => postgres::update_many(tx, table, keys, columns, rows).await,
+        }
+    }
+
+    /// Deletes many rows from `table`, which are found by some columns; each row has their values.
+    pub async fn delete_many(
+        &mut self,
+        table: &str,
+        keys: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::delete_many(connection, table, keys, rows),
+            Inner::Postgres(tx) => postgres::delete_many(tx, table, keys, rows).await,
         }
     }
 

@@ -8,9 +8,8 @@ use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::journal::Stamp;
 use crate::project::Level;
-use crate::query::Selection;
 use crate::undo::{As, Shape, settled};
-use crate::values;
+use crate::{storage, values};
 
 const COLUMNS: &str = "t.id, t.project, t.created_at, t.created_by, t.modified_at, t.modified_by, \
                        t.path, t.name, t.description, t.attributes, t.elemental_id, t.type";
@@ -54,13 +53,6 @@ fn file(mut row: Row) -> Result<File> {
         elemental_id: row.take()?,
         r#type: row.take()?,
     })
-}
-
-/// The selected files, in order.
-pub async fn list(tx: &mut Tx, selection: &Selection) -> Result<Vec<File>> {
-    let (sql, values) = selection.select(COLUMNS);
-    let rows = tx.rows(&sql, &values).await?;
-    rows.into_iter().map(file).collect()
 }
 
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<File>> {
@@ -119,4 +111,23 @@ pub async fn set_deleted(tx: &mut Tx, id: i64, stamp: &Stamp) -> Result<()> {
     )
     .await?;
     Ok(())
+}
+
+/// Removes files, and their bytes, that were deleted before a time for good, at most so many; returns how many went.
+pub async fn purge(tx: &mut Tx, before_ms: i64, most: usize) -> Result<usize> {
+    let sql = format!(
+        "select id, path from file where deleted and modified_at < $1 order by id limit {most}"
+    );
+    let rows = tx.rows(&sql, &values![before_ms]).await?;
+    let count = rows.len();
+    for mut row in rows {
+        let id: i64 = row.take()?;
+        let path: Option<String> = row.take()?;
+        if let Some(key) = path {
+            storage::remove(tx, &key).await?;
+        }
+        tx.execute("delete from file where id = $1", &values![id])
+            .await?;
+    }
+    Ok(count)
 }

@@ -3,7 +3,10 @@
 //! path and method → who is asking → query and body checked → handler → answer.
 
 mod call;
+mod form;
+mod forms;
 mod guard;
+mod limit;
 pub mod openapi;
 mod operation;
 mod page;
@@ -13,27 +16,29 @@ mod sign_in;
 mod spa;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 pub use call::{Answer, Call, not_signed_in};
 pub use operation::Operation;
+pub(crate) use sign_in::{local_path, session_cookies};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type, file,
-    frames, group, hosted_template, invitation, job, job_cluster, journal, leaf, mail, media,
-    organization, project, row_protection, section, storage, temporary_file, transcode, undo,
-    version,
+    account, aggregate, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type,
+    file, frames, group, health, hosted_template, invitation, job, job_cluster, journal, leaf,
+    mail, media, organization, project, row_protection, section, storage, temporary_file,
+    transcode, undo, version,
 };
 use call::Body;
+use limit::Limits;
 use shape::{Field, Shape};
 
 /// Every operation of the API, noun by noun.
@@ -50,6 +55,7 @@ pub fn operations() -> Vec<Operation> {
         media::rendition::routes::operations(),
         frames::routes::operations(),
         annotation::routes::operations(),
+        aggregate::routes::operations(),
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),
@@ -68,6 +74,7 @@ pub fn operations() -> Vec<Operation> {
         algorithm::routes::operations(),
         applet::routes::operations(),
         job::routes::operations(),
+        health::routes::operations(),
     ]
     .concat()
 }
@@ -80,6 +87,7 @@ pub fn router(cx: Arc<Context>) -> axum::Router {
 
 struct Api {
     cx: Arc<Context>,
+    limits: Limits,
     paths: matchit::Router<HashMap<&'static str, Operation>>,
     schema: Vec<u8>,
     schema_tag: String,
@@ -103,6 +111,7 @@ impl Api {
             paths.insert(path, methods).expect("paths do not clash");
         }
         Self {
+            limits: Limits::new(&cx.settings.limits),
             cx,
             paths,
             schema,
@@ -118,7 +127,10 @@ async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
     let mut response = match path.as_str() {
         _ if let Err(error) = &allowed => problem::response(error, &request_id),
         "/schema" | "/schema/" => schema(&api, request.headers()),
-        _ if page::is_page_path(&path) => page::answer(&api.cx, request, &request_id).await,
+        _ if page::is_page_path(&path) => match check_form(&api, &request) {
+            Ok(()) => page::answer(&api.cx, request, &request_id).await,
+            Err(error) => problem::response(&error, &request_id),
+        },
         _ => rest(&api, request, &path, &request_id).await,
     };
     guard::protect(&mut response);
@@ -128,6 +140,21 @@ async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
         HeaderValue::from_str(&request_id).expect("a UUID is a header value"),
     );
     response
+}
+
+/// The address that a request came from.
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|peer| peer.0.ip())
+}
+
+/// Counts what is posted outside the API: forms, which try passwords and have letters sent.
+fn check_form(api: &Api, request: &Request) -> Result<()> {
+    if request.method() != Method::POST {
+        return Ok(());
+    }
+    let peer = peer(request.extensions());
+    api.limits.check(peer, request.headers(), None)
 }
 
 fn schema(api: &Api, headers: &HeaderMap) -> Response {
@@ -204,7 +231,12 @@ async fn perform(
     path: Vec<(String, String)>,
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let actor = account::service::identify(&api.cx, &parts.headers, &parts.method).await?;
+    let asking = account::service::identify(&api.cx, &parts.headers, &parts.method).await;
+    let account = asking.as_ref().ok().and_then(Option::as_ref);
+    let peer = peer(&parts.extensions);
+    api.limits
+        .check(peer, &parts.headers, account.map(|actor| actor.id))?;
+    let actor = asking?;
     if actor.is_none() && !operation.open {
         return Err(not_signed_in());
     }
@@ -234,10 +266,7 @@ async fn perform(
         format: format.clone(),
     };
     let answer = (operation.handler)(call).await?;
-    let local = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .is_some_and(|peer| peer.0.ip().is_loopback());
+    let local = peer.is_some_and(|peer| peer.is_loopback());
     render(
         operation,
         answer,
@@ -386,17 +415,19 @@ fn render(
     let status = answer.status.unwrap_or_else(|| {
         StatusCode::from_u16(operation.success).expect("operations declare real status codes")
     });
+    let gzip = !local && form::accepts_gzip(headers);
     let mut response = match answer.body {
         Body::Bytes(bytes) => (status, HttpBody::from(bytes)).into_response(),
         Body::Stream(body) => (status, body).into_response(),
         Body::Json(bytes) => {
-            let (kind, bytes) = text_format(bytes, false, format)?;
-            compressed(status, kind, bytes, headers, local)
+            let (kind, bytes) = form::document(bytes, format)?;
+            form::respond(status, kind, bytes, gzip)
         }
         Body::Items(lines) => {
-            let (kind, bytes) = text_format(lines, true, format)?;
-            compressed(status, kind, bytes, headers, local)
+            let (kind, bytes) = form::items(lines, format)?;
+            form::respond(status, kind, bytes, gzip)
         }
+        Body::Rows(rows, columns) => form::rows(status, rows, columns, format, gzip)?,
     };
     for (name, value) in answer.headers {
         let value = HeaderValue::from_str(&value)
@@ -417,85 +448,4 @@ fn render(
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     Ok(response)
-}
-
-fn text_format(
-    bytes: Vec<u8>,
-    items: bool,
-    format: Option<&str>,
-) -> Result<(&'static str, Vec<u8>)> {
-    match format {
-        Some("jsonl") => Ok((
-            "text/plain; charset=utf-8",
-            if items {
-                bytes
-            } else {
-                [bytes, vec![b'\n']].concat()
-            },
-        )),
-        Some("csv") => {
-            let rows: Vec<Value> = if items {
-                bytes
-                    .split(|byte| *byte == b'\n')
-                    .filter(|line| !line.is_empty())
-                    .map(serde_json::from_slice)
-                    .collect::<Result<_, _>>()?
-            } else {
-                vec![serde_json::from_slice(&bytes)?]
-            };
-            Ok(("text/csv; charset=utf-8", crate::export::csv::table(&rows)?))
-        }
-        Some("pprint") => {
-            let value: Value = serde_json::from_slice(&if items { array(bytes) } else { bytes })?;
-            Ok(("application/json", serde_json::to_vec_pretty(&value)?))
-        }
-        _ => Ok(("application/json", if items { array(bytes) } else { bytes })),
-    }
-}
-
-/// Turns lines of JSON into one JSON array: compact JSON has no raw line breaks of its own.
-fn array(mut lines: Vec<u8>) -> Vec<u8> {
-    if lines.is_empty() {
-        return b"[]".to_vec();
-    }
-    for byte in &mut lines {
-        if *byte == b'\n' {
-            *byte = b',';
-        }
-    }
-    *lines.last_mut().expect("not empty") = b']';
-    lines.insert(0, b'[');
-    lines
-}
-
-/// Compresses large texts for callers that accept it; over loopback that only costs time.
-fn compressed(
-    status: StatusCode,
-    kind: &'static str,
-    bytes: Vec<u8>,
-    headers: &HeaderMap,
-    local: bool,
-) -> Response {
-    let accepts = headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.contains("gzip"));
-    let kind = [(header::CONTENT_TYPE, kind)];
-    if local || !accepts || bytes.len() < 1400 {
-        return (status, kind, bytes).into_response();
-    }
-    let mut encoder = flate2::write::GzEncoder::new(
-        Vec::with_capacity(bytes.len() / 4),
-        flate2::Compression::fast(),
-    );
-    match std::io::Write::write_all(&mut encoder, &bytes).and_then(|()| encoder.finish()) {
-        Ok(packed) => {
-            let encoding = [
-                (header::CONTENT_ENCODING, "gzip"),
-                (header::VARY, "accept-encoding"),
-            ];
-            (status, kind, encoding, packed).into_response()
-        }
-        Err(_) => (status, kind, bytes).into_response(),
-    }
 }

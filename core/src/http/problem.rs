@@ -8,11 +8,14 @@
 //! | `forbidden` | 403 | ask a member with Full Control | – |
 //! | `storage_full` | 507 | try again later; reads go on | free space on the data folder's disk |
 //! | `busy` | 503 | try again in a moment | look at the log when it lasts |
+//! | `too_many` | 429 | wait as long as `Retry-After` says | raise `limits`, if the caller is welcome |
 //! | `internal` | 500 | report the `request_id` | find that id in the log |
 //!
-//! Missing credentials are 400, not 401: that is what the stock clients know.
+//! Missing credentials are 400, not 401: that is what the stock clients know. They know no 429
+//! either: the original promises no body for it; ours is the usual one.
 
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -26,7 +29,9 @@ pub(super) fn answer(
 ) -> Response {
     let response = response(error, request_id);
     match notice {
-        Some(picture) if response.status().is_client_error() => {
+        Some(picture)
+            if response.status().is_client_error() && !matches!(error, Error::TooMany { .. }) =>
+        {
             let kind = [(axum::http::header::CONTENT_TYPE, "image/png")];
             (response.status(), kind, picture(error)).into_response()
         }
@@ -43,6 +48,7 @@ pub(super) fn response(error: &Error, request_id: &str) -> Response {
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
         Error::StorageFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "storage_full"),
         Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        Error::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
         Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     };
     let message = match error {
@@ -60,5 +66,11 @@ pub(super) fn response(error: &Error, request_id: &str) -> Response {
     };
     let body =
         json!({"message": message, "details": details, "code": code, "request_id": request_id});
-    (status, axum::Json(body)).into_response()
+    let mut response = (status, axum::Json(body)).into_response();
+    if let Error::TooMany { retry_after_secs } = error {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, (*retry_after_secs).into());
+    }
+    response
 }

@@ -33,6 +33,26 @@ pub(super) async fn sign_in(cx: &Context, request: Request) -> Result<Response> 
     Ok(response)
 }
 
+/// `GET /accounts/login/` and `/redirect/login/`: on to `next` for whoever is signed in, else to the
+/// page that signs in.
+pub(super) async fn to_sign_in(cx: &Context, request: Request) -> Result<Response> {
+    let texts = query_texts(request.uri().query().unwrap_or_default());
+    let found = texts.iter().find(|(name, _)| name == "next");
+    let next = found.map_or("/", |(_, values)| local_path(&values[0]));
+    let mut response = match asker(cx, request.headers()).await? {
+        Some(_) => redirect(next),
+        None => redirect(&sign_in_path(next)),
+    };
+    no_store(&mut response);
+    Ok(response)
+}
+
+/// The page that signs in and then goes on to `next`.
+pub(super) fn sign_in_path(next: &str) -> String {
+    let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+    format!("/sign-in?next={next}")
+}
+
 /// `POST` or `GET /accounts/logout/`: ends this session, in every copy of its cookie.
 pub(super) async fn sign_out(cx: &Context, request: Request) -> Result<Response> {
     let headers = if request.method() == Method::POST {
@@ -48,7 +68,8 @@ pub(super) async fn sign_out(cx: &Context, request: Request) -> Result<Response>
         tracing::warn!(error = %Chain(&error), "a session could not be ended at sign-out");
     }
     let mut response = done(&headers, "/sign-in", "Signed out.");
-    set_cookie(cx, &headers, &mut response, COOKIE, "", 0, true);
+    let origin = origin(&headers, cx);
+    add_cookie(&mut response, &cookie_line(&origin, COOKIE, "", 0, true));
     Ok(response)
 }
 
@@ -58,11 +79,8 @@ pub(super) async fn check(cx: &Context, request: Request) -> Result<Response> {
     let signed_in = asker(cx, headers).await?.is_some();
     let mut response = axum::Json(json!({"is_authenticated": signed_in})).into_response();
     no_store(&mut response);
-    let known = cookie(headers, CSRF_COOKIE).is_some_and(|token| {
-        token.len() >= 32 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
-    if !known {
-        set_csrf(cx, headers, &mut response);
+    if let (_, Some(line)) = csrf_token(cx, headers) {
+        add_cookie(&mut response, &line);
     }
     Ok(response)
 }
@@ -132,7 +150,7 @@ fn verdict(allowed: bool) -> Response {
 }
 
 /// Who is asking; credentials that do not work count as none.
-async fn asker(cx: &Context, headers: &HeaderMap) -> Result<Option<Actor>> {
+pub(super) async fn asker(cx: &Context, headers: &HeaderMap) -> Result<Option<Actor>> {
     match service::identify(cx, headers, &Method::GET).await {
         Err(Error::Unauthenticated(_)) => Ok(None),
         answer => answer,
@@ -149,17 +167,20 @@ fn project_of(uri: &str) -> Option<i64> {
         .then_some(project)
 }
 
-struct Form(Vec<(String, Vec<String>)>);
+/// The fields of a form.
+#[derive(Default)]
+pub(super) struct Form(Vec<(String, Vec<String>)>);
 
 impl Form {
-    fn field(&self, name: &str) -> Option<&str> {
+    /// The first value of a field.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, values)| values[0].as_str())
     }
 }
 
 /// Reads a posted form whose CSRF token, in the header or a field, repeats the cookie.
-async fn read_form(request: Request) -> Result<(HeaderMap, Form)> {
+pub(super) async fn read_form(request: Request) -> Result<(HeaderMap, Form)> {
     if request.method() != Method::POST {
         return Err(Error::invalid(
             "send a form with POST; the page to sign in with is /sign-in",
@@ -173,9 +194,10 @@ async fn read_form(request: Request) -> Result<(HeaderMap, Form)> {
     })?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Error::invalid("the form is not UTF-8"))?;
     let form = Form(query_texts(text));
-    let repeated = form
-        .field("csrfmiddlewaretoken")
-        .is_some_and(|sent| !sent.is_empty() && cookie(&parts.headers, CSRF_COOKIE) == Some(sent));
+    let repeated = service::is_from_here(&parts.headers)
+        && form.field("csrfmiddlewaretoken").is_some_and(|sent| {
+            !sent.is_empty() && cookie(&parts.headers, CSRF_COOKIE) == Some(sent)
+        });
     if repeated || service::csrf_fits(&parts.headers) {
         return Ok((parts.headers, form));
     }
@@ -193,7 +215,7 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 /// A path of this site; a link must not send people elsewhere after they signed in.
-fn local_path(path: &str) -> &str {
+pub(crate) fn local_path(path: &str) -> &str {
     let mut bytes = path.bytes();
     let local = bytes.next() == Some(b'/')
         && !matches!(bytes.next(), Some(b'/' | b'\\'))
@@ -216,11 +238,11 @@ fn done(headers: &HeaderMap, next: &str, text: &str) -> Response {
     response
 }
 
-fn redirect(path: &str) -> Response {
+pub(super) fn redirect(path: &str) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, path)]).into_response()
 }
 
-fn no_store(response: &mut Response) {
+pub(super) fn no_store(response: &mut Response) {
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -233,36 +255,52 @@ async fn remember(
     account: i64,
     response: &mut Response,
 ) -> Result<()> {
-    let text = service::session(cx, account).await?;
-    let age = cx.settings.account.session_hours.saturating_mul(3600);
-    set_cookie(cx, headers, response, COOKIE, &text, age, true);
-    set_csrf(cx, headers, response);
+    for line in session_cookies(cx, &origin(headers, cx), account).await? {
+        add_cookie(response, &line);
+    }
     Ok(())
 }
 
-/// The page reads this cookie, so scripts may.
-fn set_csrf(cx: &Context, headers: &HeaderMap, response: &mut Response) {
-    let token = id::token();
-    set_cookie(cx, headers, response, CSRF_COOKIE, &token, YEAR_SECS, false);
+/// The cookies of a new session, as `Set-Cookie` has them; `origin` is how the browser sees the station.
+pub(crate) async fn session_cookies(
+    cx: &Context,
+    origin: &str,
+    account: i64,
+) -> Result<[String; 2]> {
+    let text = service::session(cx, account).await?;
+    let age = cx.settings.account.session_hours.saturating_mul(3600);
+    Ok([
+        cookie_line(origin, COOKIE, &text, age, true),
+        cookie_line(origin, CSRF_COOKIE, &id::token(), YEAR_SECS, false),
+    ])
 }
 
-fn set_cookie(
-    cx: &Context,
-    headers: &HeaderMap,
-    response: &mut Response,
-    name: &str,
-    text: &str,
-    age_secs: u32,
-    hidden: bool,
-) {
+/// The CSRF token that the browser has, or a new one that it gets.
+pub(super) fn csrf_token(cx: &Context, headers: &HeaderMap) -> (String, Option<String>) {
+    let known = cookie(headers, CSRF_COOKIE).filter(|token| {
+        token.len() >= 32 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    if let Some(token) = known {
+        return (token.to_owned(), None);
+    }
+    let token = id::token();
+    // The page reads this cookie, so scripts may.
+    let line = cookie_line(&origin(headers, cx), CSRF_COOKIE, &token, YEAR_SECS, false);
+    (token, Some(line))
+}
+
+fn cookie_line(origin: &str, name: &str, text: &str, age_secs: u32, hidden: bool) -> String {
     let hidden = if hidden { "; HttpOnly" } else { "" };
-    let secure = if origin(headers, cx).starts_with("https:") {
+    let secure = if origin.starts_with("https:") {
         "; Secure"
     } else {
         ""
     };
-    let line = format!("{name}={text}; Path=/; SameSite=Lax; Max-Age={age_secs}{hidden}{secure}");
-    let line = HeaderValue::from_str(&line).expect("cookies of the station are plain text");
+    format!("{name}={text}; Path=/; SameSite=Lax; Max-Age={age_secs}{hidden}{secure}")
+}
+
+pub(super) fn add_cookie(response: &mut Response, line: &str) {
+    let line = HeaderValue::from_str(line).expect("cookies of the station are plain text");
     response.headers_mut().append(header::SET_COOKIE, line);
 }
 

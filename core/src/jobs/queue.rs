@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
+use serde_json::Value as Json;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
@@ -79,6 +80,27 @@ pub async fn find(tx: &mut Tx, uid: &str) -> Result<Job> {
 /// The jobs that a filter selects, oldest first.
 pub async fn list(tx: &mut Tx, filter: &Filter) -> Result<Vec<Job>> {
     store::list(tx, filter).await
+}
+
+/// Keeps what a job wants to know at its next try, in the transaction that makes it true. See also
+/// [`super::Run::remember`].
+pub async fn remember(tx: &mut Tx, job: i64, memory: &Json) -> Result<()> {
+    store::remember(tx, job, memory).await
+}
+
+/// Says that a job is about these media, too.
+pub async fn add_media(tx: &mut Tx, job: i64, media: &[i64]) -> Result<()> {
+    store::add_media(tx, job, media).await
+}
+
+/// Whether a job still runs: it was not called off.
+pub async fn is_running(tx: &mut Tx, job: i64) -> Result<bool> {
+    store::is_running(tx, job).await
+}
+
+/// Every job that is not over.
+pub async fn unfinished(tx: &mut Tx) -> Result<Vec<i64>> {
+    store::unfinished(tx).await
 }
 
 /// Calls jobs off: they disappear from every list, and what runs of them is dropped. Returns how

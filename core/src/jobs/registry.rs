@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use super::runner::Run;
 use super::types::Pool;
 use crate::error::Result;
-use crate::workflow;
+use crate::{media, transcode, workflow};
 
 /// One kind of job.
 #[derive(Clone, Copy)]
@@ -23,12 +23,10 @@ pub struct Work {
 /// Every kind.
 pub fn works() -> &'static [Work] {
     &[
-        Work {
-            kind: workflow::KIND,
-            pool: Pool::Workflow,
-            attempts: 5,
-            body: workflow::work,
-        },
+        workflow::WORK,
+        media::fetch::WORK,
+        transcode::TRANSCODE,
+        transcode::IMPORT,
         #[cfg(test)]
         super::tests::WORK,
     ]

@@ -149,7 +149,7 @@ async fn perform(cx: &Arc<Context>, job: Job) {
                     store::postpone(tx, id, &text, now + rest).await
                 }
                 Err(error) => {
-                    let text = Chain(&error).to_string();
+                    let text = error.explained();
                     tracing::warn!(job.uid = uid, job.kind = kind, error = text, "a job failed");
                     store::finish(tx, id, Status::Failed, &text, now).await
                 }

@@ -194,6 +194,25 @@ pub(super) async fn remember(tx: &mut Tx, id: i64, memory: &Json) -> Result<()> 
     Ok(())
 }
 
+pub(super) async fn add_media(tx: &mut Tx, id: i64, media: &[i64]) -> Result<()> {
+    let sql = "insert into job_media (media, job) values ($1, $2) on conflict do nothing";
+    for media in media {
+        tx.execute(sql, &values![*media, id]).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn is_running(tx: &mut Tx, id: i64) -> Result<bool> {
+    let sql = "select 1 from job where id = $1 and status = 'running'";
+    Ok(tx.row(sql, &values![id]).await?.is_some())
+}
+
+pub(super) async fn unfinished(tx: &mut Tx) -> Result<Vec<i64>> {
+    let sql = "select id from job where status = 'pending' or status = 'running'";
+    let rows = tx.rows(sql, &[]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
 /// Calls jobs off; returns how many there were.
 pub(super) async fn cancel(tx: &mut Tx, ids: &[i64], now_ms: i64) -> Result<u64> {
     let sql = "update job set status = 'canceled', stopped_at = coalesce(stopped_at, $2), \

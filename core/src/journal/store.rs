@@ -1,7 +1,7 @@
 //! Rows of the journal.
 
 use super::clock::Stamp;
-use super::types::{Action, Changes, Entry, EntryFilter, Page, Summary};
+use super::types::{Action, Changes, Entry, EntryFilter, Head, Page, Recorded, Summary};
 use crate::database::{Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::query::among;
@@ -188,6 +188,49 @@ pub async fn page(tx: &mut Tx, project: i64, page: &Page) -> Result<Vec<Summary>
         found.push(summary);
     }
     Ok(found)
+}
+
+/// The number of the newest entry; 0 before the first.
+pub async fn head(tx: &mut Tx) -> Result<i64> {
+    let newest = tx.scalar("select max(seq) from journal", &[]).await?;
+    Ok(newest.flatten().unwrap_or_default())
+}
+
+/// Entries of a project after one of them, oldest first, without their changes; none when there are
+/// more than `most`.
+pub(super) async fn heads_after(
+    tx: &mut Tx,
+    project: i64,
+    seq: i64,
+    most: usize,
+) -> Result<Option<Vec<Head>>> {
+    let sql = format!(
+        "select seq, noun, action, first_id, last_id from journal where seq > $1 and project = $2 \
+         order by seq limit {}",
+        most + 1
+    );
+    let mut heads = Vec::new();
+    for mut row in tx.rows(&sql, &values![seq, project]).await? {
+        let (seq, noun, action): (i64, String, String) = (row.take()?, row.take()?, row.take()?);
+        heads.push(Head {
+            seq,
+            noun,
+            action: Action::from_name(&action)
+                .ok_or_else(|| Error::internal("read the journal", action))?,
+            first_id: row.take()?,
+            last_id: row.take()?,
+        });
+    }
+    Ok((heads.len() <= most).then_some(heads))
+}
+
+/// The changes of an entry.
+pub(super) async fn changes(tx: &mut Tx, seq: i64) -> Result<Vec<Recorded>> {
+    let sql = "select changes from journal where seq = $1";
+    match tx.row(sql, &values![seq]).await? {
+        Some(row) => Ok(serde_json::from_slice(&unpacked(seq, row)?)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The entries about an entity: its creation by the range of ids, the others by their links.

@@ -13,7 +13,9 @@ pub mod routes;
 mod store;
 mod types;
 
+pub(crate) use filter::select;
+
 #[cfg(test)]
 mod tests;
 
-pub use store::SHAPE;
+pub use store::{SHAPE, purge};

@@ -54,12 +54,13 @@ fn document(json: Json) -> Map<String, Json> {
 
 /// The selected leaves, in order.
 pub async fn list(tx: &mut Tx, selection: &Selection) -> Result<Vec<Leaf>> {
-    let (sql, values) = selection.select(COLUMNS);
-    let rows = tx.rows(&sql, &values).await?;
-    let mut found = rows.into_iter().map(leaf).collect::<Result<Vec<_>>>()?;
-    if selection.is_ranked() {
-        found.sort_by_key(|leaf| selection.rank(leaf.id));
-    }
+    let mut found = Vec::new();
+    selection
+        .each(tx, COLUMNS, |row| {
+            found.push(leaf(row)?);
+            Ok(())
+        })
+        .await?;
     Ok(found)
 }
 
@@ -225,4 +226,18 @@ async fn settle_paths(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<()> {
         tx.execute(sql, &given).await?;
     }
     Ok(())
+}
+
+/// Removes leaves that were deleted before a time for good, at most so many; returns how many went.
+pub async fn purge(tx: &mut Tx, before_ms: i64, most: usize) -> Result<usize> {
+    let sql =
+        format!("select id from leaf where deleted and modified_at < $1 order by id limit {most}");
+    let rows = tx.rows(&sql, &values![before_ms]).await?;
+    let count = rows.len();
+    for mut row in rows {
+        let id: i64 = row.take()?;
+        tx.execute("delete from leaf where id = $1", &values![id])
+            .await?;
+    }
+    Ok(count)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::filter::{Filter, IdQuery, select};
 use super::read::visible;
 use super::types::{Media, MediaPatch};
-use super::{family, files, source, store};
+use super::{composite, family, files, source, store};
 use crate::account::{self, Actor};
 use crate::annotation::{self, Document};
 use crate::attribute::{self, Indexing, Kind};
@@ -134,7 +134,7 @@ async fn change(
     if let Some(uuid) = &patch.user_elemental_id {
         media.created_by = Some(account::service::author(tx, uuid).await?);
     }
-    composite(tx, project, &mut media, patch).await?;
+    composite::compose(tx, project, &mut media, patch).await?;
     if let Some(requested) = &patch.archive_state {
         archive(&mut media, requested, stamp.at_ms);
     }
@@ -245,87 +245,6 @@ pub(super) async fn write_files(
     Ok(waits)
 }
 
-/// Media that consist of other media, or of live streams.
-async fn composite(tx: &mut Tx, project: i64, media: &mut Media, patch: &MediaPatch) -> Result<()> {
-    if patch.multi.is_none() && patch.concat.is_none() && patch.live.is_none() {
-        return Ok(());
-    }
-    let mut members = media.media_files.clone().unwrap_or_default();
-    let own = [
-        "archival",
-        "streaming",
-        "audio",
-        "image",
-        "live",
-        "concat",
-        "ids",
-    ];
-    let allowed: &[&str] = match patch {
-        MediaPatch { multi: Some(_), .. } => &["ids"],
-        MediaPatch {
-            concat: Some(_), ..
-        } => &["concat"],
-        _ => &["live"],
-    };
-    if let Some(clash) = own
-        .iter()
-        .find(|key| !allowed.contains(key) && files::is_given(members.get(**key)))
-    {
-        return Err(Error::invalid(format!(
-            "media {} already has {clash} files of its own",
-            media.id
-        )));
-    }
-    if let Some(multi) = &patch.multi {
-        let ids = integers(multi.get("ids"));
-        check_children(tx, project, &ids).await?;
-        for key in ["ids", "layout", "quality", "frameOffset"] {
-            if let Some(value) = multi.get(key).filter(|value| files::is_given(Some(value))) {
-                members.insert(key.into(), value.clone());
-            }
-        }
-    }
-    if let Some(concat) = &patch.concat {
-        let ids: Vec<i64> = concat
-            .iter()
-            .filter_map(|part| part["id"].as_i64())
-            .collect();
-        check_children(tx, project, &ids).await?;
-        members.insert("concat".into(), json!(concat));
-    }
-    if let Some(live) = &patch.live {
-        members.insert(
-            "live".into(),
-            live.get("streams").cloned().unwrap_or_else(|| json!([])),
-        );
-        members.insert(
-            "layout".into(),
-            live.get("layout").cloned().unwrap_or_else(|| json!([])),
-        );
-    }
-    media.media_files = Some(members);
-    Ok(())
-}
-
-fn integers(value: Option<&Json>) -> Vec<i64> {
-    value
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Json::as_i64)
-        .collect()
-}
-
-async fn check_children(tx: &mut Tx, project: i64, ids: &[i64]) -> Result<()> {
-    let known = store::of_project(tx, ids, project).await?;
-    match ids.iter().find(|id| !known.contains(id)) {
-        Some(missing) => Err(Error::invalid(format!(
-            "media {missing} is not part of project {project}"
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// The archive state machine; a station has one tier, so that a request is done when it is made.
 /// Says whether anything changed.
 fn archive(media: &mut Media, requested: &str, now_ms: i64) -> bool {
@@ -355,7 +274,7 @@ async fn archive_children(
     let mut done: HashSet<i64> = changed.iter().map(|media| media.id).collect();
     let children = changed.iter().flat_map(|media| {
         let files = media.media_files.as_ref();
-        integers(files.and_then(|files| files.get("ids")))
+        composite::integers(files.and_then(|files| files.get("ids")))
     });
     for id in children {
         if !done.insert(id) {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::source::{self, Bytes, Source};
+use super::fetch::{self, Elsewhere, Origin};
+use super::source::{self, Bytes, Source, State};
 use super::types::{Media, NewMedia, dtype_of_name};
 use super::{files, store};
 use crate::account::{self, Actor};
@@ -15,7 +16,10 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Stamp};
 use crate::project::{self, Level};
 use crate::section::{self, Section};
-use crate::{id, storage};
+use crate::{id, jobs, storage};
+
+/// The attribute that lists the jobs which made a media.
+const WORKFLOWS: &str = "_tator_import_workflow";
 
 /// Media that were made, with the dtype of each.
 pub(super) struct Made {
@@ -28,28 +32,34 @@ pub(super) struct Sourced {
     pub links: Links,
 }
 
-/// Keys of uploads.
+/// Keys of uploads, and what is still to be fetched.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    pub source: Option<String>,
+    pub source: Option<Origin>,
     pub thumbnail: Option<String>,
     pub thumbnail_gif: Option<String>,
+    pub elsewhere: Elsewhere,
 }
 
-/// Makes one media, or those of a list of images that can be made.
+/// Makes one media, or those of a list of images that can be made. What lies elsewhere is fetched
+/// later.
 ///
-/// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for what does not fit its type;
-/// of a list only when there is no image that could be made, and then those of the first.
+/// Errors: `Forbidden` for a URL that is neither this station's nor of an allowed origin, `Invalid` for
+/// what does not fit its type; of a list only when there is no image that could be made, and then those
+/// of the first.
 pub(super) async fn create(
     cx: &Context,
     actor: &Actor,
     project: i64,
     news: Vec<NewMedia>,
 ) -> Result<Made> {
-    let sourced = news
-        .into_iter()
-        .map(|new| links(cx, new))
-        .collect::<Result<Vec<_>>>()?;
+    let (mut sourced, mut refused) = (Vec::with_capacity(news.len()), None);
+    for new in news {
+        match links(cx, new).await {
+            Ok(one) => sourced.push(one),
+            Err(error) => skip(error, &mut refused)?,
+        }
+    }
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     let made = cx
         .database
@@ -61,7 +71,7 @@ pub(super) async fn create(
                 let level = if author { Level::Full } else { Level::Transfer };
                 project::access(tx, &actor, project, level).await?;
                 let mut made = Vec::with_capacity(sourced.len());
-                for draft in drafts(tx, &actor, project, stamp.at_ms, sourced).await? {
+                for draft in drafts(tx, &actor, project, stamp.at_ms, sourced, refused).await? {
                     made.push(make(tx, &stamp, &actor, project, draft).await?);
                 }
                 let changes = Changes::new(
@@ -75,24 +85,58 @@ pub(super) async fn create(
         })
         .await?;
     cx.indexing.notify_one();
+    cx.jobs.ring();
     Ok(Made { media: made })
 }
 
-/// Reads the links of a media to be made. Errors: `Forbidden` for one that is not this station's.
-fn links(cx: &Context, new: NewMedia) -> Result<Sourced> {
-    let key = |url: &Option<String>| match url.as_deref() {
-        None | Some("") => Ok(None),
-        Some(url) => uploaded(cx, url).map(Some),
-    };
-    let mut links = Links {
-        source: None,
-        thumbnail: key(&new.thumbnail_url)?,
-        thumbnail_gif: key(&new.thumbnail_gif_url)?,
-    };
-    if new.reference_only == 0 {
-        links.source = key(&new.url)?;
+/// Reads the links of a media to be made. Errors: `Forbidden` for one of a foreign origin.
+async fn links(cx: &Context, new: NewMedia) -> Result<Sourced> {
+    let mut links = Links::default();
+    let source = new.url.clone().filter(|_| new.reference_only == 0);
+    match given(cx, &source).await? {
+        Some(Origin::Web(url)) => links.elsewhere.source = Some(url),
+        origin => links.source = origin,
+    }
+    let thumbnails = [
+        (
+            &new.thumbnail_url,
+            &mut links.thumbnail,
+            &mut links.elsewhere.thumbnail,
+        ),
+        (
+            &new.thumbnail_gif_url,
+            &mut links.thumbnail_gif,
+            &mut links.elsewhere.thumbnail_gif,
+        ),
+    ];
+    for (url, here, elsewhere) in thumbnails {
+        match given(cx, url).await? {
+            Some(Origin::Web(url)) => *elsewhere = Some(url),
+            Some(Origin::Key(key)) => *here = Some(key),
+            _ => {}
+        }
     }
     Ok(Sourced { new, links })
+}
+
+async fn given(cx: &Context, url: &Option<String>) -> Result<Option<Origin>> {
+    match url.as_deref() {
+        None | Some("") => Ok(None),
+        Some(url) => fetch::origin(cx, url).await.map(Some),
+    }
+}
+
+/// Leaves out one of a list. Errors: what is not the list's fault.
+fn skip(error: Error, refused: &mut Option<Error>) -> Result<()> {
+    if matches!(
+        error,
+        Error::Internal { .. } | Error::Busy(_) | Error::StorageFull(_)
+    ) {
+        return Err(error);
+    }
+    tracing::info!(%error, "an image of a list was not made");
+    refused.get_or_insert(error);
+    Ok(())
 }
 
 /// The media of a request that can be made: the one, or the good ones of a list of images.
@@ -102,9 +146,10 @@ async fn drafts(
     project: i64,
     now_ms: i64,
     sourced: Vec<Sourced>,
+    mut refused: Option<Error>,
 ) -> Result<Vec<Draft>> {
-    let many = sourced.len() > 1;
-    let (mut drafts, mut refused) = (Vec::with_capacity(sourced.len()), None);
+    let many = sourced.len() > 1 || refused.is_some();
+    let mut drafts = Vec::with_capacity(sourced.len());
     for one in sourced {
         match check(tx, actor, project, now_ms, one).await {
             Ok(draft) if many && draft.of.dtype != "image" => {
@@ -113,13 +158,7 @@ async fn drafts(
                 ));
             }
             Ok(draft) => drafts.push(draft),
-            Err(error @ (Error::Internal { .. } | Error::Busy(_) | Error::StorageFull(_))) => {
-                return Err(error);
-            }
-            Err(error) => {
-                tracing::info!(%error, "an image of a list was not made");
-                refused.get_or_insert(error);
-            }
+            Err(error) => skip(error, &mut refused)?,
         }
     }
     match refused {
@@ -128,7 +167,7 @@ async fn drafts(
     }
 }
 
-/// An uploaded video that becomes a media.
+/// A file that becomes a media.
 #[derive(Debug, Clone)]
 #[expect(
     missing_docs,
@@ -140,87 +179,113 @@ pub struct Upload {
     pub md5: String,
     pub gid: String,
     pub uid: String,
-    pub url: String,
+    /// Its bytes; what lies elsewhere is not fetched here. None keeps the file of an existing media.
+    pub origin: Option<Origin>,
     pub section: Option<String>,
     pub section_id: Option<i64>,
     pub attributes: Option<Map<String, Json>>,
     /// An existing media that gets the file, in place of a new one.
     pub media: Option<i64>,
+    /// The job that works on it, noted in the attribute `_tator_import_workflow`.
+    pub workflow: Option<String>,
 }
 
-/// Makes a media of an uploaded video, or gives an existing one its file.
+/// Makes a media of a file, or gives an existing one its file. Whoever calls it wakes the indexer
+/// after the transaction.
 pub(super) async fn add_upload(
-    cx: &Context,
+    tx: &mut Tx,
+    stamp: &Stamp,
     actor: &Actor,
     project: i64,
     upload: Upload,
 ) -> Result<Media> {
-    let key = uploaded(cx, &upload.url)?;
-    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    let media = cx
-        .database
-        .write(move |tx| {
-            Box::pin(async move {
-                project::access(tx, &actor, project, Level::Transfer).await?;
-                let of =
-                    entity_type::service::of_project(tx, Kind::Media, [upload.type_id], project)
-                        .await?;
-                if of[&upload.type_id].dtype != "video" {
-                    return Err(Error::invalid(
-                        "Transcodes are for video types; images go to Medias.",
-                    ));
-                }
-                let new = NewMedia {
-                    r#type: upload.type_id,
-                    name: upload.name,
-                    md5: upload.md5,
-                    gid: Some(upload.gid),
-                    uid: Some(upload.uid),
-                    section: upload.section,
-                    section_id: upload.section_id,
-                    attributes: upload.attributes,
-                    ..NewMedia::default()
-                };
-                let Some(existing) = upload.media else {
-                    let links = Links {
-                        source: Some(key),
-                        ..Links::default()
-                    };
-                    let media = one(tx, &stamp, &actor, project, Sourced { new, links }).await?;
-                    let changes = journal::Change::created(media.id, &media)?;
-                    journal::record(tx, &stamp, Some(project), "media", changes).await?;
-                    return Ok(media);
-                };
-                let (before, of_project) =
-                    super::read::visible(tx, &actor, existing, Level::Transfer).await?;
-                if of_project != project {
-                    return Err(Error::invalid(format!(
-                        "Media {existing} is not part of project {project}!"
-                    )));
-                }
-                attach(tx, &stamp, project, &before, &key).await?;
-                let mut media = before.clone();
-                (media.gid, media.uid) = (new.gid, new.uid);
-                (media.modified_datetime, media.modified_by) = (stamp.at_ms, stamp.account);
-                store::update(tx, &media).await?;
-                let changes = journal::Change::updated(existing, &before, &media)?;
-                journal::record(tx, &stamp, Some(project), "media", changes).await?;
-                Ok(media)
-            })
-        })
-        .await?;
-    cx.indexing.forget(media.id);
-    cx.indexing.notify_one();
+    if let Some(existing) = upload.media {
+        return give(tx, stamp, actor, project, existing, upload).await;
+    }
+    let new = NewMedia {
+        r#type: upload.type_id,
+        name: upload.name,
+        md5: upload.md5,
+        gid: Some(upload.gid),
+        uid: Some(upload.uid),
+        section: upload.section,
+        section_id: upload.section_id,
+        attributes: upload.attributes,
+        workflow: upload.workflow,
+        ..NewMedia::default()
+    };
+    let links = Links {
+        source: upload
+            .origin
+            .filter(|origin| !matches!(origin, Origin::Web(_))),
+        ..Links::default()
+    };
+    let media = one(tx, stamp, actor, project, Sourced { new, links }).await?;
+    let changes = journal::Change::created(media.id, &media)?;
+    journal::record(tx, stamp, Some(project), "media", changes).await?;
     Ok(media)
 }
 
-/// The stored object behind a link of this station.
-fn uploaded(cx: &Context, url: &str) -> Result<String> {
-    storage::key_of_link(cx, url).ok_or_else(|| {
-        Error::Forbidden(format!(
-            "The URL is not from an allowed origin; upload the file to this station first: {url}"
-        ))
-    })
+/// Gives an existing media a file, or lets what failed of the one that it has be tried again.
+async fn give(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    actor: &Actor,
+    project: i64,
+    existing: i64,
+    upload: Upload,
+) -> Result<Media> {
+    let (before, of_project) = super::read::visible(tx, actor, existing, Level::Transfer).await?;
+    if of_project != project {
+        return Err(Error::invalid(format!(
+            "Media {existing} is not part of project {project}!"
+        )));
+    }
+    match upload.origin {
+        Some(Origin::Web(_)) => {}
+        Some(origin) => attach(tx, stamp, project, &before, origin).await?,
+        None => try_again(tx, existing).await?,
+    }
+    let mut media = before.clone();
+    (media.gid, media.uid) = (Some(upload.gid), Some(upload.uid));
+    if let Some(workflow) = &upload.workflow {
+        let mut attributes = media.attributes.members()?;
+        note_workflow(&mut attributes, workflow);
+        media.attributes = Document::of(&attributes)?;
+    }
+    (media.modified_datetime, media.modified_by) = (stamp.at_ms, stamp.account);
+    store::update(tx, &media).await?;
+    let changes = journal::Change::updated(existing, &before, &media)?;
+    journal::record(tx, stamp, Some(project), "media", changes).await?;
+    Ok(media)
+}
+
+async fn try_again(tx: &mut Tx, media: i64) -> Result<()> {
+    let source = source::find(tx, media).await?;
+    match source.filter(|source| source.path.is_some() || source.object_key.is_some()) {
+        None => Err(Error::invalid(format!(
+            "media {media} has no file; upload one and give its url"
+        ))),
+        Some(source) if source.state == State::Failed => {
+            let again = Source {
+                state: State::Indexing,
+                message: String::new(),
+                ..source
+            };
+            source::put(tx, &again).await
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Appends a job to those that worked on a media.
+fn note_workflow(attributes: &mut Map<String, Json>, workflow: &str) {
+    let noted = attributes.entry(WORKFLOWS).or_insert_with(|| json!([]));
+    if let Json::Array(noted) = noted {
+        noted.push(json!(workflow));
+    } else {
+        *noted = json!([workflow]);
+    }
 }
 
 /// A media that can be made: everything about it has been checked.
@@ -255,7 +320,15 @@ async fn check(
         None => None,
     };
     existing_folder(tx, project, &new).await?;
-    let uploads = [&links.source, &links.thumbnail, &links.thumbnail_gif];
+    let source = match &links.source {
+        Some(Origin::Key(key)) => Some(key),
+        _ => None,
+    };
+    let uploads = [
+        source,
+        links.thumbnail.as_ref(),
+        links.thumbnail_gif.as_ref(),
+    ];
     for key in uploads.into_iter().flatten() {
         uploaded_size(tx, key).await?;
     }
@@ -306,6 +379,9 @@ async fn make(
     } = draft;
     let (primary_section, user_sections) = folder(tx, stamp, project, &new).await?;
     attributes.insert("tator_user_sections".into(), json!(user_sections));
+    if let Some(workflow) = &new.workflow {
+        note_workflow(&mut attributes, workflow);
+    }
     let id = tx.allocate("media", 1).await?;
     let mut media = Media {
         name: new.name.clone(),
@@ -338,8 +414,13 @@ async fn make(
     };
     refer(&mut media, &new);
     pictures(tx, project, &mut media, &links).await?;
-    if let Some(upload) = &links.source {
-        attach(tx, stamp, project, &media, upload).await?;
+    if let Some(origin) = links.source {
+        attach(tx, stamp, project, &media, origin).await?;
+    }
+    if !links.elsewhere.is_empty() {
+        let gid = media.gid.clone().unwrap_or_default();
+        let job = links.elsewhere.job(stamp, project, id, &gid)?;
+        jobs::enqueue(tx, &job, stamp.at_ms).await?;
     }
     store::insert(tx, std::slice::from_ref(&media)).await?;
     let entity = Indexing {
@@ -360,7 +441,7 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// The `(height, width)` that is recorded for a picture nobody has looked into.
-fn claimed_size(media: &Media) -> (i64, i64) {
+pub(super) fn claimed_size(media: &Media) -> (i64, i64) {
     (
         media.height.unwrap_or(1).max(1),
         media.width.unwrap_or(1).max(1),
@@ -410,18 +491,34 @@ async fn uploaded_size(tx: &mut Tx, upload: &str) -> Result<i64> {
     })
 }
 
-/// Makes an uploaded object the source of a media, in place of the one that it had.
-async fn attach(
+/// Makes stored bytes the source of a media, in place of the one that it had.
+pub(super) async fn attach(
     tx: &mut Tx,
     stamp: &Stamp,
     project: i64,
     media: &Media,
-    upload: &str,
+    origin: Origin,
 ) -> Result<()> {
-    let size = uploaded_size(tx, upload).await?;
     let owner = storage::owner(tx, project).await?;
     let own = owner.rendition(media.id, Some(&media.name));
-    storage::copy_link(tx, upload, &own).await?;
+    let size = match origin {
+        Origin::Key(upload) => {
+            let size = uploaded_size(tx, &upload).await?;
+            storage::copy_link(tx, &upload, &own).await?;
+            size
+        }
+        Origin::Blob(stored) => {
+            let size = i64::try_from(stored.size_bytes).unwrap_or(i64::MAX);
+            storage::adopt(tx, &own, stored, stamp.at_ms).await?;
+            size
+        }
+        Origin::Web(url) => {
+            return Err(Error::internal(
+                "attach a file",
+                format!("it was not fetched: {url}"),
+            ));
+        }
+    };
     let before = source::find(tx, media.id).await?;
     let mut source = Source::waiting(media.id, Bytes::Stored(own), size, stamp.at_ms);
     if let Some(before) = before {

@@ -182,7 +182,8 @@ fn walk(folder: &Path, files: &mut Vec<Found>) {
     }
 }
 
-fn dtype(path: &Path) -> Option<&'static str> {
+/// What a file is by its ending, `image` or `video`.
+pub(super) fn dtype(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?.to_string_lossy().to_lowercase();
     if MORE_VIDEOS.contains(&ending.as_str()) {
         return Some("video");
@@ -382,7 +383,7 @@ async fn add(
         .await
 }
 
-async fn type_of(tx: &mut Tx, project: i64, dtype: &str) -> Result<i64> {
+pub(super) async fn type_of(tx: &mut Tx, project: i64, dtype: &str) -> Result<i64> {
     let types = entity_type::service::list_of_project(tx, Kind::Media, project).await?;
     let fitting = types
         .into_iter()

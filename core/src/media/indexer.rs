@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json, json};
-use transect_frame_client::{Format, FrameIndex, Kind, Size, WorkerError};
+use transect_frame_client::{Format, FrameIndex, ImageFormat, Kind, Size, WorkerError};
 
+use super::convert::{self, Converted};
 use super::files::{best, record};
 use super::queue::Claim;
 use super::source::{self, Source, State};
@@ -18,7 +19,7 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
 use crate::journal::{self, Change};
-use crate::{frames, id, storage};
+use crate::{frames, storage};
 
 /// Sources taken from the queue at a time.
 const BATCH: usize = 16;
@@ -27,7 +28,6 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Tries of a source that somebody waits for.
 const TRIES: usize = 3;
 const THUMBNAIL_WIDTH: u32 = 256;
-const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
 
 /// Indexes sources as they come, for ever.
 pub async fn run(cx: Arc<Context>) {
@@ -92,7 +92,7 @@ pub async fn index(cx: &Context, media: i64) -> Result<(State, String)> {
 }
 
 /// Why a source could not be examined.
-enum Trouble {
+pub(super) enum Trouble {
     Worker(WorkerError),
     Station(Error),
 }
@@ -142,10 +142,7 @@ async fn attempt(cx: &Context, media: i64, _claim: &Claim<'_>) -> Result<(State,
                     cx.indexing.postpone(media, Instant::now());
                     return Err(error);
                 }
-                Error::Invalid { message, details } if details != "None" => {
-                    format!("{message}: {details}")
-                }
-                other => other.to_string(),
+                other => other.explained(),
             }
         }
     };
@@ -156,16 +153,24 @@ async fn attempt(cx: &Context, media: i64, _claim: &Claim<'_>) -> Result<(State,
 }
 
 async fn try_once(cx: &Context, source: &Source) -> Result<(), Trouble> {
-    let found = examine(cx, source).await?;
-    Ok(finish(cx, source.clone(), found).await?)
+    let (source, found) = match examine(cx, source).await {
+        Err(Trouble::Worker(error @ WorkerError::Unreadable { .. })) => {
+            let replaced = convert::replace(cx, source).await?;
+            let replaced = replaced.ok_or(Trouble::Worker(error))?;
+            let found = examine(cx, &replaced).await?;
+            (replaced, found)
+        }
+        found => (source.clone(), found?),
+    };
+    Ok(finish(cx, source, found).await?)
 }
 
 /// What the worker found out about a source.
 struct Found {
     index: FrameIndex,
     thumbnail: (Vec<u8>, u32, u32),
-    /// The picture itself as PNG, for images that browsers or scripts may not read.
-    converted: Option<(Vec<u8>, u32, u32)>,
+    /// The picture itself, upright, for images that browsers or scripts may not read.
+    converted: Option<Converted>,
 }
 
 async fn examine(cx: &Context, source: &Source) -> Result<Found, Trouble> {
@@ -190,10 +195,12 @@ async fn examine(cx: &Context, source: &Source) -> Result<Found, Trouble> {
         .map_err(Trouble::Worker)?;
     let plain = matches!(index.codec.as_str(), "mjpeg" | "png") && index.rotation_degrees == 0;
     let converted = if index.kind == Kind::Image && !plain && source.object_key.is_some() {
-        let picture = frames::try_picture(cx, source, 0, Size::Native, Format::Png)
-            .await?
-            .map_err(Trouble::Worker)?;
-        Some((picture.bytes.to_vec(), picture.width, picture.height))
+        // A rotated JPEG stays one.
+        let format = match index.codec.as_str() {
+            "mjpeg" => ImageFormat::Jpg,
+            _ => ImageFormat::Png,
+        };
+        Some(convert::picture(cx, source, format).await?)
     } else {
         None
     };
@@ -222,28 +229,31 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
         .await?;
     let thumbnail_key = owner.rendition(media, Some("thumbnail.jpg"));
     storage::service::put_bytes(cx, &thumbnail_key, found.thumbnail.0.clone()).await?;
-    let converted_key = format!(
-        "{}/{}/{media}/image_{}.png",
-        owner.organization,
-        owner.project,
-        id::random_text(LETTERS, 10)
-    );
-    if let Some((bytes, ..)) = &found.converted {
-        storage::service::put_bytes(cx, &converted_key, bytes.clone()).await?;
-    }
+    let converted_key = found.converted.as_ref().map(|converted| {
+        let ending = if converted.mime == "image/jpeg" {
+            "jpg"
+        } else {
+            "png"
+        };
+        owner.rendition(media, Some(&format!("image.{ending}")))
+    });
+    let blob = found
+        .converted
+        .as_ref()
+        .map(|converted| converted.stored.blob.clone());
     let stamp = cx.clock.stamp(None, cx.now());
-    cx.database
+    let taken = cx
+        .database
         .write(move |tx| {
             Box::pin(async move {
                 let current = source::find(tx, media).await?;
                 let (Some(before), Some(current)) = (store::find(tx, media).await?, current) else {
-                    return Ok(());
+                    return Ok(false);
                 };
                 if !current.is_same(&source) {
                     // The media got another file meanwhile, which waits for its own index.
                     storage::remove(tx, &thumbnail_key).await?;
-                    storage::remove(tx, &converted_key).await?;
-                    return Ok(());
+                    return Ok(false);
                 }
                 let mut row = before.clone();
                 let original = original_key(&source, owner, &row);
@@ -255,11 +265,11 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                 }
                 remove_made(tx, owner, &mut row, &current.made).await?;
                 let files = row.media_files.as_ref();
-                let converted = found.converted.is_some();
-                let converted =
-                    converted && !files.is_some_and(|files| is_recorded(&source, files));
-                if !converted {
-                    storage::remove(tx, &converted_key).await?;
+                let recorded = files.is_some_and(|files| is_recorded(&source, files));
+                let converted_key = converted_key.filter(|_| !recorded);
+                let taken = converted_key.is_some();
+                if let (Some(key), Some(converted)) = (&converted_key, &found.converted) {
+                    storage::adopt(tx, key, converted.stored.clone(), stamp.at_ms).await?;
                 }
                 let thumbnail = if has_thumbnail(&row) {
                     // It was uploaded with the media.
@@ -273,12 +283,11 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                     &source,
                     &found,
                     &original,
-                    &converted_key,
+                    converted_key.as_deref(),
                     thumbnail,
                 );
                 row.modified_datetime = stamp.at_ms;
                 store::update(tx, &row).await?;
-                let converted = converted.then_some(converted_key);
                 let ready = Source {
                     state: State::Ready,
                     message: String::new(),
@@ -286,16 +295,20 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                     made: thumbnail
                         .map(str::to_owned)
                         .into_iter()
-                        .chain(converted)
+                        .chain(converted_key)
                         .collect(),
                     ..source
                 };
                 source::put(tx, &ready).await?;
                 let changes = Change::updated(media, &before, &row)?;
-                journal::record(tx, &stamp, Some(project), "media", changes).await
+                journal::record(tx, &stamp, Some(project), "media", changes).await?;
+                Ok(taken)
             })
         })
         .await?;
+    if let (false, Some(blob)) = (taken, blob) {
+        cx.objects.delete(&blob).await?;
+    }
     storage::collect(cx).await
 }
 
@@ -336,7 +349,7 @@ fn has_thumbnail(row: &Media) -> bool {
 }
 
 /// The key under which the source's bytes are read.
-fn original_key(source: &Source, owner: storage::Owner, media: &Media) -> String {
+pub(super) fn original_key(source: &Source, owner: storage::Owner, media: &Media) -> String {
     source.object_key.clone().unwrap_or_else(|| {
         let name = std::path::Path::new(source.path.as_deref().unwrap_or_default())
             .file_name()
@@ -357,7 +370,7 @@ fn describe(
     source: &Source,
     found: &Found,
     original: &str,
-    converted: &str,
+    converted_key: Option<&str>,
     thumbnail: Option<&str>,
 ) {
     let index = &found.index;
@@ -375,14 +388,12 @@ fn describe(
                 .or(rate.map(transect_frame_client::Fraction::as_f64));
         }
     } else if index.kind == Kind::Image {
-        let image = match &found.converted {
-            Some((bytes, width, height)) => {
-                let mut image = record(
-                    converted,
-                    bytes.len() as i64,
-                    Some((i64::from(*height), i64::from(*width))),
-                );
-                image.insert("mime".into(), json!("image/png"));
+        let image = match found.converted.as_ref().zip(converted_key) {
+            Some((converted, key)) => {
+                let size = i64::try_from(converted.stored.size_bytes).unwrap_or(i64::MAX);
+                let resolution = (i64::from(converted.height), i64::from(converted.width));
+                let mut image = record(key, size, Some(resolution));
+                image.insert("mime".into(), json!(converted.mime));
                 image
             }
             None => {
@@ -404,7 +415,11 @@ fn describe(
         if let Some(rate) = index.bit_rate {
             video.insert("bit_rate".into(), json!(rate));
         }
-        files.insert("archival".into(), json!([video]));
+        let others = files.get("archival").and_then(Json::as_array);
+        let others = others.into_iter().flatten();
+        let others = others.filter(|other| other["path"] != original).cloned();
+        let copies: Vec<Json> = std::iter::once(Json::Object(video)).chain(others).collect();
+        files.insert("archival".into(), json!(copies));
         row.num_frames = Some(index.frame_count() as i64);
         row.fps = index
             .frame_rate

@@ -4,15 +4,20 @@
 //! indexed in the background; until then the media is listed with the state `indexing`, and a file
 //! that cannot be read leaves a media with the state `failed` and a message.
 
+mod by_name;
 mod change;
 mod clone;
+mod composite;
+mod convert;
 mod create;
 mod family;
+pub mod fetch;
 mod files;
 mod filter;
 pub mod import;
 pub mod indexer;
 mod permalink;
+mod purge;
 mod queue;
 mod read;
 pub mod rendition;
@@ -24,8 +29,11 @@ mod store;
 mod tests;
 mod types;
 
+pub use convert::sweep;
 pub use create::Upload;
-pub use filter::Filter;
+pub use fetch::Origin;
+pub use filter::{Filter, IdQuery, select};
+pub use purge::purge;
 pub use queue::Queue;
 pub use store::SHAPE;
 pub use types::Media;

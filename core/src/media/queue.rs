@@ -82,7 +82,7 @@ impl Queue {
     }
 
     /// Forgets what came of a media before: it is done, or has a new source.
-    pub(super) fn forget(&self, media: i64) {
+    pub fn forget(&self, media: i64) {
         lock(&self.tries).remove(&media);
     }
 }

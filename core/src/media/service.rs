@@ -1,52 +1,118 @@
 //! What other nouns may ask of media.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use serde_json::{Map, Value as Json};
 
 use super::create::Upload;
+use super::family::Families;
+use super::files;
 use super::filter::{Filter, IdQuery, select};
+use super::source::Source;
 use super::store;
 use super::types::Media;
 use crate::account::Actor;
-use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::journal::Stamp;
+use crate::journal::{self, Change, Stamp};
 use crate::project::Level;
 use crate::query::Schema;
+use crate::storage::{self, Owner};
 
 /// A media that the actor may use this much, with its project. Errors: `NotFound`, `Forbidden`.
 pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<(Media, i64)> {
     super::read::visible(tx, actor, id, level).await
 }
 
-/// Makes a media of an uploaded video, or gives an existing one its file.
+/// A media that is not deleted.
+pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Media>> {
+    store::find(tx, id).await
+}
+
+/// Makes a media of a file, or gives an existing one its file; the actor may do so. Wake the indexer
+/// (`cx.indexing`) after the transaction.
 ///
-/// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for a type that is no video.
+/// Errors: `Invalid` for what does not fit its type, or has no file.
 pub async fn add_upload(
-    cx: &Context,
+    tx: &mut Tx,
+    stamp: &Stamp,
     actor: &Actor,
     project: i64,
     upload: Upload,
 ) -> Result<Media> {
-    super::create::add_upload(cx, actor, project, upload).await
+    super::create::add_upload(tx, stamp, actor, project, upload).await
 }
 
-/// The media of a project that a filter selects.
-pub async fn selected(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Vec<Media>> {
+/// Changes what is recorded of a media's files. Errors: `NotFound` when the media was deleted, and
+/// those of the change.
+pub async fn amend_files(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    id: i64,
+    change: impl FnOnce(&mut Map<String, Json>) -> Result<()> + Send,
+) -> Result<()> {
+    let before = store::find(tx, id).await?;
+    let before = before.ok_or_else(|| Error::no_match("Media"))?;
+    let mut row = before.clone();
+    change(row.media_files.get_or_insert_default())?;
+    row.modified_datetime = stamp.at_ms;
+    store::update(tx, &row).await?;
+    let changes = Change::updated(id, &before, &row)?;
+    journal::record(tx, stamp, row.project, "media", changes).await
+}
+
+/// The key under which the file of a media is read, as it was uploaded or lies in place.
+pub async fn original_key(tx: &mut Tx, media: &Media, source: &Source) -> Result<String> {
+    let owner = storage::owner(tx, media.project.unwrap_or_default()).await?;
+    Ok(super::indexer::original_key(source, owner, media))
+}
+
+/// What a file of this name is, `image` or `video`; none for anything else.
+pub fn dtype_of_file(name: &str) -> Option<&'static str> {
+    super::import::dtype(Path::new(name))
+}
+
+/// The first media type of a project for `image` or `video`. Errors: `Invalid` when there is none.
+pub async fn first_type(tx: &mut Tx, project: i64, dtype: &str) -> Result<i64> {
+    super::import::type_of(tx, project, dtype).await
+}
+
+/// The media of a project that a filter and a body select.
+pub async fn selected(
+    tx: &mut Tx,
+    project: i64,
+    filter: &Filter,
+    ids: &IdQuery,
+) -> Result<Vec<i64>> {
     let schema = Schema::load(tx, project).await?;
-    let selection = select(tx, &schema, project, filter, &IdQuery::default()).await?;
-    store::list(tx, &selection, None).await
+    let selection = select(tx, &schema, project, filter, ids).await?;
+    selection.ids(tx).await
+}
+
+/// The folders that media of a project lie in, by media.
+pub async fn folders(tx: &mut Tx, project: i64) -> Result<HashMap<i64, i64>> {
+    let sql = "select id, primary_section from media \
+               where project = $1 and primary_section is not null and not deleted";
+    let mut folders = HashMap::new();
+    for mut row in tx.rows(sql, &crate::values![project]).await? {
+        folders.insert(row.take()?, row.take()?);
+    }
+    Ok(folders)
+}
+
+/// Keys of stored bytes in the records of a media that are its own, or its family's.
+pub async fn own_keys(tx: &mut Tx, owner: Owner, media: &Media) -> Result<HashSet<String>> {
+    let families = Families::of(tx, &[media.id]).await?;
+    let recorded = media.media_files.iter().flat_map(files::keys);
+    Ok(recorded
+        .filter(|key| families.holds(owner, media.id, key))
+        .collect())
 }
 
 /// Whether media of a project share the object of another media's key, as clones do.
 pub async fn shares_key(tx: &mut Tx, project: i64, key: &str) -> Result<bool> {
     super::family::is_of_project(tx, project, key).await
-}
-
-/// The newest media of an upload.
-pub async fn find_uid(tx: &mut Tx, uid: &str) -> Result<Option<i64>> {
-    let sql = "select id from media where uid = $1 and not deleted order by id desc limit 1";
-    tx.scalar(sql, &crate::values![uid]).await
 }
 
 /// Takes the media of a folder out of it, as the folder goes away.

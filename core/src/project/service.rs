@@ -33,6 +33,11 @@ pub async fn level(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Re
     }
 }
 
+/// The projects that the actor may see, by id.
+pub async fn visible_to(tx: &mut Tx, actor: &Actor) -> Result<Vec<i64>> {
+    store::visible_ids(tx, actor.id).await
+}
+
 /// The e-mail addresses of those who may see a project; some may be empty.
 pub async fn member_emails(tx: &mut Tx, project: i64) -> Result<Vec<String>> {
     let members = store::memberships(tx, project).await?;
@@ -73,6 +78,12 @@ pub async fn organization_of(tx: &mut Tx, project: i64) -> Result<i64> {
     store::organization_of(tx, project)
         .await?
         .ok_or_else(|| Error::no_match("Project"))
+}
+
+/// The name of a project. Errors: `NotFound`.
+pub async fn name_of(tx: &mut Tx, project: i64) -> Result<String> {
+    let name = store::name_of(tx, project).await?;
+    name.ok_or_else(|| Error::no_match("Project"))
 }
 
 /// Projects that the actor is a member of, by id.

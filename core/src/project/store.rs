@@ -86,8 +86,23 @@ pub async fn names(tx: &mut Tx, account: i64) -> Result<Vec<(i64, String)>> {
         .collect()
 }
 
+/// Ids of the projects that the account may see.
+pub async fn visible_ids(tx: &mut Tx, account: i64) -> Result<Vec<i64>> {
+    let sql = "select project from membership where account = $1 and permission <> 'No Access' order by project";
+    tx.rows(sql, &values![account])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
 pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(organization_of(tx, id).await?.is_some())
+}
+
+pub async fn name_of(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    tx.scalar("select name from project where id = $1", &values![id])
+        .await
 }
 
 pub async fn organization_of(tx: &mut Tx, id: i64) -> Result<Option<i64>> {

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value as Json, json};
 
+use crate::account::{self, NewUser};
 use crate::testing::Station;
 use crate::values;
 
@@ -15,12 +16,12 @@ async fn count(station: &Station, table: &'static str) -> i64 {
     work.await.unwrap()
 }
 
-async fn execute(station: &Station, sql: &'static str) {
-    let project = station.project;
+async fn execute(station: &Station, sql: impl Into<String>) {
+    let (project, sql) = (station.project, sql.into());
     let work = station
         .cx
         .database
-        .write(move |tx| Box::pin(async move { tx.execute(sql, &values![project]).await }));
+        .write(move |tx| Box::pin(async move { tx.execute(&sql, &values![project]).await }));
     work.await.unwrap();
 }
 
@@ -78,15 +79,39 @@ async fn a_removed_project_takes_all_but_its_media_along() {
 #[tokio::test]
 async fn only_the_creator_removes_a_project() {
     let station = Station::start().await;
-    execute(&station, "update project set created_by = 99 where id = $1").await;
-    let (status, _) = station
-        .rest("DELETE", "/rest/Project/{project}", Json::Null)
-        .await;
-    assert_eq!(status, StatusCode::FORBIDDEN);
+    let creator = NewUser {
+        username: "creator".into(),
+        first_name: String::new(),
+        last_name: String::new(),
+        email: String::new(),
+        password: "a long password".into(),
+        elemental_id: None,
+        profile: serde_json::Map::new(),
+        registration_token: None,
+        is_staff: false,
+    };
+    let creator = account::service::create(&station.cx, creator)
+        .await
+        .unwrap();
+    let sql = format!(
+        "update project set created_by = {} where id = $1",
+        creator.id
+    );
+    execute(&station, sql).await;
+    let remove = || station.rest("DELETE", "/rest/Project/{project}", Json::Null);
+    assert_eq!(remove().await.0, StatusCode::FORBIDDEN);
     let (status, _) = station
         .rest("PATCH", "/rest/Project/{project}", json!({"unknown": 1}))
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
+    account::service::delete(&station.cx, "creator")
+        .await
+        .unwrap();
+    assert_eq!(
+        remove().await.0,
+        StatusCode::OK,
+        "nobody else is left to do it"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::page::json_text;
-use super::selection::Selection;
+use super::selection::{Selection, used};
 use crate::database::Tx;
 use crate::error::{Error, Result};
 
@@ -73,13 +73,11 @@ impl Selection {
         let values = self.values.clone();
         let text = json_text(self, &query.name);
         let table = self.kind.table();
-        // In its order, so that every value that was bound for it has its place in the statement.
         let sql = format!(
-            "select t.id, {text} from {table} t where {} order by {}",
-            self.condition(),
-            self.order
+            "select t.id, {text} from {table} t where {}",
+            self.condition()
         );
-        let all_values = std::mem::replace(&mut self.values, values);
+        let (sql, all_values) = used(sql, &std::mem::replace(&mut self.values, values));
         let mut found: Vec<(f64, i64)> = Vec::new();
         tx.each(&sql, &all_values, |mut row| {
             let (id, text): (i64, Option<String>) = (row.take()?, row.take()?);

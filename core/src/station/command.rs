@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::{doctor, serve};
-use crate::account::NewUser;
 use crate::account::service as accounts;
+use crate::account::{Account, NewUser};
+use crate::announcement;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::export::{self, Export};
@@ -62,6 +63,33 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Keeps an account out until it is enabled. Answers null.
+    UserDisable {
+        /// Its name.
+        name: String,
+    },
+    /// Lets an account in again. Answers null.
+    UserEnable {
+        /// Its name.
+        name: String,
+    },
+    /// Deletes an account; what it annotated stays. Answers null.
+    UserDelete {
+        /// Its name.
+        name: String,
+    },
+    /// Tells everybody something for some days. Answers with the announcement as the API shows it.
+    Announce {
+        /// What is told, in Markdown.
+        text: String,
+        /// For how many days.
+        days: i64,
+    },
+    /// Takes an announcement back. Answers null.
+    Withdraw {
+        /// Its id.
+        announcement: i64,
+    },
     /// Imports media. Tells an [`Imported`](crate::media::import::Imported) for each file. Answers null.
     Import(Import),
     /// Exports annotations. Answers with a [`Report`](crate::export::Report).
@@ -80,6 +108,10 @@ impl Command {
             Self::UserList => "user list",
             Self::UserPassword { .. } => "user password",
             Self::UserSignInLink { .. } => "user sign-in-link",
+            Self::UserDisable { .. } => "user disable",
+            Self::UserEnable { .. } => "user enable",
+            Self::UserDelete { .. } => "user delete",
+            Self::Announce { .. } | Self::Withdraw { .. } => "announce",
             Self::Import(_) => "import",
             Self::Export(_) => "export",
             Self::CheckDatabase => "doctor",
@@ -146,7 +178,31 @@ pub(super) async fn run(cx: &Context, command: Command, progress: Progress) -> R
             projects::grant(cx, &project, &name, level).await?;
             Ok(Value::Null)
         }
-        Command::UserList => Ok(serde_json::to_value(accounts::list(cx).await?)?),
+        Command::UserList => {
+            let users = accounts::list(cx).await?;
+            let accounts: Vec<Account> = users.iter().map(Account::from).collect();
+            Ok(serde_json::to_value(accounts)?)
+        }
+        Command::UserDisable { name } => {
+            accounts::disable(cx, &name).await?;
+            Ok(Value::Null)
+        }
+        Command::UserEnable { name } => {
+            accounts::enable(cx, &name).await?;
+            Ok(Value::Null)
+        }
+        Command::UserDelete { name } => {
+            accounts::delete(cx, &name).await?;
+            Ok(Value::Null)
+        }
+        Command::Announce { text, days } => {
+            let made = announcement::service::announce(cx, text, days).await?;
+            Ok(serde_json::to_value(made)?)
+        }
+        Command::Withdraw { announcement: id } => {
+            announcement::service::withdraw(cx, id).await?;
+            Ok(Value::Null)
+        }
         Command::UserPassword { name, password } => {
             accounts::set_password(cx, &name, password).await?;
             Ok(Value::Null)

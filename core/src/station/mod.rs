@@ -12,6 +12,7 @@ mod doctor;
 mod folder;
 mod lock;
 mod perform;
+mod retention;
 mod serve;
 
 pub use command::{Command, Progress};

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::lock::{self, Lock, SERVE, Taken};
-use super::{control, folder};
+use super::{control, folder, retention};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
@@ -92,11 +92,18 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::storage::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned uploads could not be removed");
             }
+            if let Err(error) = retention::purge(&cx).await {
+                tracing::warn!(error = %Chain(&error), "what was deleted long ago could not be removed");
+            }
             if let Err(error) = crate::temporary_file::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "expired temporary files could not be removed");
             }
             if let Err(error) = crate::workflow::tidy(&cx).await {
                 tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
+            }
+            crate::media::sweep(&cx);
+            if let Err(error) = crate::transcode::sweep(&cx).await {
+                tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
             }
         }
     };

@@ -122,7 +122,7 @@ impl From<Error> for Failure {
                 (StatusCode::FORBIDDEN, "AccessDenied")
             }
             Error::StorageFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "StorageFull"),
-            Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+            Error::Busy(_) | Error::TooMany { .. } => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
             Error::Internal { .. } => {
                 tracing::error!(error = %Chain(&error), "a request for an object failed");
                 let message = "We encountered an internal error; the station's log has the reason.";

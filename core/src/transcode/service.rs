@@ -1,136 +1,243 @@
-//! Starting a transcode, and saying how far it is.
+//! Starting transcodes, saying how far they are, calling them off.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use std::sync::Arc;
 
+use super::types::{ANY_TYPE, ARCHIVE, Payload, Spec, TRANSCODE, Transcode};
+use super::{folder, import};
 use crate::account::Actor;
+use crate::attribute::Kind;
 use crate::context::Context;
+use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::media::source::{self, State};
-use crate::media::{self, Media, Upload};
+use crate::jobs::{self, Job, NewJob};
+use crate::journal::Stamp;
+use crate::media::fetch::{self, Origin};
+use crate::media::{self, Upload};
 use crate::project::{self, Level};
-use crate::time;
+use crate::{client, entity_type, storage};
 
-/// What a caller asks for; the wire's names.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Spec {
-    pub r#type: i64,
-    pub gid: String,
-    pub uid: String,
-    pub url: String,
-    pub size: Option<i64>,
-    pub section: Option<String>,
-    pub section_id: Option<i64>,
-    pub name: String,
-    pub md5: Option<String>,
-    pub attributes: Option<Map<String, Json>>,
-    pub email_spec: Option<Json>,
-    pub media_id: Option<i64>,
+/// A transcode that was started, with its project's name.
+pub(super) struct Started {
+    pub transcode: Transcode,
+    pub project: String,
+    job: i64,
+    media: Vec<i64>,
+    payload: Payload,
 }
 
-/// A transcode: what was asked for, and the job that does it.
-#[derive(Debug, Serialize)]
-pub(super) struct Transcode {
-    pub spec: Spec,
-    pub job: Job,
-}
-
-/// How far the work on one media is.
-#[derive(Debug, Serialize)]
-pub(super) struct Job {
-    id: String,
-    pub uid: String,
-    gid: String,
-    user: Option<i64>,
-    project: Option<i64>,
-    nodes: Vec<Json>,
-    status: &'static str,
-    #[serde(serialize_with = "time::serialize")]
-    start_time: i64,
-    #[serde(serialize_with = "time::serialize_opt")]
-    stop_time: Option<i64>,
-    media_ids: Vec<i64>,
-}
-
-/// Makes the media of an uploaded video (or gives an existing one its file) and lets it be indexed.
+/// Makes the media of a video (or gives an existing one its file) and has renditions made of it; an
+/// archive is unpacked first.
 ///
-/// Errors: `Forbidden` for a URL that is not this station's, `Invalid` for a type that is no video.
+/// Errors: `Forbidden` for a URL of a foreign origin, `Invalid` for a type that is no video, or a file
+/// whose size nobody knows.
 pub(super) async fn start(
     cx: &Context,
     actor: &Actor,
     project: i64,
-    spec: Spec,
-) -> Result<Transcode> {
-    if spec.r#type == -1 {
+    mut spec: Spec,
+) -> Result<Started> {
+    let origin = match spec.url.as_str() {
+        "" => None,
+        url => Some(fetch::origin(cx, url).await?),
+    };
+    if let Some(Origin::Web(url)) = &origin {
+        spec.size = Some(size_of(cx, url, spec.size).await?);
+    }
+    if spec.media_id.is_some() {
+        spec.section_id = Some(-1);
+    }
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    let started = cx
+        .database
+        .write(move |tx| {
+            Box::pin(async move {
+                project::access(tx, &actor, project, Level::Transfer).await?;
+                let job = match spec.r#type {
+                    ANY_TYPE => enqueue_archive(tx, &stamp, project, spec, origin).await?,
+                    _ => enqueue_video(tx, &stamp, &actor, project, spec, origin).await?,
+                };
+                let (id, media, payload) = (job.id, job.media.clone(), job.payload.clone());
+                Ok(Started {
+                    job: id,
+                    media,
+                    payload: serde_json::from_value(payload)?,
+                    transcode: Transcode::of(job)?,
+                    project: project::service::name_of(tx, project).await?,
+                })
+            })
+        })
+        .await?;
+    if let Some(key) = &started.payload.key {
+        // It may expire before its turn comes.
+        import::keep(cx, started.job, key).await;
+    }
+    for media in &started.media {
+        cx.indexing.forget(*media);
+    }
+    cx.indexing.notify_one();
+    cx.jobs.ring();
+    Ok(started)
+}
+
+/// The length of what lies elsewhere: as its server says, else as the caller does.
+async fn size_of(cx: &Context, url: &str, given: Option<i64>) -> Result<i64> {
+    let told = client::size(cx, url).await;
+    let told = match told {
+        Ok(size) => size.and_then(|size| i64::try_from(size).ok()),
+        Err(error @ Error::Forbidden(_)) => return Err(error),
+        Err(error) if given.is_none() => return Err(error),
+        Err(_) => None,
+    };
+    told.or(given).ok_or_else(|| {
+        Error::invalid("the server of the URL does not say how large the file is; give its size")
+    })
+}
+
+async fn enqueue_video(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    actor: &Actor,
+    project: i64,
+    mut spec: Spec,
+    origin: Option<Origin>,
+) -> Result<Job> {
+    let of = entity_type::service::of_project(tx, Kind::Media, [spec.r#type], project).await?;
+    if of[&spec.r#type].dtype != "video" {
         return Err(Error::invalid(
-            "Archives of media (type -1) can not be imported yet; upload the files one by one.",
+            "Transcodes are for video types; images go to Medias.",
         ));
     }
+    if origin.is_none() && spec.media_id.is_none() {
+        return Err(Error::invalid(
+            "a new media needs a file: give the url of an upload",
+        ));
+    }
+    if let Some(Origin::Key(key)) = &origin {
+        spec.size = storage::size(tx, key).await?.or(spec.size);
+    }
+    let web = match &origin {
+        Some(Origin::Web(url)) => Some(url.clone()),
+        _ => None,
+    };
     let upload = Upload {
         type_id: spec.r#type,
         name: spec.name.clone(),
         md5: spec.md5.clone().unwrap_or_default(),
         gid: spec.gid.clone(),
         uid: spec.uid.clone(),
-        url: spec.url.clone(),
+        origin,
         section: spec.section.clone(),
         section_id: spec.section_id.filter(|id| *id > 0),
         attributes: spec.attributes.clone(),
         media: spec.media_id,
+        workflow: Some(spec.uid.clone()),
     };
-    let media = media::service::add_upload(cx, actor, project, upload).await?;
-    let job = job(&media, State::Indexing);
-    Ok(Transcode { spec, job })
+    let media = media::service::add_upload(tx, stamp, actor, project, upload).await?;
+    let payload = Payload {
+        spec,
+        web,
+        key: None,
+    };
+    enqueue(tx, stamp, project, TRANSCODE, vec![media.id], payload).await
 }
 
-fn job(media: &Media, state: State) -> Job {
-    let uid = media.uid.clone().unwrap_or_default();
-    Job {
-        id: uid.clone(),
-        uid,
-        gid: media.gid.clone().unwrap_or_default(),
-        user: media.created_by,
-        project: media.project,
-        nodes: Vec::new(),
-        status: match state {
-            State::Indexing => "running",
-            State::Ready => "succeeded",
-            State::Failed => "failed",
-        },
-        start_time: media.created_datetime,
-        stop_time: (state != State::Indexing).then_some(media.modified_datetime),
-        media_ids: vec![media.id],
+async fn enqueue_archive(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    mut spec: Spec,
+    origin: Option<Origin>,
+) -> Result<Job> {
+    if spec.media_id.is_some() {
+        return Err(Error::invalid(
+            "an archive makes media of its own; leave out media_id, or give the type of a video",
+        ));
     }
+    let (mut web, mut kept) = (None, None);
+    match origin {
+        Some(Origin::Key(upload)) => {
+            let size = storage::size(tx, &upload).await?;
+            spec.size = Some(size.ok_or_else(|| {
+                Error::invalid(format!(
+                    "there is no uploaded object {upload}; upload it first"
+                ))
+            })?);
+            kept = Some(upload);
+        }
+        Some(Origin::Web(url)) => web = Some(url),
+        _ => return Err(Error::invalid("an archive needs the url of its file")),
+    }
+    let payload = Payload {
+        spec,
+        web,
+        key: kept,
+    };
+    enqueue(tx, stamp, project, ARCHIVE, Vec::new(), payload).await
 }
 
-/// The transcodes of a project's media that a filter selects.
+pub(super) async fn enqueue(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    kind: &'static str,
+    media: Vec<i64>,
+    payload: Payload,
+) -> Result<Job> {
+    let new = NewJob {
+        kind,
+        uid: payload.spec.uid.clone(),
+        gid: payload.spec.gid.clone(),
+        project: Some(project),
+        account: stamp.account,
+        media,
+        payload: serde_json::to_value(&payload)?,
+    };
+    jobs::enqueue(tx, &new, stamp.at_ms).await
+}
+
+/// Which transcodes of a project are meant: of a group, or about selected media; none means all.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub gid: Option<String>,
+    pub media: Option<(media::Filter, media::IdQuery)>,
+}
+
+/// The transcodes that are meant, oldest first. Errors: `NotFound`, `Forbidden`.
 pub(super) async fn list(
     cx: &Context,
     actor: &Actor,
     project: i64,
-    filter: media::Filter,
+    wanted: Wanted,
 ) -> Result<Vec<Transcode>> {
     let actor = actor.clone();
     cx.database
         .read(move |tx| {
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::View).await?;
-                let mut found = Vec::new();
-                for media in media::service::selected(tx, project, &filter).await? {
-                    if media.uid.is_none() {
-                        continue;
-                    }
-                    if let Some(source) = source::find(tx, media.id).await? {
-                        found.push(Transcode {
-                            spec: spec_of(&media, source.size_bytes),
-                            job: job(&media, source.state),
-                        });
-                    }
-                }
-                Ok(found)
+                let found = select(tx, project, &wanted).await?;
+                found.into_iter().map(Transcode::of).collect()
             })
         })
         .await
+}
+
+async fn select(tx: &mut Tx, project: i64, wanted: &Wanted) -> Result<Vec<Job>> {
+    let media = match &wanted.media {
+        Some((filter, ids)) => Some(media::service::selected(tx, project, filter, ids).await?),
+        None => None,
+    };
+    let mut found = Vec::new();
+    for kind in [TRANSCODE, ARCHIVE] {
+        let filter = jobs::Filter {
+            kind: Some(kind),
+            project: Some(project),
+            gid: wanted.gid.clone(),
+            media: media.clone(),
+        };
+        found.extend(jobs::list(tx, &filter).await?);
+    }
+    found.sort_by_key(|job| job.id);
+    Ok(found)
 }
 
 /// One transcode by its uid. Errors: `NotFound`, `Forbidden`.
@@ -138,35 +245,54 @@ pub(super) async fn get(cx: &Context, actor: &Actor, uid: &str) -> Result<Transc
     let (actor, uid) = (actor.clone(), uid.to_owned());
     cx.database
         .read(move |tx| {
-            Box::pin(async move {
-                let unknown = || Error::no_match("Transcode");
-                let id = media::service::find_uid(tx, &uid)
-                    .await?
-                    .ok_or_else(unknown)?;
-                let (media, _) = media::service::visible(tx, &actor, id, Level::View).await?;
-                let source = source::find(tx, id).await?.ok_or_else(unknown)?;
-                Ok(Transcode {
-                    spec: spec_of(&media, source.size_bytes),
-                    job: job(&media, source.state),
-                })
-            })
+            Box::pin(async move { Transcode::of(find(tx, &actor, &uid, Level::View).await?) })
         })
         .await
 }
 
-fn spec_of(media: &Media, size_bytes: i64) -> Spec {
-    Spec {
-        r#type: media.type_id,
-        gid: media.gid.clone().unwrap_or_default(),
-        uid: media.uid.clone().unwrap_or_default(),
-        url: String::new(),
-        size: Some(size_bytes),
-        section: None,
-        section_id: media.primary_section,
-        name: media.name.clone(),
-        md5: Some(media.md5.clone()),
-        attributes: media.attributes.members().ok(),
-        email_spec: None,
-        media_id: Some(media.id),
+async fn find(tx: &mut Tx, actor: &Actor, uid: &str, level: Level) -> Result<Job> {
+    let unknown = || Error::no_match("Transcode");
+    let job = match jobs::find(tx, uid).await {
+        Err(Error::NotFound(_)) => return Err(unknown()),
+        found => found?,
+    };
+    if ![TRANSCODE, ARCHIVE].contains(&job.kind.as_str()) {
+        return Err(unknown());
     }
+    let project = job.project.ok_or_else(unknown)?;
+    project::access(tx, actor, project, level).await?;
+    Ok(job)
+}
+
+/// Calls off the transcodes that are meant, whatever state they are in; returns how many.
+pub(super) async fn cancel_all(
+    cx: &Arc<Context>,
+    actor: &Actor,
+    project: i64,
+    wanted: Wanted,
+) -> Result<u64> {
+    let actor = actor.clone();
+    let found = cx.database.read(move |tx| {
+        Box::pin(async move {
+            project::access(tx, &actor, project, Level::Transfer).await?;
+            select(tx, project, &wanted).await
+        })
+    });
+    cancel(cx, found.await?).await
+}
+
+/// Calls off one transcode. Errors: `NotFound`, `Forbidden`.
+pub(super) async fn cancel_one(cx: &Arc<Context>, actor: &Actor, uid: &str) -> Result<u64> {
+    let (actor, uid) = (actor.clone(), uid.to_owned());
+    let found = cx
+        .database
+        .read(move |tx| Box::pin(async move { find(tx, &actor, &uid, Level::Transfer).await }));
+    cancel(cx, vec![found.await?]).await
+}
+
+async fn cancel(cx: &Arc<Context>, found: Vec<Job>) -> Result<u64> {
+    let count = jobs::cancel(cx, found.iter().map(|job| job.id).collect()).await?;
+    let cx = Arc::clone(cx);
+    tokio::spawn(async move { folder::sweep_soon(&cx).await });
+    Ok(count)
 }

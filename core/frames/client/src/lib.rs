@@ -15,7 +15,10 @@ pub mod message;
 mod process;
 mod quarantine;
 mod request;
+mod segments;
+mod solo;
 mod stamp;
+mod transcode;
 mod workers;
 
 pub use error::{IndexError, WorkerError};
@@ -23,5 +26,10 @@ pub use index::{Access, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, 
 pub use request::{
     CodedPacket, ComposeRequest, Format, Layout, Packets, Picture, PictureRequest, Roi, Size,
 };
+pub use segments::{Segment, SegmentFile, SegmentIndex};
 pub use stamp::stamp;
+pub use transcode::{
+    AudioProbe, Image, ImageFormat, ImageRequest, Output, Probe, Produced, Progress, Sprite,
+    TranscodeRequest, VideoCodec, VideoProbe,
+};
 pub use workers::{Options, Workers};

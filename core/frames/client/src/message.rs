@@ -9,7 +9,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::{ComposeRequest, PictureRequest, WorkerError};
+use crate::{
+    ComposeRequest, Image, ImageRequest, PictureRequest, Probe, Produced, TranscodeRequest,
+    WorkerError,
+};
 
 const HEADER_LIMIT_BYTES: u32 = 64 << 20;
 const BODY_LIMIT_BYTES: u32 = 2 << 30;
@@ -49,6 +52,15 @@ pub enum Task {
         /// Last display ordinal, included.
         last: u64,
     },
+    /// Make files from a source; for a process of its own.
+    Transcode(TranscodeRequest),
+    /// Look at a file's headers; for a process of its own.
+    Probe {
+        /// The media file.
+        source: PathBuf,
+    },
+    /// Make a picture file that browsers show; for a process of its own.
+    ConvertImage(ImageRequest),
     /// Withdraw the request of this `id` if it has not begun; it is then answered with `Withdrawn`.
     Cancel,
 }
@@ -56,7 +68,7 @@ pub enum Task {
 /// Requests of one lane are done in order; lanes run side by side, so that a long scan does not hold up pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Index building.
+    /// Index building, and what has the process for itself.
     Index,
     /// Everything else.
     Picture,
@@ -65,10 +77,14 @@ pub enum Lane {
 impl Task {
     /// The lane this task runs in.
     pub fn lane(&self) -> Lane {
-        if matches!(self, Task::Index { .. }) {
-            Lane::Index
-        } else {
-            Lane::Picture
+        match self {
+            Task::Index { .. }
+            | Task::Transcode(_)
+            | Task::Probe { .. }
+            | Task::ConvertImage(_) => Lane::Index,
+            Task::Picture(_) | Task::Compose(_) | Task::Packets { .. } | Task::Cancel => {
+                Lane::Picture
+            }
         }
     }
 }
@@ -88,6 +104,13 @@ pub struct Reply {
 pub enum Outcome {
     /// Still at work; not the last answer.
     Progress,
+    /// Still at work, and this far; not the last answer.
+    Advanced {
+        /// Frames that have gone into all outputs.
+        frames_done: u64,
+        /// Frames asked for.
+        frames_total: u64,
+    },
     /// The index file is in place.
     Indexed,
     /// The body is the encoded picture.
@@ -99,6 +122,12 @@ pub enum Outcome {
     },
     /// The body holds the packets' payloads one after the other.
     Packets(PacketTable),
+    /// The files are in place, in the order of the outputs.
+    Transcoded(Vec<Produced>),
+    /// What the headers say.
+    Probed(Probe),
+    /// The picture file is in place.
+    Converted(Image),
     /// It was withdrawn before it began.
     Withdrawn,
     /// It did not work.

@@ -275,7 +275,7 @@ impl Watch {
             return;
         };
         *held.alive_at(lane) = Instant::now();
-        if matches!(reply.outcome, Outcome::Progress) {
+        if matches!(reply.outcome, Outcome::Progress | Outcome::Advanced { .. }) {
             return;
         }
         let Some(waiting) = held.waiting.remove(&reply.id) else {
@@ -325,7 +325,7 @@ impl Watch {
 }
 
 /// Collects the last lines of stderr, for the message of a crash.
-async fn last_words(stderr: ChildStderr) -> String {
+pub(crate) async fn last_words(stderr: ChildStderr) -> String {
     let mut lines = BufReader::new(stderr).lines();
     let mut last = VecDeque::new();
     while let Ok(Some(line)) = lines.next_line().await {

@@ -12,7 +12,8 @@ use crate::message::{Outcome, Task};
 use crate::process::Process;
 use crate::quarantine::Quarantine;
 use crate::{
-    CodedPacket, ComposeRequest, FrameIndex, Packets, Picture, PictureRequest, WorkerError,
+    CodedPacket, ComposeRequest, FrameIndex, Image, ImageRequest, Packets, Picture, PictureRequest,
+    Probe, Produced, Progress, TranscodeRequest, WorkerError, solo,
 };
 
 /// Beside its cache a worker may map this much: code, decoders, one large picture in several forms.
@@ -139,7 +140,56 @@ impl Workers {
         })
     }
 
-    /// Process ids of the workers that run now, for supervision and tests.
+    /// Makes files from a source, in a process of its own that yields to everything else, and returns them in the order of
+    /// the outputs. `progress` hears how far it is, about twice a second.
+    ///
+    /// Dropping the future kills the process; an unfinished [`crate::Output::Stream`] is continued when it is asked for again.
+    /// The request timeout counts from the last sign of life.
+    ///
+    /// Errors: as [`Workers::picture`]; `Invalid` for a request that no encoder or container fulfils.
+    pub async fn transcode(
+        &self,
+        request: TranscodeRequest,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Vec<Produced>, WorkerError> {
+        self.quarantine.admit(&request.source)?;
+        match self.solo(Task::Transcode(request), progress).await? {
+            Outcome::Transcoded(produced) => Ok(produced),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Returns what a file's headers say, for files that have no index. Sound alone is fine.
+    ///
+    /// Errors: `Unreadable` if it is no media file; those of the pool.
+    pub async fn probe(&self, source: &Path) -> Result<Probe, WorkerError> {
+        let source = source.to_owned();
+        match self.solo(Task::Probe { source }, |_| {}).await? {
+            Outcome::Probed(probe) => Ok(probe),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes a picture file that browsers show.
+    ///
+    /// Errors: `Unreadable` if the source is no picture, or one of more pixels than a picture has; those of the pool.
+    pub async fn convert_image(&self, request: ImageRequest) -> Result<Image, WorkerError> {
+        match self.solo(Task::ConvertImage(request), |_| {}).await? {
+            Outcome::Converted(image) => Ok(image),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn solo(
+        &self,
+        task: Task,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Outcome, WorkerError> {
+        let (binary, patience) = (&self.options.binary, self.options.request_timeout);
+        solo::run(binary, task, patience, progress).await
+    }
+
+    /// Process ids of the workers of the pool that run now, for supervision and tests.
     pub fn process_ids(&self) -> Vec<u32> {
         let id = |slot: &Mutex<Option<Arc<Process>>>| {
             let slot = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -16,7 +16,19 @@ pub enum Guard {
     Show,
 }
 
-/// A decoder of one stream, on the calling thread.
+/// Threads that decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// The calling one: costs the least processor time, where workers run side by side.
+    One,
+    /// As many as libav thinks good for this machine; pictures come out some packets later.
+    Many,
+}
+
+/// Pictures of more pixels are refused, before memory is asked for.
+pub const LARGEST_PIXELS: u64 = 1 << 28;
+
+/// A decoder of one stream.
 pub struct Decoder {
     context: *mut ffi::AVCodecContext,
 }
@@ -28,7 +40,7 @@ impl Decoder {
     /// Opens the decoder for a stream.
     ///
     /// Errors: no decoder for the codec, or it refuses the headers.
-    pub fn open(parameters: &Parameters, guard: Guard) -> Result<Self> {
+    pub fn open(parameters: &Parameters, guard: Guard, threads: Threads) -> Result<Self> {
         unsafe {
             let codec = ffi::avcodec_find_decoder((*parameters.0).codec_id);
             if codec.is_null() {
@@ -47,8 +59,8 @@ impl Decoder {
                 "open the decoder",
                 ffi::avcodec_parameters_to_context(decoder.context, parameters.0),
             )?;
-            // One thread costs the least processor time; workers run side by side instead.
-            (*decoder.context).thread_count = 1;
+            (*decoder.context).thread_count = i32::from(threads == Threads::One);
+            (*decoder.context).max_pixels = LARGEST_PIXELS as i64;
             if guard == Guard::Show {
                 (*decoder.context).flags |= ffi::AV_CODEC_FLAG_OUTPUT_CORRUPT as i32;
             }

@@ -6,7 +6,9 @@ use std::ptr;
 use ffmpeg_next::ffi;
 use transect_frame_client::Fraction;
 
-use super::{Error, Frame, Packet, Result, c_string, check, fail, no_memory};
+use super::{
+    Error, Frame, Packet, Parameters, Result, c_string, check, fail, no_memory, rational, text,
+};
 
 /// What an encoder is told beside the size and format of its pictures.
 #[derive(Debug, Clone, Default)]
@@ -17,13 +19,19 @@ pub struct Setting {
     pub quantiser: Option<f64>,
     /// Threads that share each picture, one by default.
     pub slices: Option<i32>,
-    /// Pictures per second.
+    /// Pictures per second; the encoder then is one for video.
     pub rate: Option<Fraction>,
+    /// As many threads as the encoder thinks good for this machine.
+    pub many_threads: bool,
+    /// Pictures from one random access point to the next.
+    pub gop: Option<u32>,
+    /// Width of a pixel over its height.
+    pub sample_aspect_ratio: Option<Fraction>,
 }
 
 /// An encoder for pictures that look like the first one.
 pub struct Encoder {
-    pub(super) context: *mut ffi::AVCodecContext,
+    context: *mut ffi::AVCodecContext,
 }
 
 impl Encoder {
@@ -46,22 +54,36 @@ impl Encoder {
             let Some(context) = encoder.context.as_mut() else {
                 return Err(no_memory("open the encoder"));
             };
+            if !takes(codec, (*like.0).format) {
+                return Err(Error {
+                    what: "encode",
+                    reason: format!("{name} does not take {}", like.format().name()),
+                });
+            }
             let rate = setting.rate.unwrap_or(Fraction { num: 25, den: 1 });
             context.width = (*like.0).width;
             context.height = (*like.0).height;
             context.pix_fmt = like.format().0;
             context.color_range = (*like.0).color_range;
             context.colorspace = (*like.0).colorspace;
-            context.time_base = ffi::AVRational {
-                num: rate.den as i32,
-                den: rate.num as i32,
+            context.color_primaries = (*like.0).color_primaries;
+            context.color_trc = (*like.0).color_trc;
+            context.chroma_sample_location = (*like.0).chroma_location;
+            context.framerate = rational(rate);
+            context.time_base = ffi::av_inv_q(context.framerate);
+            context.sample_aspect_ratio = rational(
+                setting
+                    .sample_aspect_ratio
+                    .unwrap_or(Fraction { num: 1, den: 1 }),
+            );
+            context.thread_count = match setting.slices {
+                Some(slices) => slices,
+                None => i32::from(!setting.many_threads),
             };
-            context.framerate = ffi::AVRational {
-                num: rate.num as i32,
-                den: rate.den as i32,
-            };
-            context.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
-            context.thread_count = setting.slices.unwrap_or(1);
+            if let Some(gop) = setting.gop {
+                context.gop_size = i32::try_from(gop).unwrap_or(i32::MAX);
+                context.keyint_min = context.gop_size;
+            }
             if setting.slices.is_some() {
                 context.thread_type = ffi::FF_THREAD_SLICE;
             }
@@ -79,10 +101,37 @@ impl Encoder {
                 ffi::av_dict_set(&mut options, key.as_ptr(), value.as_ptr(), 0);
             }
             let code = ffi::avcodec_open2(encoder.context, codec, &mut options);
+            let unknown = ffi::av_dict_get(
+                options,
+                c"".as_ptr(),
+                ptr::null(),
+                ffi::AV_DICT_IGNORE_SUFFIX,
+            );
+            let unknown = unknown.as_ref().map(|option| text(option.key));
             ffi::av_dict_free(&mut options);
             check("open the encoder", code)?;
-            Ok(encoder)
+            match unknown {
+                Some(option) => Err(Error {
+                    what: "open the encoder",
+                    reason: format!("{name} has no option {option}"),
+                }),
+                None => Ok(encoder),
+            }
         }
+    }
+
+    /// Seconds per tick of the packets' stamps.
+    pub fn time_base(&self) -> Fraction {
+        let time_base = unsafe { (*self.context).time_base };
+        Fraction {
+            num: time_base.num.into(),
+            den: time_base.den.into(),
+        }
+    }
+
+    /// What a decoder has to know about the packets.
+    pub fn parameters(&self) -> Result<Parameters> {
+        Parameters::of_encoder(self.context)
     }
 
     /// Hands in a picture, or none to end.
@@ -124,6 +173,26 @@ impl Encoder {
             });
         }
         Ok(packet.bytes().to_vec())
+    }
+}
+
+// libav ties an encoder to no thread.
+unsafe impl Send for Encoder {}
+
+/// True if the encoder takes pictures of a format, or does not say which it takes.
+unsafe fn takes(codec: *const ffi::AVCodec, format: i32) -> bool {
+    unsafe {
+        let mut next = (*codec).pix_fmts;
+        if next.is_null() {
+            return true;
+        }
+        while *next != ffi::AVPixelFormat::AV_PIX_FMT_NONE {
+            if *next as i32 == format {
+                return true;
+            }
+            next = next.add(1);
+        }
+        false
     }
 }
 

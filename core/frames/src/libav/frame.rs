@@ -16,6 +16,14 @@ impl PixelFormat {
     pub const RGBA: PixelFormat = PixelFormat(ffi::AVPixelFormat::AV_PIX_FMT_RGBA);
     pub const BGRA: PixelFormat = PixelFormat(ffi::AVPixelFormat::AV_PIX_FMT_BGRA);
 
+    /// # Safety
+    ///
+    /// The number is one that libav has written: it fills in only values of its own enumeration, which the headers at build
+    /// time list.
+    pub(super) unsafe fn from_libav(number: i32) -> Self {
+        PixelFormat(unsafe { std::mem::transmute::<i32, ffi::AVPixelFormat>(number) })
+    }
+
     pub fn by_name(name: &str) -> Option<Self> {
         let name = c_string(name).ok()?;
         let format = unsafe { ffi::av_get_pix_fmt(name.as_ptr()) };
@@ -52,6 +60,38 @@ impl PixelFormat {
     pub fn depth(self) -> i32 {
         self.descriptor()
             .map_or(8, |descriptor| descriptor.comp[0].depth)
+    }
+
+    /// True for a single component without colour.
+    pub fn is_gray(self) -> bool {
+        !self.is_rgb()
+            && self
+                .descriptor()
+                .is_some_and(|descriptor| descriptor.nb_components <= 2)
+    }
+
+    /// Bytes from pixel to pixel, for each plane; empty where these are not whole.
+    pub fn planes(self) -> Vec<usize> {
+        let Some(descriptor) = self.descriptor() else {
+            return Vec::new();
+        };
+        if self.has(u64::from(ffi::AV_PIX_FMT_FLAG_BITSTREAM as u32)) {
+            return Vec::new();
+        }
+        let components = &descriptor.comp[..usize::from(descriptor.nb_components)];
+        let count = components
+            .iter()
+            .map(|component| component.plane + 1)
+            .max()
+            .unwrap_or(0);
+        (0..count)
+            .filter_map(|plane| {
+                let component = components
+                    .iter()
+                    .find(|component| component.plane == plane)?;
+                usize::try_from(component.step).ok()
+            })
+            .collect()
     }
 
     /// Pixels per chroma sample, across and down.
@@ -129,6 +169,51 @@ impl Frame {
         }
     }
 
+    /// True if nobody else owns the pixels.
+    pub fn writable(&self) -> bool {
+        unsafe { ffi::av_frame_is_writable(self.0) != 0 }
+    }
+
+    /// Says what the numbers of the picture mean.
+    pub fn set_colour(&mut self, colour: Colour) {
+        use ffi::AVColorSpace as Space;
+        let raw = unsafe { &mut *self.0 };
+        raw.colorspace = match colour.matrix {
+            Matrix::Bt601 => Space::AVCOL_SPC_SMPTE170M,
+            Matrix::Bt709 => Space::AVCOL_SPC_BT709,
+            Matrix::Bt2020 => Space::AVCOL_SPC_BT2020_NCL,
+            Matrix::Fcc => Space::AVCOL_SPC_FCC,
+            Matrix::Smpte240 => Space::AVCOL_SPC_SMPTE240M,
+        };
+        raw.color_range = if colour.full_range {
+            ffi::AVColorRange::AVCOL_RANGE_JPEG
+        } else {
+            ffi::AVColorRange::AVCOL_RANGE_MPEG
+        };
+    }
+
+    /// Takes over what another picture says about its colours.
+    pub fn describe_as(&mut self, other: &Frame) {
+        let (raw, other) = unsafe { (&mut *self.0, &*other.0) };
+        raw.colorspace = other.colorspace;
+        raw.color_range = other.color_range;
+        raw.color_primaries = other.color_primaries;
+        raw.color_trc = other.color_trc;
+        raw.chroma_location = other.chroma_location;
+    }
+
+    /// Forgets how the picture was coded, so that an encoder decides for itself.
+    pub fn forget_coding(&mut self) {
+        unsafe {
+            let raw = &mut *self.0;
+            raw.pict_type = ffi::AVPictureType::AV_PICTURE_TYPE_NONE;
+            raw.key_frame = 0;
+            while raw.nb_side_data > 0 {
+                ffi::av_frame_remove_side_data(self.0, (**raw.side_data).type_);
+            }
+        }
+    }
+
     /// The ordinal of the packet this came from, as given to [`super::Packet::label`].
     pub fn label(&self) -> Option<usize> {
         usize::try_from(unsafe { (*self.0).pts }).ok()
@@ -147,8 +232,7 @@ impl Frame {
     }
 
     pub fn format(&self) -> PixelFormat {
-        // libav fills in only values of its own enumeration, which the headers at build time list.
-        PixelFormat(unsafe { std::mem::transmute::<i32, ffi::AVPixelFormat>((*self.0).format) })
+        unsafe { PixelFormat::from_libav((*self.0).format) }
     }
 
     /// Bytes of memory that the picture holds on to.

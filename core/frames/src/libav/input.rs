@@ -16,10 +16,26 @@ const FORMATS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,m
     mjpeg,yuv4mpegpipe,gif,apng,av1,vc1,wtv,rm,bmp_pipe,dpx_pipe,exr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe,\
     pam_pipe,pbm_pipe,pcx_pipe,pgm_pipe,png_pipe,ppm_pipe,psd_pipe,qoi_pipe,sgi_pipe,sunrast_pipe,tiff_pipe,webp_pipe";
 
+/// Formats that hold sound and nothing else.
+const SOUND_FORMATS: &str = "wav,w64,aiff,flac,mp3,aac,ac3,eac3,caf,au,amr,opus";
+
+/// Which packets to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Video,
+    /// The sound that players pick.
+    Sound,
+    /// Every stream of sound.
+    Sounds,
+}
+
 /// An open media file.
 pub struct Input {
     context: *mut ffi::AVFormatContext,
+    /// The stream that this is about.
     stream: usize,
+    /// The streams whose packets are read, that one among them.
+    read: Vec<usize>,
     /// Keeps the descriptor open for as long as libav may open it anew.
     _file: File,
 }
@@ -32,6 +48,26 @@ impl Input {
     ///
     /// Errors: not a known format, damaged headers, or no video in it.
     pub fn open(path: &Path) -> Result<Self> {
+        let mut input = Self::open_file(path, FORMATS)?;
+        input.choose(Wanted::Video)?;
+        Ok(input)
+    }
+
+    /// As [`Input::open`], for the sound that players pick.
+    pub fn open_sound(path: &Path) -> Result<Self> {
+        let mut input = Self::open_file(path, &format!("{FORMATS},{SOUND_FORMATS}"))?;
+        input.choose(Wanted::Sound)?;
+        Ok(input)
+    }
+
+    /// As [`Input::open`], for all streams of sound.
+    pub fn open_sounds(path: &Path) -> Result<Self> {
+        let mut input = Self::open_file(path, FORMATS)?;
+        input.choose(Wanted::Sounds)?;
+        Ok(input)
+    }
+
+    fn open_file(path: &Path, formats: &str) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error {
             what: "open",
             reason: error.to_string(),
@@ -41,7 +77,7 @@ impl Input {
         let mut options = ptr::null_mut();
         for (key, value) in [
             ("protocol_whitelist", "file"),
-            ("format_whitelist", FORMATS),
+            ("format_whitelist", formats),
         ] {
             let (key, value) = (c_string(key)?, c_string(value)?);
             check("set an option", unsafe {
@@ -51,6 +87,7 @@ impl Input {
         let mut input = Input {
             context: ptr::null_mut(),
             stream: 0,
+            read: Vec::new(),
             _file: file,
         };
         unsafe {
@@ -66,35 +103,56 @@ impl Input {
                 "read the headers",
                 ffi::avformat_find_stream_info(input.context, ptr::null_mut()),
             )?;
-            let video = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
-            let stream = ffi::av_find_best_stream(input.context, video, -1, -1, ptr::null_mut(), 0);
-            if stream < 0 {
-                return Err(Error {
-                    what: "find a picture",
-                    reason: "no video stream".into(),
-                });
-            }
-            input.stream = stream as usize;
-            if (*input.stream()).disposition & ffi::AV_DISPOSITION_ATTACHED_PIC != 0 {
-                return Err(Error {
-                    what: "find a picture",
-                    reason: "only cover art".into(),
-                });
-            }
-            for at in 0..(*input.context).nb_streams as usize {
-                if at != input.stream {
-                    (**(*input.context).streams.add(at)).discard = ffi::AVDiscard::AVDISCARD_ALL;
-                }
-            }
         }
         Ok(input)
+    }
+
+    /// Picks the streams to read, and drops all others.
+    fn choose(&mut self, wanted: Wanted) -> Result<()> {
+        let video = wanted == Wanted::Video;
+        let (kind, what, missing) = if video {
+            (
+                ffi::AVMediaType::AVMEDIA_TYPE_VIDEO,
+                "find a picture",
+                "no video stream",
+            )
+        } else {
+            (
+                ffi::AVMediaType::AVMEDIA_TYPE_AUDIO,
+                "find the sound",
+                "no audio stream",
+            )
+        };
+        let none = |reason: &str| Error {
+            what,
+            reason: reason.to_owned(),
+        };
+        unsafe {
+            let stream = ffi::av_find_best_stream(self.context, kind, -1, -1, ptr::null_mut(), 0);
+            self.stream = usize::try_from(stream).map_err(|_| none(missing))?;
+            if video && (*self.stream()).disposition & ffi::AV_DISPOSITION_ATTACHED_PIC != 0 {
+                return Err(none("only cover art"));
+            }
+            self.read = vec![self.stream];
+            for at in 0..(*self.context).nb_streams as usize {
+                let other = *(*self.context).streams.add(at);
+                if wanted == Wanted::Sounds && (*(*other).codecpar).codec_type == kind {
+                    self.read.push(at);
+                } else if at != self.stream {
+                    (*other).discard = ffi::AVDiscard::AVDISCARD_ALL;
+                }
+            }
+            self.read.sort_unstable();
+            self.read.dedup();
+        }
+        Ok(())
     }
 
     fn stream(&self) -> *mut ffi::AVStream {
         unsafe { *(*self.context).streams.add(self.stream) }
     }
 
-    /// Reads the next packet of the video stream; false at the end. Damage that stops the
+    /// Reads the next packet of the chosen streams; false at the end. Damage that stops the
     /// demuxer counts as the end, as it does for a player.
     ///
     /// Errors: the file system fails, or memory runs out.
@@ -115,7 +173,7 @@ impl Input {
                 if code < 0 {
                     return Ok(false);
                 }
-                if (*packet.0).stream_index == self.stream as i32 {
+                if self.read.contains(&packet.stream()) {
                     return Ok(true);
                 }
             }
@@ -150,6 +208,29 @@ impl Input {
 
     pub fn parameters(&self) -> Result<Parameters> {
         Parameters::of(unsafe { (*self.stream()).codecpar })
+    }
+
+    /// Numbers, parameters and seconds per tick of the streams that are read.
+    pub fn streams(&self) -> Result<Vec<(usize, Parameters, Fraction)>> {
+        let one = |&at: &usize| {
+            let stream = unsafe { &**(*self.context).streams.add(at) };
+            let time_base = fraction(stream.time_base).unwrap_or(Fraction { num: 1, den: 1000 });
+            Ok((at, Parameters::of(stream.codecpar)?, time_base))
+        };
+        self.read.iter().map(one).collect()
+    }
+
+    /// Pictures in the stream, where the container counts them.
+    pub fn frames(&self) -> Option<u64> {
+        u64::try_from(unsafe { (*self.stream()).nb_frames })
+            .ok()
+            .filter(|&frames| frames > 0)
+    }
+
+    /// As the container has it.
+    pub fn duration_secs(&self) -> Option<f64> {
+        let duration = unsafe { (*self.context).duration };
+        (duration > 0).then(|| duration as f64 / f64::from(ffi::AV_TIME_BASE))
     }
 
     /// The container as libav names it.

@@ -3,27 +3,35 @@
 //! All calls into C are in this folder. Every value owns its C object and frees it once. Values that are `Send` may change
 //! threads; none is used by two at a time.
 
+mod container;
 mod decoder;
 mod encoder;
+mod flat;
+mod fragments;
 mod frame;
 mod input;
 mod muxer;
 mod packet;
 mod parameters;
 mod scaler;
+mod sound;
 
 use std::ffi::{CStr, CString};
 
 use ffmpeg_next::ffi;
+use transect_frame_client::Fraction;
 
-pub use decoder::{Decoder, Guard};
+pub use decoder::{Decoder, Guard, LARGEST_PIXELS, Threads};
 pub use encoder::{Encoder, Setting};
+pub use flat::{FlatFile, FlatKind};
+pub use fragments::{Fragments, Times};
 pub use frame::{Colour, Frame, Matrix, PixelFormat};
 pub use input::Input;
 pub use muxer::mux_mp4;
 pub use packet::Packet;
 pub use parameters::Parameters;
-pub use scaler::scale;
+pub use scaler::{Scaler, scale};
+pub use sound::{AacEncoder, SoundDecoder, Sounds};
 
 /// A failed call.
 #[derive(Debug, Clone)]
@@ -73,6 +81,21 @@ fn check(what: &'static str, code: i32) -> Result<i32> {
     } else {
         Ok(code)
     }
+}
+
+fn rational(value: Fraction) -> ffi::AVRational {
+    let mut result = ffi::AVRational { num: 0, den: 1 };
+    #[expect(unsafe_code, reason = "writes two numbers")]
+    unsafe {
+        ffi::av_reduce(
+            &mut result.num,
+            &mut result.den,
+            value.num,
+            value.den,
+            i32::MAX.into(),
+        );
+    }
+    result
 }
 
 fn no_memory(what: &'static str) -> Error {

@@ -3,7 +3,7 @@
 
 use ffmpeg_next::ffi;
 
-use super::{Result, check, no_memory};
+use super::{Result, Times, check, no_memory};
 
 /// A coded packet; reused from read to read.
 pub struct Packet(pub(super) *mut ffi::AVPacket);
@@ -56,6 +56,46 @@ impl Packet {
             (*self.0).dts = ffi::AV_NOPTS_VALUE;
             (*self.0).flags = if key { ffi::AV_PKT_FLAG_KEY } else { 0 };
         }
+    }
+
+    /// The picture's label, in a packet that an encoder has made.
+    pub fn labelled(&self) -> Option<usize> {
+        usize::try_from(unsafe { (*self.0).pts }).ok()
+    }
+
+    /// Takes the payload and everything else out, and leaves an empty packet.
+    pub fn take(&mut self) -> Result<Packet> {
+        let taken = Packet::new()?;
+        unsafe { ffi::av_packet_move_ref(taken.0, self.0) };
+        Ok(taken)
+    }
+
+    pub fn set_times(&mut self, times: Times) {
+        unsafe {
+            (*self.0).pts = times.pts;
+            (*self.0).dts = times.dts;
+            (*self.0).duration = times.duration;
+        }
+    }
+
+    pub fn set_duration(&mut self, ticks: i64) {
+        unsafe { (*self.0).duration = ticks }
+    }
+
+    /// Moves the packet on in time.
+    pub fn shift(&mut self, ticks: i64) {
+        unsafe {
+            for stamp in [&mut (*self.0).pts, &mut (*self.0).dts] {
+                if *stamp != ffi::AV_NOPTS_VALUE {
+                    *stamp += ticks;
+                }
+            }
+        }
+    }
+
+    /// The stream of the file that it comes from.
+    pub fn stream(&self) -> usize {
+        unsafe { (*self.0).stream_index.max(0) as usize }
     }
 
     pub fn position(&self) -> Option<u64> {

@@ -4,7 +4,7 @@
 use ffmpeg_next::ffi;
 use transect_frame_client::{DecoderSetup, FrameIndex};
 
-use super::{Error, PixelFormat, Result, c_string, check, no_memory, text};
+use super::{Error, PixelFormat, Result, c_string, check, no_memory, rational, text};
 
 /// What a decoder has to know about a stream.
 pub struct Parameters(pub(super) *mut ffi::AVCodecParameters);
@@ -24,6 +24,15 @@ impl Parameters {
         let parameters = Self::new()?;
         check("copy parameters", unsafe {
             ffi::avcodec_parameters_copy(parameters.0, source)
+        })?;
+        Ok(parameters)
+    }
+
+    /// Those of what an encoder gives.
+    pub(super) fn of_encoder(context: *const ffi::AVCodecContext) -> Result<Self> {
+        let parameters = Self::new()?;
+        check("copy parameters", unsafe {
+            ffi::avcodec_parameters_from_context(parameters.0, context)
         })?;
         Ok(parameters)
     }
@@ -51,6 +60,7 @@ impl Parameters {
             raw.profile = setup.profile;
             raw.level = setup.level;
             raw.video_delay = i32::from(setup.reorder);
+            raw.sample_aspect_ratio = rational(index.sample_aspect_ratio);
             raw.format = PixelFormat::by_name(&index.pixel_format).map_or(-1, PixelFormat::number);
             if !setup.extradata.is_empty() {
                 let size = setup.extradata.len();
@@ -93,6 +103,53 @@ impl Parameters {
         text(unsafe { ffi::avcodec_get_name((*self.0).codec_id) })
     }
 
+    /// The code that MP4 files have for the codec, where there is a choice: HEVC with its headers in front, as Apple's
+    /// players want it.
+    pub(super) fn mp4_tag(&self) -> Option<[u8; 4]> {
+        (unsafe { (*self.0).codec_id } == ffi::AVCodecID::AV_CODEC_ID_HEVC).then_some(*b"hvc1")
+    }
+
+    /// Codec for people.
+    pub fn codec_description(&self) -> String {
+        unsafe {
+            ffi::avcodec_descriptor_get((*self.0).codec_id)
+                .as_ref()
+                .map_or_else(|| self.codec(), |descriptor| text(descriptor.long_name))
+        }
+    }
+
+    /// AAC as RFC 6381 spells it: object type, which is one more than the profile's number in libav.
+    pub fn aac_string(&self) -> Option<String> {
+        let raw = unsafe { &*self.0 };
+        let aac = raw.codec_id == ffi::AVCodecID::AV_CODEC_ID_AAC;
+        aac.then(|| format!("mp4a.40.{}", raw.profile.max(1) + 1))
+    }
+
+    /// Width and height of the coded picture in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        unsafe {
+            (
+                (*self.0).width.max(0) as u32,
+                (*self.0).height.max(0) as u32,
+            )
+        }
+    }
+
+    /// Pixel format as libav names it; empty if the headers do not tell.
+    pub fn pixel_format(&self) -> String {
+        unsafe { PixelFormat::from_libav((*self.0).format) }.name()
+    }
+
+    /// Samples per second and channels, of sound.
+    pub fn sound(&self) -> (u32, u32) {
+        unsafe {
+            (
+                (*self.0).sample_rate.max(0) as u32,
+                (*self.0).ch_layout.nb_channels.max(0) as u32,
+            )
+        }
+    }
+
     /// True if every packet of this codec stands alone.
     pub fn intra_only(&self) -> bool {
         let descriptor = unsafe { ffi::avcodec_descriptor_get((*self.0).codec_id) };
@@ -105,7 +162,13 @@ impl Parameters {
             .filter(|&rate| rate > 0)
     }
 
-    /// Reordering as the container or the probe has it, in pictures.
+    /// Pictures that an encoder may put before one that is shown earlier. x265 does not tell; it does as x264.
+    pub fn delay(&self) -> usize {
+        let hevc = unsafe { (*self.0).codec_id } == ffi::AVCodecID::AV_CODEC_ID_HEVC;
+        self.reorder().max(if hevc { 2 } else { 0 }) as usize
+    }
+
+    /// Reordering as the container, the probe or the encoder has it, in pictures.
     pub fn reorder(&self) -> i32 {
         unsafe { (*self.0).video_delay }
     }

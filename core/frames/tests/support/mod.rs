@@ -1,6 +1,9 @@
 //! Clips that carry their frame numbers, and a pool of real workers.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod corpus;
+pub mod mp4;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

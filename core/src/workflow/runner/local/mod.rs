@@ -22,7 +22,6 @@ use tokio::sync::{Semaphore, mpsc};
 use super::inside::NOT_STARTED_WORDS;
 use super::{Launch, Memory, Runner};
 use crate::account;
-use crate::config::{Network, Sandbox, Workflows};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::jobs::Run;
@@ -31,6 +30,7 @@ use crate::workflow::engine::{
     Engine, Given, Order, Outcome, Outputs, Phase, State, Values, Wanted,
 };
 use crate::workflow::manifest::Manifest;
+use crate::workflow::{Network, Sandbox, Workflows};
 use log::Log;
 use place::Place;
 use process::{End, Starter};

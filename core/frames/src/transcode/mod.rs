@@ -1,0 +1,106 @@
+//! From one decode of a source to many files.
+//!
+//! Pictures go from [`feed`] through one [`stage`] for each stream, from the largest to the smallest; each scales what the one
+//! before it has made. Stills are collected on the way, or decoded on their own where nothing else has to be.
+//! A [`stream_file`] grows by whole groups of pictures, whose times depend on the frames alone, so that one which was left
+//! unfinished can be continued.
+
+mod audio;
+mod copy;
+mod encoding;
+mod feed;
+mod produced;
+mod selection;
+mod stage;
+mod stills;
+mod stream_file;
+mod streams;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use transect_frame_client::{Output, Produced, TranscodeRequest, WorkerError};
+
+use crate::cache::{Cache, Pictures};
+use crate::source::Source;
+pub use stills::small;
+pub use stream_file::failed;
+
+use crate::transcode::selection::Selection;
+use crate::transcode::stills::Still;
+use crate::transcode::streams::Streams;
+
+/// Decoded pictures kept, for stills that are near to one another.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// Makes all outputs and returns what they are, in the order of the request. `progress` gets the frames that are done and
+/// their number.
+///
+/// Errors: `Invalid` if the request cannot be fulfilled; `OutOfRange`; `Unreadable`; `Io`.
+pub fn transcode(
+    request: &TranscodeRequest,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Vec<Produced>, WorkerError> {
+    let mut source = Source::open(1, &request.source, &request.index_file)?;
+    let index = source.film.index.clone();
+    refuse_conflicts(request)?;
+    let selection = Arc::new(Selection::new(&index, &request.ranges)?);
+    let pictures: Pictures = Mutex::new(Cache::new(CACHE_BYTES));
+    let total = selection.count();
+    progress(0, total);
+
+    // What fails early comes first: plans, then what takes little time, then what takes long.
+    let mut stills = Vec::new();
+    for (output, wanted) in request.outputs.iter().enumerate() {
+        stills.extend(Still::plan(output, wanted, &index, &selection)?);
+    }
+    let streams = Streams::plan(&mut source, &pictures, &selection, &request.outputs)?;
+    let mut made: Vec<Option<Produced>> = request.outputs.iter().map(|_| None).collect();
+    let copies = !request
+        .outputs
+        .iter()
+        .any(|output| matches!(output, Output::Stream { .. }));
+    for (at, output) in request.outputs.iter().enumerate() {
+        match output {
+            Output::Audio { file } => {
+                let heard = audio::extract(source.path(), &index, &selection, file, &mut || {
+                    progress(0, total);
+                })?;
+                made[at] = Some(produced::sound(file, heard));
+            }
+            Output::Copy { file, fragmented } => {
+                let copied = copy::copy(&source, &selection, file, *fragmented, &mut |packets| {
+                    let done = if copies { packets.min(total) } else { 0 };
+                    progress(done, total);
+                })?;
+                made[at] = Some(produced::copy(file, &index, &selection, copied)?);
+            }
+            _ => {}
+        }
+    }
+    for (at, stream) in streams.make(&mut source, &pictures, &mut stills, progress)? {
+        made[at] = Some(stream);
+    }
+    for still in stills {
+        let at = still.output;
+        let still = still.finish(&mut source, &pictures, &mut || progress(0, total))?;
+        made[at] = Some(produced::still(&request.outputs[at], still));
+    }
+    progress(total, total);
+    Ok(made.into_iter().flatten().collect())
+}
+
+/// Outputs must not overwrite one another, nor the source.
+fn refuse_conflicts(request: &TranscodeRequest) -> Result<(), WorkerError> {
+    let mut taken: Vec<&Path> = vec![&request.source, &request.index_file];
+    for output in &request.outputs {
+        let file: &Path = output.file();
+        if taken.contains(&file) {
+            return Err(WorkerError::Invalid {
+                message: format!("more than one file would be written to {}", file.display()),
+            });
+        }
+        taken.push(file);
+    }
+    Ok(())
+}

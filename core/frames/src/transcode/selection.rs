@@ -1,0 +1,193 @@
+//! Which frames go into the outputs, and when each is shown.
+
+use transect_frame_client::{Fraction, FrameIndex, WorkerError};
+
+/// The frames asked for, one after the other.
+pub struct Selection {
+    /// First and last display ordinals, included.
+    pub runs: Vec<(usize, usize)>,
+    /// When each frame begins, and after the last one when it ends, in ticks from zero.
+    pub times: Vec<i64>,
+    /// Seconds per tick.
+    pub ticks: Fraction,
+    /// True if these are all frames in their order.
+    pub everything: bool,
+}
+
+impl Selection {
+    /// All frames, or those of the ranges.
+    ///
+    /// Errors: `OutOfRange`; `Invalid` for a range that ends before it begins.
+    pub fn new(index: &FrameIndex, ranges: &[(u64, u64)]) -> Result<Self, WorkerError> {
+        let count = index.frame_count() as u64;
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        let all = [(0, count.saturating_sub(1))];
+        for &(first, last) in if ranges.is_empty() { &all[..] } else { ranges } {
+            if last < first {
+                return Err(WorkerError::Invalid {
+                    message: format!("frame {last} comes before frame {first}"),
+                });
+            }
+            if last >= count {
+                return Err(WorkerError::OutOfRange { frame: last, count });
+            }
+            let (first, last) = (first as usize, last as usize);
+            match runs.last_mut() {
+                Some(before) if before.1 + 1 == first => before.1 = last,
+                _ => runs.push((first, last)),
+            }
+        }
+        let mut times = vec![0];
+        for &(first, last) in &runs {
+            // Durations are what lies between two frames, so a run is as long as it is in the source.
+            for frame in &index.frames[first..=last] {
+                times.push(times[times.len() - 1] + frame.duration.max(1));
+            }
+        }
+        Ok(Selection {
+            everything: runs == [(0, index.frame_count() - 1)],
+            runs,
+            times,
+            ticks: index.time_base,
+        })
+    }
+
+    /// Number of frames.
+    pub fn count(&self) -> u64 {
+        self.times.len() as u64 - 1
+    }
+
+    /// Display ordinal of the frame that is shown at a place of the output.
+    pub fn ordinal(&self, place: u64) -> Option<usize> {
+        let mut rest = usize::try_from(place).ok()?;
+        for &(first, last) in &self.runs {
+            let length = last - first + 1;
+            if rest < length {
+                return Some(first + rest);
+            }
+            rest -= length;
+        }
+        None
+    }
+
+    /// The runs from a place of the output on, each with its place.
+    pub fn runs_from(&self, place: u64) -> Vec<(u64, usize, usize)> {
+        let mut start = 0;
+        let mut rest = Vec::new();
+        for &(first, last) in &self.runs {
+            let end = start + (last - first + 1) as u64;
+            if place < end {
+                let skipped = place.saturating_sub(start);
+                rest.push((start + skipped, first + skipped as usize, last));
+            }
+            start = end;
+        }
+        rest
+    }
+
+    pub fn duration_secs(&self) -> f64 {
+        self.times[self.times.len() - 1] as f64 * self.ticks.as_f64()
+    }
+
+    /// Places of the output that are `step_secs` apart, from the first frame on.
+    pub fn every(&self, step_secs: f64) -> Vec<u64> {
+        let mut places = Vec::new();
+        let mut wanted = 0.0;
+        for (place, &time) in self.times[..self.times.len() - 1].iter().enumerate() {
+            // A millionth of a second allows for rounding.
+            let time_secs = time as f64 * self.ticks.as_f64() + 1e-6;
+            if time_secs >= wanted {
+                places.push(place as u64);
+                wanted = ((time_secs / step_secs).floor() + 1.0) * step_secs;
+            }
+        }
+        places
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use transect_frame_client::{Access, DecoderSetup, Flags, Frame, Kind};
+
+    /// An index of frames of these durations, in tenths of a second.
+    pub fn index(durations: &[i64]) -> FrameIndex {
+        let mut pts = 7;
+        let frames = durations
+            .iter()
+            .enumerate()
+            .map(|(at, &duration)| {
+                let frame = Frame {
+                    pts,
+                    duration,
+                    packet: at as u32,
+                    flags: Flags::default(),
+                };
+                pts += duration;
+                frame
+            })
+            .collect();
+        FrameIndex {
+            fingerprint: "f".into(),
+            stamp: "s".into(),
+            kind: Kind::Video,
+            container: "mov".into(),
+            codec: "h264".into(),
+            codec_string: None,
+            description: None,
+            time_base: Fraction { num: 1, den: 10 },
+            start_pts: 7,
+            frame_rate: None,
+            width: 64,
+            height: 48,
+            rotation_degrees: 0,
+            sample_aspect_ratio: Fraction { num: 1, den: 1 },
+            pixel_format: "yuv420p".into(),
+            bit_rate: None,
+            duration_secs: 1.0,
+            has_audio: false,
+            access: Access::Direct,
+            decoder: DecoderSetup::default(),
+            frames,
+            packets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn puts_runs_behind_one_another() {
+        let index = index(&[1, 2, 3, 4, 5]);
+        let whole = Selection::new(&index, &[]).unwrap();
+        assert_eq!(whole.times, [0, 1, 3, 6, 10, 15]);
+        assert!(whole.everything);
+        let parts = Selection::new(&index, &[(3, 4), (0, 0), (1, 2), (4, 4)]).unwrap();
+        assert_eq!(parts.runs, [(3, 4), (0, 2), (4, 4)]);
+        assert_eq!(parts.times, [0, 4, 9, 10, 12, 15, 20]);
+        let ordinals: Vec<_> = (0..7).map(|place| parts.ordinal(place)).collect();
+        assert_eq!(
+            ordinals,
+            [Some(3), Some(4), Some(0), Some(1), Some(2), Some(4), None]
+        );
+        assert_eq!(parts.runs_from(3), [(3, 1, 2), (5, 4, 4)]);
+        assert!(!parts.everything);
+    }
+
+    #[test]
+    fn refuses_what_is_not_there() {
+        let index = index(&[1; 5]);
+        assert!(matches!(
+            Selection::new(&index, &[(3, 5)]),
+            Err(WorkerError::OutOfRange { frame: 5, count: 5 })
+        ));
+        assert!(matches!(
+            Selection::new(&index, &[(3, 2)]),
+            Err(WorkerError::Invalid { .. })
+        ));
+    }
+
+    #[test]
+    fn samples_evenly() {
+        let selection = Selection::new(&index(&[1; 35]), &[]).unwrap();
+        assert_eq!(selection.every(1.0), [0, 10, 20, 30]);
+        assert_eq!(selection.every(100.0), [0]);
+    }
+}

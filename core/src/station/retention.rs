@@ -1,0 +1,38 @@
+//! What was deleted long ago goes for good, together with the bytes that nothing else needs.
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::{annotation, file, leaf, media, storage};
+
+const DAY_MS: i64 = 86_400_000;
+/// Rows that go in one transaction: others wait only shortly.
+const BATCH: usize = 1000;
+
+/// Removes what was deleted more than `database.retention_days` ago.
+pub(super) async fn purge(cx: &Context) -> Result<()> {
+    let before = cx.now() - i64::from(cx.settings.database.retention_days) * DAY_MS;
+    loop {
+        let gone = cx
+            .database
+            .write(move |tx| {
+                Box::pin(async move {
+                    let media = media::purge(tx, before, BATCH / 10).await?;
+                    let rows = annotation::purge(tx, before, BATCH).await?
+                        + leaf::purge(tx, before, BATCH).await?
+                        + file::purge(tx, before, BATCH).await?;
+                    Ok((media, rows))
+                })
+            })
+            .await?;
+        let (media, rows) = gone;
+        cx.frames.forget(&media).await?;
+        if media.is_empty() && rows == 0 {
+            return storage::collect(cx).await;
+        }
+        tracing::info!(
+            media = media.len(),
+            rows,
+            "what was deleted long ago is gone for good"
+        );
+    }
+}
