@@ -1,6 +1,9 @@
 """Short words for tests of algorithms: save a manifest, register it, launch it, wait for its end."""
 
+import contextlib
+import http.server
 import textwrap
+import threading
 
 from station import wait_for
 from support import unique
@@ -80,3 +83,28 @@ class Flow:
         """Runs a manifest to its end; returns the job and all that it printed."""
         job = ended(self.api, self.launch(text, **more)[0])
         return job, log_of(self.station, job.uid)
+
+
+@contextlib.contextmanager
+def web(pages):
+    """A web server with these pages, by path; a page may be a function of the request's headers. Yields its address."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = pages.get(self.path)
+            text = page(self.headers) if callable(page) else page
+            self.send_response(200 if text is not None else 404)
+            data = (text or "").encode()
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -440,3 +440,15 @@ def test_images_stand_for_folders(new_station, tmp_path):
     assert [line for line in log.splitlines() if line and "==>" not in line] == ["the image", "nothing else", "wrote"]
     job, _ = flow.run(text("gone", ["true"]))
     assert job.status == "Error" and "/no/such/folder" in job.nodes[0].message
+
+
+def test_letters_about_the_end(mailing, mail_server, tmp_path):
+    flow = flow_at(mailing, tmp_path)
+    address = "admin@example.org"
+    letters = {f"{kind}_email_spec": {"recipients": [address], "subject": unique(kind), "text": "t"} for kind in ("success", "failure")}
+    for script, kind in (("true", "success"), ("false", "failure")):
+        flow.run(shell(script), **letters)
+        subject = letters[f"{kind}_email_spec"]["subject"]
+        wait_for("the letter", lambda: any(letter["Subject"] == subject for letter in mail_server.to(address)))
+    subjects = [letter["Subject"] for letter in mail_server.to(address)]
+    assert [subjects.count(spec["subject"]) for spec in letters.values()] == [1, 1]

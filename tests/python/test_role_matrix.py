@@ -19,6 +19,7 @@ SPECIFIED = json.loads((FIXTURES / "permissions.json").read_text())
 OURS = {
     "AcceptInvitation": "user", "GetJournal": "view", "Undo": "edit",
     "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view",
+    "GetJobLog": "view",
 }
 # The original counts every PUT as reading; this one changes a type.
 STRICTER = {"ReplaceAttributeType": "full"}
@@ -71,7 +72,7 @@ class Ground(Scene):
             row = self.api.get_localization(self.box()) if noun == "Localization" else self.api.get_state(self.track())
             values |= {"version": row.version, "elemental_id": row.elemental_id}
         if "{uid}" in path:
-            values["uid"] = self.transcode()
+            values["uid"] = self.job() if noun.startswith("Job") else self.transcode()
         if "{id}" in path or "{media}" in path:
             values["id"] = values["media"] = self.thing(noun)
         return path.format(**values)
@@ -96,6 +97,11 @@ class Ground(Scene):
             "Bucket": lambda: self.make("create_bucket", "bucket_spec", {
                 "name": unique("b"), "store_type": "MINIO", "config": S3}),
             "TemporaryFile": self.temporary_file,
+            "Algorithm": lambda: self.algorithm()[0],
+            "Applet": lambda: self.api.register_applet(self.project, applet_spec={
+                "name": unique("a"), "html_file": self.page()}).id,
+            "HostedTemplate": lambda: self.make("create_hosted_template", "hosted_template_spec", {
+                "name": unique("h"), "url": self.link()}),
             "JobCluster": lambda: self.make("create_job_cluster", "job_cluster_spec", {
                 "name": unique("c"), "host": "h", "port": 1, "token": "t", "cert": "c"}),
             "Group": lambda: self.make("create_group", "group_spec", {"name": unique("g"), "initial_members": []}),
@@ -104,15 +110,30 @@ class Ground(Scene):
         }
         return by_noun.get(noun, lambda: self.video)()
 
-    def link(self):
+    def link(self, data=b"not a video"):
         """A link to an upload of a few bytes."""
         info = self.api.get_upload_info(self.project)
-        requests.put(info.urls[0], data=b"not a video", timeout=60).raise_for_status()
+        requests.put(info.urls[0], data=data, timeout=60).raise_for_status()
         return self.api.get_download_info(self.project, download_info_spec={"keys": [info.key]})[0].url
 
     def temporary_file(self):
         spec = {"name": "n", "url": self.link(), "lookup": "l", "hours": 1}
         return self.api.create_temporary_file(self.project, temporary_file_spec=spec).id
+
+    def page(self):
+        spec = {"name": "x.html", "upload_url": self.link()}
+        return self.api.save_generic_file(self.project, generic_file_spec=spec).url
+
+    def algorithm(self):
+        """Its id and name."""
+        spec = {"name": "x.yaml", "upload_url": self.link(shell("true").encode())}
+        path = self.api.save_algorithm_manifest(self.project, algorithm_manifest_spec=spec).url
+        spec = {"name": unique("A"), "user": self.api.whoami().id, "manifest": path, "files_per_job": 1}
+        return self.api.register_algorithm(self.project, algorithm_spec=spec).id, spec["name"]
+
+    def job(self):
+        spec = {"algorithm_name": self.algorithm()[1], "media_ids": [self.video]}
+        return self.api.create_job_list(self.project, job_spec=spec).id[0]
 
     def transcode(self):
         spec = {"type": self.video_type, "gid": str(uuid.uuid4()), "uid": str(uuid.uuid4()), "url": self.link(), "name": "x.mp4",
