@@ -56,11 +56,11 @@ pub enum Task {
     /// Make and look after accounts.
     #[command(subcommand)]
     User(UserTask),
+    /// Tell everybody who uses the station something, until it expires or they have put it away.
+    Announce(Announce),
     /// Become a step of a workflow, within limits; the station calls this inside a sandbox.
     #[command(hide = true)]
     Step(Step),
-    /// Tell everybody who uses the station something, until it expires or they have put it away.
-    Announce(Announce),
     /// Print the description of the API (OpenAPI 3, JSON), as GET /schema serves it.
     Openapi,
     /// Check what a station needs, and say what is wrong and what to do.

@@ -70,11 +70,11 @@ pub fn operations() -> Vec<Operation> {
         bucket::routes::operations(),
         job_cluster::routes::operations(),
         row_protection::routes::operations(),
+        health::routes::operations(),
         hosted_template::routes::operations(),
         algorithm::routes::operations(),
         applet::routes::operations(),
         job::routes::operations(),
-        health::routes::operations(),
     ]
     .concat()
 }

@@ -98,12 +98,12 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::temporary_file::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "expired temporary files could not be removed");
             }
-            if let Err(error) = crate::workflow::tidy(&cx).await {
-                tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
-            }
             crate::media::sweep(&cx);
             if let Err(error) = crate::transcode::sweep(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
+            }
+            if let Err(error) = crate::workflow::tidy(&cx).await {
+                tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
             }
         }
     };
