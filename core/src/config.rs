@@ -1,7 +1,6 @@
 //! Settings: `assets/config.default.toml` documents every key; file < environment < flags.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -9,6 +8,7 @@ use toml::{Table, Value};
 use crate::client::Origin;
 use crate::error::{Error, Result};
 use crate::jobs::Pool;
+use crate::workflow::Workflows;
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../../assets/config.default.toml");
@@ -30,9 +30,9 @@ pub struct Settings {
     pub account: Account,
     pub frames: Frames,
     pub jobs: Jobs,
+    pub workflows: Workflows,
     pub aggregate: Aggregate,
     pub transcode: Transcode,
-    pub workflows: Workflows,
     pub search: Search,
 }
 
@@ -185,26 +185,6 @@ pub struct Jobs {
     pub keep_days: u32,
 }
 
-/// How steps of workflows are kept apart from the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sandbox {
-    /// In bubblewrap.
-    Bwrap,
-    /// Not at all.
-    None,
-}
-
-/// What steps of workflows can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Network {
-    /// The station only.
-    Station,
-    /// Whatever the machine can.
-    Full,
-}
-
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -216,56 +196,6 @@ pub struct Transcode {
     pub archive_bytes: u64,
     pub archive_member_bytes: u64,
     pub archive_ratio: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "assets/config.default.toml documents every key"
-)]
-pub struct Workflows {
-    pub sandbox: Sandbox,
-    pub bwrap: String,
-    pub network: Network,
-    pub steps: usize,
-    pub memory_bytes: u64,
-    pub disk_bytes: u64,
-    pub cpu_secs: u64,
-    pub processes: u64,
-    pub open_files: u64,
-    pub programs: Vec<String>,
-    pub devices: Vec<String>,
-    pub images: BTreeMap<String, String>,
-}
-
-impl Workflows {
-    /// The folder that an image stands for: by its whole name, or without its tag.
-    pub fn image(&self, name: &str) -> Option<&str> {
-        let untagged = match name.rsplit_once(':') {
-            Some((untagged, tag)) if !tag.contains('/') => untagged,
-            _ => name,
-        };
-        let found = self.images.get(name).or_else(|| self.images.get(untagged));
-        found.map(String::as_str)
-    }
-
-    /// The devices that steps may use; a `*` at the end stands for anything.
-    pub fn device_files(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        for device in &self.devices {
-            let path = Path::new(device);
-            let Some(beginning) = device.strip_suffix('*') else {
-                found.push(path.to_owned());
-                continue;
-            };
-            let folder = Path::new(beginning).parent().unwrap_or(Path::new("/dev"));
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let paths = entries.map(|entry| entry.path());
-            found.extend(paths.filter(|path| path.to_string_lossy().starts_with(beginning)));
-        }
-        found
-    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

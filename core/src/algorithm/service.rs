@@ -5,7 +5,6 @@ use serde_json::Value as Json;
 use super::store;
 use super::types::{Algorithm, AlgorithmPatch, NewAlgorithm};
 use crate::account::{self, Actor};
-use crate::config::Sandbox;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
@@ -15,6 +14,7 @@ use crate::journal::{self, Change, Stamp};
 use crate::project::{self, Level};
 use crate::row_protection::{self, TargetKind};
 use crate::storage::generic;
+use crate::workflow::Sandbox;
 use crate::workflow::manifest::{Manifest, document};
 
 const LONGEST_NAME: usize = 128;

@@ -23,15 +23,10 @@ pub struct Work {
 /// Every kind.
 pub fn works() -> &'static [Work] {
     &[
+        workflow::WORK,
         media::fetch::WORK,
         transcode::TRANSCODE,
         transcode::IMPORT,
-        Work {
-            kind: workflow::KIND,
-            pool: Pool::Workflow,
-            attempts: 5,
-            body: workflow::work,
-        },
         #[cfg(test)]
         super::tests::WORK,
     ]

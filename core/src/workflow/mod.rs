@@ -8,13 +8,15 @@ pub mod expression;
 pub mod logic;
 pub mod manifest;
 pub mod runner;
+mod settings;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::jobs;
 
 pub(crate) use runner::local::read_log;
-pub use runner::{KIND, Launch, Local, Memory, work};
+pub use runner::{KIND, Launch, Local, Memory, WORK};
+pub use settings::{Network, Sandbox, Workflows};
 
 /// Removes the folders of workflows whose jobs were called off or are forgotten.
 pub async fn tidy(cx: &Context) -> Result<()> {

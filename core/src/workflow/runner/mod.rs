@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use super::engine::{Phase, State};
 use crate::error::{Chain, Error, Result};
-use crate::jobs::Run;
+use crate::jobs::registry::Work;
+use crate::jobs::{Pool, Run};
 use crate::mail::{self, EmailSpec};
 
 pub use local::Local;
@@ -65,8 +66,15 @@ trait Runner {
     fn run<'r>(&'r self, run: &'r Run, launch: &'r Launch) -> BoxFuture<'r, Result<State>>;
 }
 
-/// Does a job of this kind.
-pub fn work(run: Run) -> BoxFuture<'static, Result<()>> {
+/// Running a workflow, for the registry.
+pub const WORK: Work = Work {
+    kind: KIND,
+    pool: Pool::Workflow,
+    attempts: 5,
+    body: work,
+};
+
+fn work(run: Run) -> BoxFuture<'static, Result<()>> {
     Box::pin(async move {
         let launch: Launch = serde_json::from_value(run.job.payload.clone())?;
         let done = Memory::of(&run.job.memory).filter(|memory| memory.state.phase.is_over());

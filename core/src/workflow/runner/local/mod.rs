@@ -22,7 +22,6 @@ use tokio::sync::{Semaphore, mpsc};
 use super::inside::NOT_STARTED_WORDS;
 use super::{Launch, Memory, Runner};
 use crate::account;
-use crate::config::{Network, Sandbox, Workflows};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::jobs::Run;
@@ -31,6 +30,7 @@ use crate::workflow::engine::{
     Engine, Given, Order, Outcome, Outputs, Phase, State, Values, Wanted,
 };
 use crate::workflow::manifest::Manifest;
+use crate::workflow::{Network, Sandbox, Workflows};
 use log::Log;
 use place::Place;
 use process::{End, Starter};
@@ -188,6 +188,7 @@ async fn given(run: &Run, launch: &Launch, manifest: &Manifest, way: &Way) -> Re
     add("tus_url", format!("{}/files/", way.host));
     add("project_id", text(job.project));
     if let Some(account) = job.account {
+        check_account(&run.cx, account).await?;
         add(
             "rest_token",
             account::service::token(&run.cx, account, false).await?,
@@ -217,6 +218,20 @@ async fn given(run: &Run, launch: &Launch, manifest: &Manifest, way: &Way) -> Re
             ("alg_id", launch.algorithm.to_string()),
         ]),
     })
+}
+
+/// Checks that whoever launched a workflow still has an account.
+async fn check_account(cx: &Context, account: i64) -> Result<()> {
+    let exists = cx
+        .database
+        .read(move |tx| Box::pin(async move { account::service::exists(tx, account).await }));
+    if exists.await? {
+        Ok(())
+    } else {
+        Err(Error::invalid(
+            "whoever launched the workflow has no account any more",
+        ))
+    }
 }
 
 /// One step that was ordered.

@@ -12,8 +12,8 @@ use tokio::process::Command;
 
 use super::super::inside::Limits;
 use super::place::Place;
-use crate::config::{Network, Sandbox, Workflows};
 use crate::workflow::engine::Order;
+use crate::workflow::{Network, Sandbox, Workflows};
 
 /// Where the helper, the socket and the script are inside.
 const OWN: &str = "/run/transect";
