@@ -144,10 +144,10 @@ mod tests {
             passing(&counts, Comparison::GreaterOrEqual, " 2.0 "),
             [0, 2]
         );
-        assert_eq!(passing(&counts, Comparison::Contains, "1"), []);
+        assert!(passing(&counts, Comparison::Contains, "1").is_empty());
         let lengths = Column::Numbers(vec![0.5, f64::NAN, 2.5], false);
         assert_eq!(passing(&lengths, Comparison::LessOrEqual, "2.5"), [0, 2]);
-        assert_eq!(passing(&lengths, Comparison::Equal, "x"), []);
+        assert!(passing(&lengths, Comparison::Equal, "x").is_empty());
         let times = Column::Numbers(vec![0.0, 86_400_000.0], true);
         assert_eq!(passing(&times, Comparison::Greater, "1970-01-01"), [1]);
     }
@@ -158,7 +158,7 @@ mod tests {
         let texts = coded(texts.to_vec());
         assert_eq!(passing(&texts, Comparison::Equal, "cod"), [1]);
         assert_eq!(passing(&texts, Comparison::Contains, "CO"), [0, 1]);
-        assert_eq!(passing(&texts, Comparison::Less, "d"), []);
+        assert!(passing(&texts, Comparison::Less, "d").is_empty());
         let flags = coded(vec![Some(Cell::Bool(true)), Some(Cell::Bool(false)), None]);
         assert_eq!(passing(&flags, Comparison::Equal, "False"), [1]);
         assert_eq!(passing(&flags, Comparison::Equal, "yes"), [0]);
