@@ -126,7 +126,7 @@ def test_admins_only(admin, lab, people):
 
 
 def test_an_invitation_expires(new_station):
-    station = new_station(environment={"EXPIRATION_AGE_DAYS": "0"})
+    station = new_station(environment={"TRANSECT_ACCOUNT_INVITATION_DAYS": "0"})
     api = tator.get_api(station.url, station.admin_token)
     lab = api.create_organization(organization_spec={"name": "Lab"}).id
     made = invite(api, lab, "ann@example.org")

@@ -200,6 +200,8 @@ def request(document, ground, path, method, operation):
     content = example(document, next(iter(body["content"].values()))["schema"]) if body else None
     if operation["operationId"] in BODIES:
         content |= BODIES[operation["operationId"]]
+    if isinstance(content, dict) and "dest_project" in content:
+        content["dest_project"] = ground.project
     return {"method": method, "path": ground.at(path), "params": query, "json": content}
 
 

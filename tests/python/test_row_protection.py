@@ -1,7 +1,8 @@
 """Row protections: kept for whoever brings them along; they decide nothing."""
 
 import pytest
-from support import NOWHERE, Scene, ids, refused, unique
+from support import NOWHERE, ids, refused, unique
+from test_role_matrix import Ground
 
 TARGETS = ["project", "media", "localization", "state", "file", "section", "algorithm", "version", "target_organization",
            "target_group", "job_cluster", "bucket", "hosted_template"]
@@ -14,9 +15,10 @@ def lab(admin, project):
 
 
 @pytest.fixture
-def things(admin, project, lab):
+def things(admin, people):
     """One of every kind of target that there is: key → id."""
-    scene = Scene(admin, project)
+    scene = Ground(admin, people)
+    project, lab = scene.project, scene.organization
     kind = admin.create_file_type(project, file_type_spec={"name": "file"}).id
     cluster = {"name": "Argo", "host": "h", "port": 1, "token": "t", "cert": "c"}
     s3 = {"endpoint_url": "u", "region_name": "r", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
@@ -26,6 +28,8 @@ def things(admin, project, lab):
         "file": admin.create_file(project, file_spec={"name": "notes", "type": kind}).id,
         "section": admin.create_section(project, section_spec={"name": "Leg"}).id,
         "version": admin.get_version_list(project)[0].id,
+        "algorithm": scene.algorithm(),
+        "hosted_template": scene.thing("HostedTemplate"),
         "target_organization": lab,
         "target_group": admin.create_group(lab, group_spec={"name": "Divers"}).id,
         "job_cluster": admin.create_job_cluster(lab, job_cluster_spec=cluster).id,
@@ -105,7 +109,7 @@ def test_only_whom_the_target_belongs_to(admin, project, lab, members):
         assert api.get_row_protection_list(project=project) == []
         assert api.get_row_protection_list() == []
     owner = members.owner.api  # Full Control holds the ACL bit
-    assert ids(owner.get_row_protection_list(user=members.viewer.id)) == [made]
+    assert ids(owner.get_row_protection_list(project=project, user=members.viewer.id)) == [made]
     refused(403, owner.get_row_protection, of_lab)
     refused(403, owner.row_protection_list_a_p_i, user=members.viewer.id)  # one of them is not theirs: all stay
     assert admin.get_row_protection(made).permission == 255
