@@ -1,12 +1,16 @@
 """Measures the release build against peers in the same run and prints one JSON object of ratios.
 
-    TRANSECT_BIN=target/release/transect python3 bench.py [--only bulk,frames,start] [--rounds 3] [--scratch DIR]
+    TRANSECT_BIN=target/release/transect python3 bench.py [--only bulk,frames,start,transcode,remux] [--rounds 3] [--scratch DIR]
 
     bulk    rows a second of durable bulk create over REST, 500 a request, against SQLite in process with the same
             columns, an index for every declared attribute, `synchronous=full` and one commit for every 500 rows
     frames  a picture by number over HTTP against decord and a JPEG encoder: CPU a picture for random frames, median
             latency for steps of one and of fifteen; every picture's bar code is read
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
+    transcode   CPU of making the streaming heights of a minute of 1080p against one ffmpeg command with the same settings;
+            both results are decoded and every bar code is read
+    remux   CPU of a copy without encoding (plain and fragmented, checked by decoding both ends) against that same ffmpeg
+            command; beside it ffmpeg's own copy, which checks nothing
 
 Who goes first is shuffled in every round; figures are medians over the rounds. `floor` beside a figure is what has
 to hold before a change lands; nothing here fails on it. Needs the packages of requirements.txt, and ffmpeg.
@@ -24,6 +28,7 @@ import resource
 import shutil
 import sqlite3
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -198,14 +203,14 @@ def bulk(arguments, dice, folder):
 
 # ---------------------------------------------------------------- frames
 
-def make_clip(path):
+def make_clip(path, frames=CLIP["frames"]):
     """1080p30, closed groups of 30 with two B pictures, six megabits: what cameras write, with bar codes."""
     width, height = CLIP["width"], CLIP["height"]
     command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}",
                "-framerate", str(CLIP["rate"]), "-i", "-", "-vf", "noise=c0s=14:c0f=t:all_seed=3", "-c:v", "libx264", "-preset",
                "veryfast", "-b:v", "6M", "-g", "30", "-bf", "2", "-sc_threshold", "0", "-pix_fmt", "yuv420p", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
-        for number in range(CLIP["frames"]):
+        for number in range(frames):
             encoder.stdin.write(corpus.luma(number, width, height) + corpus.chroma(number, width, height))
         encoder.stdin.close()
     check(encoder.returncode == 0, "ffmpeg could not make the clip")
@@ -358,6 +363,129 @@ def start(arguments, _dice, folder):
             "idle_pss_mib": {"value": round(statistics.median(memory), 1), "floor": "<= 150"}}
 
 
+# ---------------------------------------------------------------- transcoding
+
+HEIGHTS = [144, 360, 480, 720, 1080]
+MINUTE = 60 * CLIP["rate"]
+X264 = {"crf": 23, "preset": "fast", "tune": "fastdecode", "gop": 25}
+
+
+def children_cpu_secs():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def worker(task):
+    """Has a worker process do one task, as the station would; returns (answer, CPU seconds, wall seconds)."""
+    binary = pathlib.Path(os.environ["TRANSECT_BIN"]).resolve().with_name("transect-frames")
+    cpu, wall = children_cpu_secs(), time.perf_counter()
+    with subprocess.Popen([binary, "--cache-bytes", "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        header = json.dumps({"id": 1, "task": task}).encode()
+        process.stdin.write(struct.pack("<II", len(header), 0) + header)
+        process.stdin.flush()
+        outcome = "progress"
+        while outcome == "progress" or "advanced" in outcome:
+            sizes = process.stdout.read(8)
+            check(len(sizes) == 8, "the frame worker has died")
+            size, body = struct.unpack("<II", sizes)
+            outcome = json.loads(process.stdout.read(size))["outcome"]
+            process.stdout.read(body)
+        process.stdin.close()
+    check("failed" not in outcome, outcome)
+    return outcome, children_cpu_secs() - cpu, time.perf_counter() - wall
+
+
+def transcode_task(clip, outputs):
+    return {"transcode": {"source": str(clip), "index_file": f"{clip}.index", "ranges": [], "outputs": outputs}}
+
+
+def transcode_ours(clip, folder):
+    outputs = [{"stream": {"file": f"{folder}/{height}.mp4", "codec": "h264", "height": height, "pixel_format": "yuv420p",
+                           "fragmented": True, **X264}} for height in HEIGHTS]
+    return worker(transcode_task(clip, outputs))[1:]
+
+
+def transcode_ffmpeg(clip, folder):
+    names = [f"s{height}" for height in HEIGHTS]
+    split = f"[0:v]split={len(names)}" + "".join(f"[{name}]" for name in names)
+    scale = ";".join(f"[{name}]scale=-2:{height}[o{name}]" for name, height in zip(names, HEIGHTS))
+    command = ["ffmpeg", "-v", "error", "-y", "-nostdin", "-i", str(clip), "-filter_complex", f"{split};{scale}"]
+    gop = str(X264["gop"])
+    for name, height in zip(names, HEIGHTS):
+        command += ["-map", f"[o{name}]", "-an", "-c:v", "libx264", "-preset", X264["preset"], "-tune", X264["tune"], "-crf",
+                    str(X264["crf"]), "-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-movflags",
+                    "frag_keyframe+empty_moov+default_base_moof", f"{folder}/{height}.mp4"]
+    return spent(command)
+
+
+def spent(command):
+    """Runs a command; returns its CPU and wall seconds."""
+    cpu, wall = children_cpu_secs(), time.perf_counter()
+    subprocess.run(command, check=True)
+    return children_cpu_secs() - cpu, time.perf_counter() - wall
+
+
+def check_streams(folder, heights):
+    """Reads the bar code of every picture that ffmpeg decodes."""
+    for height in heights:
+        width = -(-height * 16 // 9 // 2) * 2
+        command = ["ffmpeg", "-v", "error", "-nostdin", "-i", f"{folder}/{height}.mp4", "-fps_mode", "passthrough", "-f", "rawvideo",
+                   "-pix_fmt", "gray", "-"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as decoder:
+            for number in range(MINUTE):
+                pixels = decoder.stdout.read(width * height)
+                check(len(pixels) == width * height, f"{folder} ends at frame {number} at height {height}")
+                seen = barcode.read_pixels(pixels, width, height)
+                check(seen == number, f"frame {number} shows {seen} at height {height}")
+            check(not decoder.stdout.read(1), f"{folder} has more frames")
+
+
+def minute(folder):
+    """The clip that both parts measure on, with its index."""
+    clip = folder / "minute.mp4"
+    if not clip.exists():
+        make_clip(clip, MINUTE)
+        worker({"index": {"source": str(clip), "index_file": f"{clip}.index"}})
+    return clip
+
+
+def transcode(arguments, dice, folder):
+    clip = minute(folder)
+    ours, theirs = [], []
+    for _ in range(arguments.rounds):
+        turns = [(transcode_ours, ours), (transcode_ffmpeg, theirs)]
+        dice.shuffle(turns)
+        for make, results in turns:
+            target = pathlib.Path(tempfile.mkdtemp(dir=folder))
+            results.append(make(clip, target))
+            if len(results) == 1:
+                check_streams(target, HEIGHTS)
+            size = sum(path.stat().st_size for path in target.iterdir())
+            shutil.rmtree(target)
+            results[-1] = {"cpu": results[-1][0], "wall": results[-1][1], "bytes": size}
+    mine, other = median(ours, "cpu"), median(theirs, "cpu")
+    return {"transcode_cpu": figure(mine / other, "<= 1.05", transect_cpu_secs=mine, ffmpeg_cpu_secs=other,
+                                    transect_wall_secs=median(ours, "wall"), ffmpeg_wall_secs=median(theirs, "wall"),
+                                    transect_bytes=median(ours, "bytes"), ffmpeg_bytes=median(theirs, "bytes"), heights=HEIGHTS)}
+
+
+def remux(arguments, _dice, folder):
+    clip, target = minute(folder), pathlib.Path(tempfile.mkdtemp(dir=folder))
+    against = transcode_ffmpeg(clip, target)[0]
+    result = {}
+    for name, fragmented in (("remux", False), ("remux_fragmented", True)):
+        file = target / f"{name}.mp4"
+        task = transcode_task(clip, [{"copy": {"file": str(file), "fragmented": fragmented}}])
+        mine = statistics.median(worker(task)[1] for _ in range(arguments.rounds))
+        flags = "frag_keyframe+empty_moov" if fragmented else "faststart"
+        copy = ["ffmpeg", "-v", "error", "-y", "-nostdin", "-i", str(clip), "-c", "copy", "-movflags", flags, str(target / "peer.mp4")]
+        other = statistics.median(spent(copy)[0] for _ in range(arguments.rounds))
+        result[f"{name}_cpu"] = figure(mine / against, "<= 0.05", transect_cpu_secs=mine, ffmpeg_transcode_cpu_secs=against,
+                                       ffmpeg_copy_cpu_secs=other)
+    shutil.rmtree(target)
+    return result
+
+
 # ---------------------------------------------------------------- all together
 
 def check(condition, problem):
@@ -374,7 +502,7 @@ def figure(ratio, floor, **parts):
     return {"ratio": round(ratio, 4), "floor": floor, **rounded}
 
 
-PARTS = {"bulk": bulk, "frames": frames, "start": start}
+PARTS = {"bulk": bulk, "frames": frames, "start": start, "transcode": transcode, "remux": remux}
 
 
 def main():
