@@ -17,6 +17,10 @@
     aggregate  grouped counts, a histogram and a timeline of a million localizations over HTTP, when somebody has asked
             before, against DuckDB in process with the same columns; also the first answer, and the one after a write
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
+    transcode   CPU of making the streaming heights of a minute of 1080p against one ffmpeg command with the same settings;
+            both results are decoded and every bar code is read
+    remux   CPU of a copy without encoding (plain and fragmented, checked by decoding both ends) against that same ffmpeg
+            command; beside it ffmpeg's own copy, which checks nothing
 
 Who goes first is shuffled in every round; figures are medians over the rounds. `floor` beside a figure is what has
 to hold before a change lands; nothing here fails on it. Needs the packages of requirements.txt, and ffmpeg.
@@ -39,30 +43,17 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "python"), str(HERE.parent / "fixtures")]
 
 import barcode  # noqa: E402
-import corpus  # noqa: E402
 import aggregates  # noqa: E402
 import annotations  # noqa: E402
+import transcoding  # noqa: E402
+from clips import CLIP, make_clip  # noqa: E402
 from measure import SEED, Client, check, cpu_secs, figure, pss_bytes, settle, started  # noqa: E402
 from station import wait_for  # noqa: E402
 
 JPEG_QUALITY = 85
-CLIP = {"width": 1920, "height": 1080, "rate": 30, "frames": 600}
 
 
 # ---------------------------------------------------------------- frames
-
-def make_clip(path):
-    """1080p30, closed groups of 30 with two B pictures, six megabits: what cameras write, with bar codes."""
-    width, height = CLIP["width"], CLIP["height"]
-    command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}",
-               "-framerate", str(CLIP["rate"]), "-i", "-", "-vf", "noise=c0s=14:c0f=t:all_seed=3", "-c:v", "libx264", "-preset",
-               "veryfast", "-b:v", "6M", "-g", "30", "-bf", "2", "-sc_threshold", "0", "-pix_fmt", "yuv420p", str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
-        for number in range(CLIP["frames"]):
-            encoder.stdin.write(corpus.luma(number, width, height) + corpus.chroma(number, width, height))
-        encoder.stdin.close()
-    check(encoder.returncode == 0, "ffmpeg could not make the clip")
-
 
 def sequences(count):
     """name → frame numbers, the same for everybody."""
@@ -202,7 +193,7 @@ def start(arguments, _dice, folder):
             "idle_pss_mib": {"value": round(statistics.median(memory), 1), "floor": "<= 150"}}
 
 
-PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "start": start}
+PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "start": start, **transcoding.PARTS}
 
 
 def main():

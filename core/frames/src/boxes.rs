@@ -58,7 +58,7 @@ fn head_of(bytes: &[u8]) -> Option<([u8; 4], u64)> {
     } else {
         size
     };
-    (size >= 8 && name.iter().all(u8::is_ascii_graphic)).then_some((name, size))
+    (size >= 8 && name.iter().all(|byte| (b' '..=b'~').contains(byte))).then_some((name, size))
 }
 
 /// Boxes one after the other: name and content.

@@ -7,6 +7,7 @@ use std::path::Path;
 use exif::{In, Tag};
 use transect_frame_client::{Format, Image, ImageFormat, ImageRequest, Kind, WorkerError};
 
+use crate::heif;
 use crate::indexer::{self, refuse_special, unreadable};
 use crate::libav::{
     Colour, Decoder, Error, Frame, Guard, Input, LARGEST_PIXELS, Packet, PixelFormat, Threads,
@@ -101,9 +102,14 @@ impl Stored {
             _ => None,
         };
         refuse_bomb(&head[..known]).map_err(|reason| unreadable(source, &reason))?;
-        let picture = decode(source).map_err(|reason| unreadable(source, &reason))?;
+        let decoded = if heif::is_heif(&head[..known]) {
+            heif::decode(source)
+        } else {
+            decode(source).map(|picture| (picture, orientation(source)))
+        };
+        let (picture, orientation) = decoded.map_err(|reason| unreadable(source, &reason))?;
         Ok(Stored {
-            orientation: orientation(source),
+            orientation,
             picture,
             mime,
         })

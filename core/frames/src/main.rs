@@ -11,6 +11,7 @@ mod boxes;
 mod cache;
 mod colour;
 mod compose;
+mod heif;
 mod image;
 mod indexer;
 mod libav;

@@ -205,11 +205,14 @@ impl Frame {
     /// Forgets how the picture was coded, so that an encoder decides for itself.
     pub fn forget_coding(&mut self) {
         unsafe {
-            let raw = &mut *self.0;
-            raw.pict_type = ffi::AVPictureType::AV_PICTURE_TYPE_NONE;
-            raw.key_frame = 0;
-            while raw.nb_side_data > 0 {
-                ffi::av_frame_remove_side_data(self.0, (**raw.side_data).type_);
+            (*self.0).pict_type = ffi::AVPictureType::AV_PICTURE_TYPE_NONE;
+            (*self.0).key_frame = 0;
+            // Removing a kind shortens the list.
+            for _ in 0..(*self.0).nb_side_data {
+                if (*self.0).nb_side_data > 0 {
+                    let kind = (**(*self.0).side_data).type_;
+                    ffi::av_frame_remove_side_data(self.0, kind);
+                }
             }
         }
     }

@@ -40,19 +40,11 @@ impl Parameters {
     /// Those that were noted when the index was made.
     pub fn from_index(index: &FrameIndex) -> Result<Self> {
         let parameters = Self::new()?;
-        let name = c_string(&index.codec)?;
         let setup = &index.decoder;
         unsafe {
-            let descriptor = ffi::avcodec_descriptor_get_by_name(name.as_ptr());
-            if descriptor.is_null() {
-                return Err(Error {
-                    what: "find the codec",
-                    reason: format!("unknown name {}", index.codec),
-                });
-            }
             let raw = &mut *parameters.0;
             raw.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
-            raw.codec_id = (*descriptor).id;
+            raw.codec_id = codec_id(&index.codec)?;
             raw.codec_tag = setup.tag;
             raw.width = index.width as i32;
             raw.height = index.height as i32;
@@ -62,17 +54,19 @@ impl Parameters {
             raw.video_delay = i32::from(setup.reorder);
             raw.sample_aspect_ratio = rational(index.sample_aspect_ratio);
             raw.format = PixelFormat::by_name(&index.pixel_format).map_or(-1, PixelFormat::number);
-            if !setup.extradata.is_empty() {
-                let size = setup.extradata.len();
-                let copy =
-                    ffi::av_mallocz(size + ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize).cast::<u8>();
-                if copy.is_null() {
-                    return Err(no_memory("copy codec headers"));
-                }
-                std::ptr::copy_nonoverlapping(setup.extradata.as_ptr(), copy, size);
-                raw.extradata = copy;
-                raw.extradata_size = size as i32;
-            }
+            set_extradata(raw, &setup.extradata)?;
+        }
+        Ok(parameters)
+    }
+
+    /// Those of a codec, by its libav name, with its headers.
+    pub fn of_codec(codec: &str, extradata: &[u8]) -> Result<Self> {
+        let parameters = Self::new()?;
+        unsafe {
+            let raw = &mut *parameters.0;
+            raw.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
+            raw.codec_id = codec_id(codec)?;
+            set_extradata(raw, extradata)?;
         }
         Ok(parameters)
     }
@@ -172,6 +166,34 @@ impl Parameters {
     pub fn reorder(&self) -> i32 {
         unsafe { (*self.0).video_delay }
     }
+}
+
+fn codec_id(codec: &str) -> Result<ffi::AVCodecID> {
+    let name = c_string(codec)?;
+    let descriptor = unsafe { ffi::avcodec_descriptor_get_by_name(name.as_ptr()).as_ref() };
+    let descriptor = descriptor.ok_or_else(|| Error {
+        what: "find the codec",
+        reason: format!("unknown name {codec}"),
+    })?;
+    Ok(descriptor.id)
+}
+
+/// Copies codec headers into parameters that have none.
+fn set_extradata(raw: &mut ffi::AVCodecParameters, bytes: &[u8]) -> Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let room = bytes.len() + ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize;
+    unsafe {
+        let copy = ffi::av_mallocz(room).cast::<u8>();
+        if copy.is_null() {
+            return Err(no_memory("copy codec headers"));
+        }
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
+        raw.extradata = copy;
+    }
+    raw.extradata_size = bytes.len() as i32;
+    Ok(())
 }
 
 impl Drop for Parameters {

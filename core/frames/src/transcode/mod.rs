@@ -9,6 +9,8 @@ mod audio;
 mod copy;
 mod encoding;
 mod feed;
+mod flat_copy;
+mod fragment_copy;
 mod produced;
 mod selection;
 mod stage;
