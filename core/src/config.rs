@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use crate::client::Origin;
 use crate::error::{Error, Result};
 use crate::jobs::Pool;
+use crate::workflow::Workflows;
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../../assets/config.default.toml");
@@ -29,7 +30,10 @@ pub struct Settings {
     pub account: Account,
     pub frames: Frames,
     pub jobs: Jobs,
+    pub workflows: Workflows,
+    pub aggregate: Aggregate,
     pub transcode: Transcode,
+    pub search: Search,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -164,6 +168,16 @@ pub struct Frames {
     missing_docs,
     reason = "assets/config.default.toml documents every key"
 )]
+pub struct Aggregate {
+    pub memory_bytes: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
 pub struct Jobs {
     pub transcodes: usize,
     pub workflows: usize,
@@ -182,6 +196,19 @@ pub struct Transcode {
     pub archive_bytes: u64,
     pub archive_member_bytes: u64,
     pub archive_ratio: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Search {
+    pub url: String,
+    pub heap_bytes: usize,
+    pub vector_bytes: usize,
+    pub exact_vectors: usize,
 }
 
 impl Jobs {

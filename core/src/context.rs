@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
+use crate::aggregate::Tables;
 use crate::client::Client;
 use crate::config::Settings;
 use crate::database::{Database, Tx};
@@ -13,9 +14,10 @@ use crate::frames::Frames;
 use crate::jobs;
 use crate::journal::Clock;
 use crate::mail::Mail;
+use crate::search::Search;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
-use crate::{health, id, media, values};
+use crate::{health, id, media, values, workflow};
 
 /// One running station: its data folder, its engines, its settings.
 pub struct Context {
@@ -47,8 +49,14 @@ pub struct Context {
     pub health: health::Latest,
     /// Wakes the indexer when a media has a new source, and remembers what it tried.
     pub indexing: media::Queue,
+    /// Columns of what is counted.
+    pub tables: Arc<Tables>,
     /// Wakes the runners of jobs, and reaches those that run.
     pub jobs: jobs::Bell,
+    /// Runs the steps of workflows.
+    pub workflows: workflow::Local,
+    /// Finds rows by their words.
+    pub search: Arc<Search>,
 }
 
 impl Context {
@@ -71,8 +79,11 @@ impl Context {
             settings.account.lockout_failures,
             settings.account.lockout_minutes,
         );
+        let search = Search::new(&settings.search, data.clone(), &station);
+        database.accompany(Arc::clone(&search));
         Ok(Arc::new(Self {
             data,
+            search,
             database,
             objects,
             frames,
@@ -84,7 +95,9 @@ impl Context {
             mail,
             health: health::Latest::default(),
             indexing: media::Queue::default(),
+            tables: Arc::new(Tables::new(settings.aggregate.memory_bytes)),
             jobs: jobs::Bell::default(),
+            workflows: workflow::Local::new(&settings.workflows),
             station,
             settings,
         }))

@@ -4,8 +4,11 @@
 //! `service` holds permission, rule and transaction, its `store` holds the SQL.
 
 pub mod account;
+pub mod aggregate;
+pub mod algorithm;
 pub mod annotation;
 pub mod announcement;
+pub mod applet;
 pub mod attribute;
 pub mod bookmark;
 pub mod bucket;
@@ -20,9 +23,11 @@ pub mod file;
 pub mod frames;
 pub mod group;
 pub mod health;
+pub mod hosted_template;
 pub mod http;
 pub mod id;
 pub mod invitation;
+pub mod job;
 pub mod job_cluster;
 pub mod jobs;
 pub mod journal;
@@ -33,6 +38,7 @@ pub mod organization;
 pub mod project;
 pub mod query;
 pub mod row_protection;
+pub mod search;
 pub mod section;
 pub mod station;
 pub mod storage;
@@ -43,3 +49,4 @@ pub mod time;
 pub mod transcode;
 pub mod undo;
 pub mod version;
+pub mod workflow;

@@ -1,11 +1,21 @@
 """Measures the release build against peers in the same run and prints one JSON object of ratios.
 
-    TRANSECT_BIN=target/release/transect python3 bench.py [--only bulk,frames,start] [--rounds 3] [--scratch DIR]
+    TRANSECT_BIN=target/release/transect python3 bench.py [--only bulk,reads,…] [--rounds 3] [--scratch DIR]
 
     bulk    rows a second of durable bulk create over REST, 500 a request, against SQLite in process with the same
             columns, an index for every declared attribute, `synchronous=full` and one commit for every 500 rows
+    reads   one video's annotations, filters by attribute and pages in the order of an attribute over HTTP, against the
+            same questions to that SQLite, whose rows stay where they are; `ratio` grants the peer the time of an
+            empty request, `bare_ratio` does not
+    updates one attribute of 500 annotations changed durably, in place and as new revisions, against `json_set` on 500
+            rows of a SQLite table that has no index on attributes
+    list    10,000 annotations as one answer, against the same bytes from a link to a stored file
+    scale   the reads, of equal answers, among 10,000 rows and a million (--big: ten millions), and what the station's
+            memory grows by while it lists them all
     frames  a picture by number over HTTP against decord and a JPEG encoder: CPU a picture for random frames, median
             latency for steps of one and of fifteen; every picture's bar code is read
+    aggregate  grouped counts, a histogram and a timeline of a million localizations over HTTP, when somebody has asked
+            before, against DuckDB in process with the same columns; also the first answer, and the one after a write
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
 
 Who goes first is shuffled in every round; figures are medians over the rounds. `floor` beside a figure is what has
@@ -13,187 +23,30 @@ to hold before a change lands; nothing here fails on it. Needs the packages of r
 """
 
 import argparse
-import concurrent.futures
-import http.client
 import json
 import os
 import pathlib
-import queue
 import random
 import resource
 import shutil
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
-import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "python"), str(HERE.parent / "fixtures")]
 
 import barcode  # noqa: E402
 import corpus  # noqa: E402
-from station import Station, wait_for  # noqa: E402
+import aggregates  # noqa: E402
+import annotations  # noqa: E402
+from measure import SEED, Client, check, cpu_secs, figure, pss_bytes, settle, started  # noqa: E402
+from station import wait_for  # noqa: E402
 
-SEED = 20_260_101
-BATCH = 500
-CONNECTIONS = 4
 JPEG_QUALITY = 85
 CLIP = {"width": 1920, "height": 1080, "rate": 30, "frames": 600}
-ATTRIBUTES = [{"name": "Species", "dtype": "string"}, {"name": "Count", "dtype": "int"}, {"name": "Length", "dtype": "float"},
-              {"name": "Certain", "dtype": "bool"}]
-
-
-# ---------------------------------------------------------------- the station, as a client sees it
-
-class Client:
-    """One keep-alive connection."""
-
-    def __init__(self, station):
-        self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(station.url).netloc, timeout=300)
-        self.headers = {"Authorization": f"Token {station.admin_token}", "Content-Type": "application/json"}
-
-    def send(self, method, path, body=None):
-        self.connection.request(method, path, body, self.headers)
-        answer = self.connection.getresponse()
-        data = answer.read()
-        if answer.status not in (200, 201):
-            raise RuntimeError(f"{method} {path}: {answer.status} {data[:500]!r}")
-        return data
-
-    def json(self, method, path, body=None):
-        return json.loads(self.send(method, path, None if body is None else json.dumps(body)))
-
-
-def started(folder):
-    station = Station(folder).start()
-    station.admin_token = station.add_user("admin", "--admin")
-    return station
-
-
-def cpu_secs(station):
-    """CPU time of the station and its workers so far, also of workers that have ended."""
-    ticks = 0
-    for pid in station.processes():
-        try:
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        ticks += int(fields[11]) + int(fields[12])
-        if pid == station.process.pid:
-            ticks += int(fields[13]) + int(fields[14])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def pss_bytes(station):
-    total = 0
-    for pid in station.processes():
-        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-    return total
-
-
-# ---------------------------------------------------------------- bulk create
-
-def bulk_rows(count, media, kind):
-    dice = random.Random(SEED)
-    return [{"media_id": media, "type": kind, "frame": n // 10, "x": dice.random() / 2, "y": dice.random() / 2, "width": 0.1,
-             "height": 0.2, "attributes": {"Species": f"species {dice.randrange(200)}", "Count": dice.randrange(1000),
-                                           "Length": dice.random() * 100, "Certain": dice.random() < 0.5}} for n in range(count)]
-
-
-def bulk_rest(station, count, number):
-    """Returns rows a second, after checking that all are there and findable."""
-    client = Client(station)
-    organization = client.json("POST", "/rest/Organizations", {"name": f"Bench {number}"})["id"]
-    project = client.json("POST", "/rest/Projects", {"name": f"Bulk {number}", "organization": organization})["id"]
-    video = client.json("POST", f"/rest/MediaTypes/{project}", {"name": "video", "dtype": "video"})["id"]
-    kind = client.json("POST", f"/rest/LocalizationTypes/{project}", {
-        "name": "box", "dtype": "box", "media_types": [video], "attribute_types": ATTRIBUTES})["id"]
-    media = client.json("POST", f"/rest/Medias/{project}", {"type": video, "name": "v.mp4", "md5": ""})["id"]
-    rows = bulk_rows(count, media, kind)
-    bodies = queue.Queue()
-    for start in range(0, count, BATCH):
-        bodies.put(json.dumps(rows[start:start + BATCH]).encode())
-    path = f"/rest/Localizations/{project}"
-
-    def work():
-        own, answers = Client(station), []
-        while True:
-            try:
-                body = bodies.get_nowait()
-            except queue.Empty:
-                return answers
-            answers.append(own.send("POST", path, body))
-
-    before, cpu = time.perf_counter(), cpu_secs(station)
-    with concurrent.futures.ThreadPoolExecutor(CONNECTIONS) as pool:
-        parts = [pool.submit(work) for _ in range(CONNECTIONS)]
-        answers = [answer for part in parts for answer in part.result()]
-    wall, cpu = time.perf_counter() - before, cpu_secs(station) - cpu
-
-    made = [row for answer in answers for row in json.loads(answer)["id"]]
-    check(len(set(made)) == count == client.json("GET", f"/rest/LocalizationCount/{project}"), "rows are missing")
-    wanted = sum(row["attributes"]["Count"] == 500 for row in rows)
-    found = client.json("GET", f"/rest/LocalizationCount/{project}?type={kind}&attribute=Count::500")
-    check(found == wanted, f"{found} rows found by attribute instead of {wanted}")
-    return {"rows_per_s": count / wall, "cpu_us_per_row": cpu / count * 1e6}
-
-
-def bulk_sqlite(folder, count):
-    """The same rows into a table of the same columns and indexes, without HTTP or JSON on the way."""
-    path = pathlib.Path(folder) / f"peer-{uuid.uuid4().hex}.db"
-    base = sqlite3.connect(path, isolation_level=None)
-    base.executescript("""
-        pragma journal_mode = wal; pragma synchronous = full;
-        create table localization (id integer primary key, project int, type int, media int, version int, elemental_id text,
-            mark int, frame int, x real, y real, width real, height real, created_by int, created_at text, modified_by int,
-            modified_at text, attributes text, species text, count int, length real, certain int);
-        create index by_media on localization (media, frame); create index by_type on localization (project, type);
-        create unique index by_identity on localization (version, elemental_id, mark);
-        create index by_species on localization (type, species); create index by_count on localization (type, count);
-        create index by_length on localization (type, length); create index by_certain on localization (type, certain);
-    """)
-    now = "2026-01-01T00:00:00.000Z"
-    rows = []
-    for n, row in enumerate(bulk_rows(count, 1, 1)):
-        a = row["attributes"]
-        rows.append((n + 1, 1, 1, 1, 1, str(uuid.uuid4()), 0, row["frame"], row["x"], row["y"], row["width"], row["height"], 1, now,
-                     1, now, json.dumps(a), a["Species"], a["Count"], a["Length"], a["Certain"]))
-    statement = f"insert into localization values ({','.join('?' * len(rows[0]))})"
-    before, cpu = time.perf_counter(), time.process_time()
-    for start in range(0, count, BATCH):
-        base.execute("begin immediate")
-        base.executemany(statement, rows[start:start + BATCH])
-        base.execute("commit")
-    wall, cpu = time.perf_counter() - before, time.process_time() - cpu
-    check(base.execute("select count(*) from localization").fetchone() == (count,), "rows are missing in the peer")
-    base.close()
-    return {"rows_per_s": count / wall, "cpu_us_per_row": cpu / count * 1e6}
-
-
-def bulk(arguments, dice, folder):
-    station = started(folder / "bulk")
-    ours, peer = [], []
-    try:
-        for number in range(arguments.rounds):
-            turns = [lambda n=number: ours.append(bulk_rest(station, arguments.rows, n)),
-                     lambda: peer.append(bulk_sqlite(folder, arguments.rows))]
-            dice.shuffle(turns)
-            for turn in turns:
-                turn()
-        check(station.stop() == 0, "the station did not end well")
-    finally:
-        station.remove()
-    mine, theirs = median(ours, "rows_per_s"), median(peer, "rows_per_s")
-    return {"bulk_create_rows_per_s": figure(mine / theirs, ">= 0.5", rest_rows_per_s=mine, sqlite_rows_per_s=theirs,
-                                             rest_cpu_us_per_row=median(ours, "cpu_us_per_row"),
-                                             sqlite_cpu_us_per_row=median(peer, "cpu_us_per_row"),
-                                             rows=arguments.rows, connections=CONNECTIONS)}
 
 
 # ---------------------------------------------------------------- frames
@@ -331,15 +184,6 @@ def frames(arguments, dice, folder):
 
 # ---------------------------------------------------------------- start and idle
 
-def settle(station):
-    """Returns once the station has used no CPU worth naming for half a second."""
-    def quiet():
-        before = cpu_secs(station)
-        time.sleep(0.5)  # the window that is measured
-        return cpu_secs(station) - before <= 0.01
-    wait_for("the station to be idle", quiet, secs=120)
-
-
 def start(arguments, _dice, folder):
     station = started(folder / "start")
     check(station.stop() == 0, "the station did not end well")
@@ -358,23 +202,7 @@ def start(arguments, _dice, folder):
             "idle_pss_mib": {"value": round(statistics.median(memory), 1), "floor": "<= 150"}}
 
 
-# ---------------------------------------------------------------- all together
-
-def check(condition, problem):
-    if not condition:
-        raise SystemExit(f"the measurement is void: {problem}")
-
-
-def median(rounds, key):
-    return statistics.median(one[key] for one in rounds)
-
-
-def figure(ratio, floor, **parts):
-    rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in parts.items()}
-    return {"ratio": round(ratio, 4), "floor": floor, **rounded}
-
-
-PARTS = {"bulk": bulk, "frames": frames, "start": start}
+PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "start": start}
 
 
 def main():
@@ -382,6 +210,9 @@ def main():
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--reading", type=int, default=100_000, help="rows that reads ask")
+    parser.add_argument("--big", action="store_true", help="scale up to ten million rows")
+    parser.add_argument("--localizations", type=int, default=1_000_000, help="how many are aggregated")
     parser.add_argument("--pictures", type=int, default=200, help="random pictures a round")
     parser.add_argument("--scratch", help="where databases and clips are written; its disk is what is measured")
     parser.add_argument("--peer", help=argparse.SUPPRESS)

@@ -58,18 +58,25 @@ pub enum Task {
     User(UserTask),
     /// Tell everybody who uses the station something, until it expires or they have put it away.
     Announce(Announce),
+    /// Become a step of a workflow, within limits; the station calls this inside a sandbox.
+    #[command(hide = true)]
+    Step(Step),
     /// Print the description of the API (OpenAPI 3, JSON), as GET /schema serves it.
     Openapi,
     /// Check what a station needs, and say what is wrong and what to do.
     ///
     /// Looks at settings, data folder, lock, free disk space, database (SQLite: every page, which takes a
-    /// while for large ones), frame worker and its FFmpeg libraries. Makes nothing where nothing is; an
-    /// existing database is opened as by any other command, which brings its schema up to date.
+    /// while for large ones), search index (the same rows as the database), frame worker and its FFmpeg
+    /// libraries. Makes nothing where nothing is; an existing database is opened as by any other command,
+    /// which brings its schema up to date.
     /// Exits 1 if something does not work; warnings alone exit 0.
     Doctor {
         /// Print one JSON object a line: check, level (ok, warning, failed), message.
         #[arg(long)]
         json: bool,
+        /// Build the search index again from the database before it is compared.
+        #[arg(long)]
+        repair: bool,
     },
 }
 
@@ -285,4 +292,36 @@ mod tests {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
     }
+}
+
+/// How a step is run: the command comes after `--`.
+#[derive(Debug, Args)]
+pub struct Step {
+    /// Open this port on loopback and pass it on to the socket.
+    #[arg(long, requires = "socket")]
+    pub port: Option<u16>,
+    /// Where the station listens.
+    #[arg(long)]
+    pub socket: Option<PathBuf>,
+    /// How to call this program again, word by word.
+    #[arg(long)]
+    pub itself: Vec<String>,
+    /// Memory of each process, in bytes.
+    #[arg(long)]
+    pub memory_bytes: Option<u64>,
+    /// The largest file, in bytes.
+    #[arg(long)]
+    pub file_bytes: Option<u64>,
+    /// Processor time of each process, in seconds.
+    #[arg(long)]
+    pub cpu_secs: Option<u64>,
+    /// Processes and threads.
+    #[arg(long)]
+    pub processes: Option<u64>,
+    /// Open files of each process.
+    #[arg(long)]
+    pub open_files: Option<u64>,
+    /// What to run.
+    #[arg(last = true)]
+    pub command: Vec<String>,
 }

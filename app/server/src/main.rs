@@ -7,6 +7,7 @@ mod arguments;
 mod doctor;
 mod exchange;
 mod place;
+mod step;
 mod user;
 
 use std::io::Write;
@@ -27,6 +28,9 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Task::Step(step) = &arguments.task {
+        return step::perform(step); // It knows no data folder, and has a runtime of its own.
+    }
     let serves = matches!(arguments.task, Task::Serve(_));
     if let Err(error) = log(arguments.log.as_deref(), serves) {
         eprintln!("transect: {error:#}");
@@ -75,7 +79,8 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
         Task::Export(export) => exchange::export(&place, export).await,
         Task::User(task) => user::perform(&place, task).await,
         Task::Announce(task) => announce::perform(&place, task).await,
-        Task::Doctor { json } => doctor::perform(&place, json).await,
+        Task::Doctor { json, repair } => doctor::perform(&place, json, repair).await,
+        Task::Step(_) => unreachable!("it is performed before anything is opened"),
         Task::Openapi => {
             let document = http::openapi::document(&http::operations());
             print(&serde_json::to_string_pretty(&document)?)

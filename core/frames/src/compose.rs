@@ -29,10 +29,14 @@ pub fn compose(
     if request.frames.is_empty() || request.frames.len() > MOST_FRAMES {
         return invalid("from 1 to 1000 frames go into one picture");
     }
+    if !request.rois.is_empty() && request.rois.len() != request.frames.len() {
+        return invalid("there must be as many regions as frames, or none");
+    }
     let rotation = source.film.index.rotation_degrees;
-    let mut tiles = request.frames.iter().map(|&frame| {
+    let mut tiles = request.frames.iter().enumerate().map(|(at, &frame)| {
         let decoded = source.frame(frame, pictures)?;
-        render(&decoded, rotation, request.roi, request.size, Use::Rgb)
+        let roi = request.rois.get(at).copied().or(request.roi);
+        render(&decoded, rotation, roi, request.size, Use::Rgb)
     });
     match (request.layout, request.format) {
         (Layout::Animate { rate }, _)

@@ -24,6 +24,7 @@ fn compose(path: &Path, index_file: &Path, layout: Layout, format: Format) -> Co
         frames: vec![3, 40, 11, 12, 59],
         layout,
         roi: None,
+        rois: Vec::new(),
         size: Size::Native,
         format,
         quality: 90,
@@ -281,6 +282,55 @@ async fn grids_and_animations_hold_the_frames_in_order() {
     let refused = bench
         .workers
         .compose(compose(&path, &index_file, moving, Format::Jpg))
+        .await;
+    assert!(matches!(refused, Err(WorkerError::Invalid { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_grid_may_show_another_region_of_each_frame() {
+    let bench = Bench::new();
+    let (path, index_file) = indexed(&bench, bench.clip("a.mp4", 60, X264)).await;
+    let whole = (WIDTH as u32, HEIGHT as u32);
+    let size = Size::Exact {
+        width: 48,
+        height: 40,
+    };
+    let (frames, extent) = (vec![3, 40, 11], (31, 20));
+    let rois: Vec<Roi> = [(0, 0), (17, 5), (289, 156)]
+        .into_iter()
+        .map(|corner| Roi::of_pixels(corner, extent, whole))
+        .collect();
+    let row = Layout::Tile {
+        columns: Some(3),
+        rows: None,
+    };
+    let request = ComposeRequest {
+        frames: frames.clone(),
+        rois: rois.clone(),
+        size,
+        ..compose(&path, &index_file, row, Format::Png)
+    };
+    let grid = bench.workers.compose(request.clone()).await.unwrap();
+    let grid = image::load_from_memory(&grid.bytes).unwrap().to_rgb8();
+    assert_eq!(grid.dimensions(), (144, 40));
+    for (at, (frame, roi)) in frames.into_iter().zip(rois).enumerate() {
+        let alone = PictureRequest {
+            format: Format::Png,
+            roi: Some(roi),
+            size,
+            ..PictureRequest::jpg(&path, &index_file, frame)
+        };
+        let alone = bench.workers.picture(alone).await.unwrap();
+        let alone = image::load_from_memory(&alone.bytes).unwrap().to_rgb8();
+        let tile = image::imageops::crop_imm(&grid, at as u32 * 48, 0, 48, 40).to_image();
+        assert_eq!(tile, alone, "{frame}");
+    }
+    let refused = bench
+        .workers
+        .compose(ComposeRequest {
+            rois: request.rois[..2].to_vec(),
+            ..request
+        })
         .await;
     assert!(matches!(refused, Err(WorkerError::Invalid { .. })));
 }

@@ -79,33 +79,34 @@ pub async fn select<T: Annotation>(
     ids: &IdQuery,
 ) -> Result<Selection> {
     let mut selection = Selection::new(T::KIND, tx.dialect());
-    selection.equals("t.project", project);
-    selection.require("not t.deleted");
+    selection.within_equal("t.project", project);
+    selection.within("not t.deleted");
     if filter.show_all_marks == 0 {
-        selection.require("t.latest");
+        selection.within("t.latest");
     }
     if filter.show_deleted == 0 {
-        selection.require("not t.variant_deleted");
+        selection.within("not t.variant_deleted");
     }
     by_media(tx, &mut selection, project, filter, ids).await?;
     if let Some(type_id) = filter.r#type {
-        selection.equals("t.type", type_id);
+        selection.within_equal("t.type", type_id);
     }
     if !filter.version.is_empty() {
-        selection.among("t.version", &filter.version);
+        selection.within(among("t.version", &filter.version));
     }
     if filter.version.len() > 1 && filter.merge != 0 {
         hide_replaced(&mut selection, &filter.version);
     }
     if let Some(after) = filter.after {
         let place = selection.bind(after);
-        selection.require(format!("t.id > {place}"));
+        selection.within(format!("t.id > {place}"));
     }
     if let Some(frame) = filter.frame {
         selection.equals("t.frame", frame);
     }
     if let Some(uuid) = &filter.elemental_id {
         selection.equals("t.elemental_id", id::parse_uuid(uuid)?);
+        selection.finds_few();
     }
     by_identity(&mut selection, filter, ids)?;
     let sections: Vec<i64> = filter
@@ -152,6 +153,7 @@ async fn by_media(
         }
     }
     for media in lists.iter().filter(|media| !media.is_empty()) {
+        selection.finds_few();
         match selection.kind {
             Kind::Localization => selection.among("t.media", media),
             _ => selection.require(format!(
@@ -166,6 +168,7 @@ async fn by_media(
 fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Result<()> {
     if !ids.ids.is_empty() {
         selection.among("t.id", &ids.ids);
+        selection.finds_few();
     }
     if !ids.elemental_ids.is_empty() {
         let mut places = Vec::new();
@@ -173,6 +176,7 @@ fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Res
             places.push(selection.bind(id::parse_uuid(uuid)?));
         }
         selection.require(format!("t.elemental_id in ({})", places.join(", ")));
+        selection.finds_few();
     }
     let localization = selection.kind == Kind::Localization;
     let (own, other) = if localization {
@@ -191,6 +195,7 @@ fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Res
                 "t.id in (select {own} from state_localization where {})",
                 among(other, related)
             ));
+            selection.finds_few();
         }
     }
     if localization && !ids.frame_state_ids.is_empty() {

@@ -7,6 +7,7 @@ use super::types::{Annotation, Document, Revision};
 use crate::attribute::Kind;
 use crate::database::{Row, Value};
 use crate::error::Result;
+use crate::query::{Form, Key};
 use crate::time;
 use crate::values;
 
@@ -51,6 +52,33 @@ impl Annotation for Localization {
         "v",
         "points",
         "thumbnail_image",
+    ];
+    const KEYS: &'static [Key] = &[
+        Key::plain("id"),
+        Key::plain("project"),
+        Key::plain("type"),
+        Key::plain("media"),
+        Key::plain("thumbnail_image"),
+        Key::plain("version"),
+        Key::of("attributes", "attributes", Form::Document),
+        Key::plain("created_by"),
+        Key::of("created_datetime", "created_at", Form::Time),
+        Key::of("modified_datetime", "modified_at", Form::Time),
+        Key::plain("modified_by"),
+        Key::of("user", "created_by", Form::Plain),
+        Key::of("variant_deleted", "variant_deleted", Form::Flag),
+        Key::of("effective_permission", "", Form::Always("0")),
+        Key::plain("x"),
+        Key::plain("y"),
+        Key::plain("width"),
+        Key::plain("height"),
+        Key::plain("u"),
+        Key::plain("v"),
+        Key::of("points", "points", Form::Document),
+        Key::plain("frame"),
+        Key::plain("parent"),
+        Key::plain("elemental_id"),
+        Key::plain("mark"),
     ];
 
     fn revision(&self) -> &Revision {

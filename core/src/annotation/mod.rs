@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod edit;
 mod filter;
+mod graphic;
 mod localization;
 mod patch;
 mod purge;
@@ -19,7 +20,7 @@ mod store;
 mod track;
 mod types;
 
-pub use filter::{Filter, IdQuery};
+pub use filter::{Filter, IdQuery, select};
 pub use localization::Localization;
 pub use purge::purge;
 pub use state::State;

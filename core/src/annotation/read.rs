@@ -1,57 +1,64 @@
 //! Reading annotations.
 
-use serde_json::{Map, Value as Json};
+use std::sync::Arc;
 
 use super::filter::{Filter, IdQuery, select};
 use super::store;
 use super::types::Annotation;
 use crate::account::Actor;
 use crate::context::Context;
-use crate::database::Tx;
+use crate::database::{Streamed, Tx};
 use crate::error::{Error, Result};
 use crate::id;
 use crate::project::{self, Level};
-use crate::query::Schema;
+use crate::query::{Column, Listing, Schema};
 
-/// The selected annotations as lines of JSON, one a line, each line ended.
+/// The selected annotations as lines of JSON, one a line, each line ended, as they come.
 pub(super) async fn list<T: Annotation>(
     cx: &Context,
     actor: &Actor,
     project: i64,
     filter: Filter,
     ids: IdQuery,
-) -> Result<Vec<u8>> {
-    let actor = actor.clone();
+    listing: Listing,
+) -> Result<Streamed<Vec<u8>>> {
+    let question = Arc::new((actor.clone(), filter, ids, listing));
     cx.database
-        .read(move |tx| {
+        .stream(move |tx, sink| {
+            let question = Arc::clone(&question);
             Box::pin(async move {
-                project::access(tx, &actor, project, Level::View).await?;
+                let (actor, filter, ids, listing) = &*question;
+                project::access(tx, actor, project, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
-                let selection = select::<T>(tx, &schema, project, &filter, &ids).await?;
-                let fields = filter
-                    .fields
-                    .as_deref()
-                    .map(Fields::parse::<T>)
-                    .transpose()?;
-                let mut lines = Vec::new();
-                store::each::<T>(tx, &selection, |one| {
-                    match &fields {
-                        None => serde_json::to_writer(&mut lines, &one.wire())?,
-                        Some(fields) => {
-                            serde_json::to_writer(
-                                &mut lines,
-                                &fields.pick(serde_json::to_value(one.wire())?),
-                            )?;
-                        }
-                    }
-                    lines.push(b'\n');
-                    Ok(())
-                })
-                .await?;
-                Ok(lines)
+                let selection = select::<T>(tx, &schema, project, filter, ids).await?;
+                selection.lines(tx, listing, sink).await
             })
         })
         .await
+}
+
+/// What `fields=` leaves of the rows.
+///
+/// Errors: `Invalid` for a name that is no field.
+pub(super) fn listing<T: Annotation>(filter: &Filter) -> Result<Listing> {
+    match &filter.fields {
+        Some(text) => Listing::fields(T::KEYS, text, T::ALWAYS),
+        None => Ok(Listing::of(T::KEYS)),
+    }
+}
+
+/// The columns of a table of annotations.
+pub(super) async fn table<T: Annotation>(
+    cx: &Context,
+    project: i64,
+    type_id: Option<i64>,
+    listing: &Listing,
+) -> Result<Vec<Column>> {
+    let reading = cx
+        .database
+        .read(move |tx| Box::pin(async move { Schema::load(tx, project).await }));
+    let names = reading.await?.names(T::KIND, type_id);
+    Ok(listing.table(names.iter().map(String::as_str)))
 }
 
 pub(super) async fn count<T: Annotation>(
@@ -110,70 +117,26 @@ pub(super) async fn get<T: Annotation>(cx: &Context, actor: &Actor, place: Place
         .await
 }
 
-/// Keys that `fields=` asks for.
-struct Fields {
-    keys: Vec<String>,
-    attributes: Vec<String>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annotation::{Localization, State};
+    use crate::http::shape::{Shape, component};
 
-impl Fields {
-    fn parse<T: Annotation>(text: &str) -> Result<Self> {
-        let known = known_keys(T::NAME);
-        let (mut keys, mut attributes) = (Vec::new(), Vec::new());
-        for name in text
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-        {
-            match name.strip_prefix("attributes.") {
-                Some(attribute) => attributes.push(attribute.to_owned()),
-                None if known.contains(&name) => keys.push(name.to_owned()),
-                None => {
-                    return Err(Error::invalid_because(
-                        "Query parameter error: fields",
-                        format!("there is no field '{name}'; known are {}", known.join(", ")),
-                    ));
-                }
-            }
+    /// The keys that the published component has.
+    fn published(name: &str) -> Vec<&'static str> {
+        match component(name) {
+            Shape::Object { fields, .. } => fields.iter().map(|one| one.name.as_str()).collect(),
+            other => panic!("{name} is {other:?}"),
         }
-        if T::NAME == "State" {
-            // A state without its members is no use to anybody.
-            for always in ["localizations", "media"] {
-                if !keys.iter().any(|key| key == always) {
-                    keys.push(always.into());
-                }
-            }
-        }
-        Ok(Self { keys, attributes })
     }
 
-    fn pick(&self, row: Json) -> Map<String, Json> {
-        let Json::Object(row) = row else {
-            return Map::new();
-        };
-        let mut picked = Map::new();
-        for key in &self.keys {
-            picked.insert(key.clone(), row.get(key).cloned().unwrap_or(Json::Null));
+    #[test]
+    fn rows_have_the_keys_that_are_published() {
+        fn names(keys: &[crate::query::Key]) -> Vec<&str> {
+            keys.iter().map(|key| key.name).collect()
         }
-        if !self.attributes.is_empty() && !picked.contains_key("attributes") {
-            let all = &row["attributes"];
-            let some: Map<String, Json> = self
-                .attributes
-                .iter()
-                .map(|name| (name.clone(), all.get(name).cloned().unwrap_or(Json::Null)))
-                .collect();
-            picked.insert("attributes".into(), Json::Object(some));
-        }
-        picked
-    }
-}
-
-/// The keys of a component, which are those of its rows.
-fn known_keys(component: &str) -> Vec<&'static str> {
-    match crate::http::shape::component(component) {
-        crate::http::shape::Shape::Object { fields, .. } => {
-            fields.iter().map(|field| field.name.as_str()).collect()
-        }
-        _ => Vec::new(),
+        assert_eq!(names(Localization::KEYS), published("Localization"));
+        assert_eq!(names(State::KEYS), published("State"));
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::create;
 use super::delete::{self, Manner};
 use super::filter::{Filter, IdQuery, PARAMETERS};
+use super::graphic::routes::operations as graphics;
 use super::localization::{Localization, NewLocalization};
 use super::patch::{self, LocalizationPatch, RevisionPatch, StatePatch};
 use super::read::{self, Place};
@@ -19,11 +20,11 @@ use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS, RELATED_PARAMETERS};
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
-    [localizations(), states(), tracks()].concat()
+    [localizations(), states(), tracks(), graphics()].concat()
 }
 
 /// Adds the filters of a list.
-fn filtered(operation: Operation) -> Operation {
+pub(crate) fn filtered(operation: Operation) -> Operation {
     operation
         .query(PARAMETERS)
         .query(ATTRIBUTE_PARAMETERS)
@@ -246,11 +247,23 @@ fn one_or_many<T: serde::de::DeserializeOwned>(call: &mut Call) -> Result<Vec<T>
 
 async fn list_of<T: Annotation>(call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
-    let lines = read::list::<T>(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
-    if call.format() == Some("csv") {
-        return Ok(Answer::items(export::replace_ids(&call.cx, &lines).await?));
+    let (project, type_id) = (call.id("project"), filter.r#type);
+    let listing = read::listing::<T>(&filter)?;
+    let table = call.format() == Some("csv");
+    let lines = read::list::<T>(
+        &call.cx,
+        call.actor()?,
+        project,
+        filter,
+        ids,
+        listing.clone(),
+    );
+    let lines = lines.await?;
+    if !table {
+        return Ok(Answer::rows(lines, Vec::new()));
     }
-    Ok(Answer::items(lines))
+    let columns = read::table::<T>(&call.cx, project, type_id, &listing).await?;
+    Ok(Answer::rows(export::named(&call.cx, lines).await?, columns))
 }
 
 async fn count_of<T: Annotation>(call: Call) -> Result<Answer> {

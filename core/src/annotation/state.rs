@@ -11,6 +11,7 @@ use crate::attribute::Kind;
 use crate::database::{Row, Tx, Value};
 use crate::error::Result;
 use crate::media;
+use crate::query::{Form, Key};
 use crate::time;
 use crate::values;
 
@@ -34,6 +35,27 @@ impl Annotation for State {
     const NAME: &'static str = "State";
     const PLURAL: &'static str = "states";
     const COLUMNS: &'static [&'static str] = &["frame", "media", "localizations", "segments"];
+    const KEYS: &'static [Key] = &[
+        Key::plain("id"),
+        Key::plain("type"),
+        Key::of("media", "media", Form::Document),
+        Key::of("localizations", "localizations", Form::Document),
+        Key::of("segments", "segments", Form::Document),
+        Key::of("attributes", "attributes", Form::Document),
+        Key::of("created_datetime", "created_at", Form::Time),
+        Key::of("modified_datetime", "modified_at", Form::Time),
+        Key::plain("modified_by"),
+        Key::plain("created_by"),
+        Key::of("variant_deleted", "variant_deleted", Form::Flag),
+        Key::of("effective_permission", "", Form::Always("0")),
+        Key::plain("version"),
+        Key::plain("frame"),
+        Key::plain("parent"),
+        Key::plain("elemental_id"),
+        Key::plain("mark"),
+    ];
+    /// A state without its members is no use to anybody.
+    const ALWAYS: &'static [&'static str] = &["localizations", "media"];
 
     fn revision(&self) -> &Revision {
         &self.revision

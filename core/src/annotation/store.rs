@@ -118,18 +118,10 @@ pub async fn each<T: Annotation>(
     selection: &Selection,
     mut visit: impl FnMut(T) -> Result<()> + Send,
 ) -> Result<()> {
-    let (sql, values) = selection.select(&select_list::<T>());
-    if !selection.is_ranked() {
-        return tx.each(&sql, &values, |row| visit(T::read(row)?)).await;
-    }
-    let mut found: Vec<T> = tx
-        .rows(&sql, &values)
-        .await?
-        .into_iter()
-        .map(T::read)
-        .collect::<Result<_>>()?;
-    found.sort_by_key(|one| selection.rank(one.revision().id));
-    found.into_iter().try_for_each(visit)
+    let columns = select_list::<T>();
+    selection
+        .each(tx, &columns, |row| visit(T::read(row)?))
+        .await
 }
 
 /// The selected rows, in order.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::attribute::Kind;
 use crate::database::{FromValue, Row, Tx, Value};
 use crate::error::{Error, Result};
+use crate::query::Key;
 use crate::values;
 
 /// A JSON document that is passed on as it is stored, and read only where it must be.
@@ -165,6 +166,10 @@ pub trait Annotation: Clone + Send + Sync + 'static {
     const PLURAL: &'static str;
     /// Columns beyond those of a revision.
     const COLUMNS: &'static [&'static str];
+    /// The keys of a row on the wire, which are those of [`Annotation::wire`].
+    const KEYS: &'static [Key];
+    /// Keys that are there whatever `fields=` asks for.
+    const ALWAYS: &'static [&'static str] = &[];
 
     /// The revision.
     fn revision(&self) -> &Revision;

@@ -101,6 +101,11 @@ impl Dtype {
             .map(|(dtype, _)| *dtype)
     }
 
+    /// Whether values of this type stand in a typed table.
+    pub fn is_indexed(self) -> bool {
+        !matches!(self, Self::FloatArray | Self::Blob)
+    }
+
     /// Whether a definition may change from this type to another: the stored values then stay as
     /// they are, in the same typed table.
     pub fn may_become(self, other: Self) -> bool {

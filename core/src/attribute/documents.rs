@@ -57,13 +57,18 @@ pub async fn set_all(tx: &mut Tx, definition: &Definition, value: &Json) -> Resu
     let key = key(tx.dialect(), &definition.name);
     tx.execute(&sql, &values![definition.type_id, key, value.to_string()])
         .await?;
-    match typed(definition.dtype, Some(value)) {
-        Some(value) => insert_all(tx, definition, &value).await,
-        None => Ok(()),
-    }
+    insert_all(
+        tx,
+        definition,
+        &typed(definition.dtype, Some(value)).unwrap_or(Typed::Absent),
+    )
+    .await
 }
 
 async fn insert_all(tx: &mut Tx, definition: &Definition, value: &Typed) -> Result<()> {
+    if !definition.dtype.is_indexed() {
+        return Ok(());
+    }
     let kind = definition.kind;
     let from = format!(
         "id from {} where {} = $1{} order by id",
@@ -99,14 +104,21 @@ async fn insert_all(tx: &mut Tx, definition: &Definition, value: &Typed) -> Resu
             tx.execute(&sql, &values![type_id, attribute, *latitude, *longitude])
                 .await?
         }
+        Typed::Absent => {
+            let sql = format!(
+                "insert into attribute_absent (attribute, entity) select cast($2 as bigint), {from}"
+            );
+            tx.execute(&sql, &values![type_id, attribute]).await?
+        }
     };
     Ok(())
 }
 
-/// Indexes values that instances already hold under the name of a newly declared attribute: only
+/// Indexes what instances already hold under the name of a newly declared attribute: only
 /// names that need no declaration, or that another type declared before, leave such values.
 pub async fn adopt(tx: &mut Tx, definition: &Definition) -> Result<()> {
     let kind = definition.kind;
+    insert_all(tx, definition, &Typed::Absent).await?;
     let sql = format!(
         "select id, attributes from {} where {} = $1 and {}{}",
         kind.table(),
@@ -124,10 +136,11 @@ pub async fn adopt(tx: &mut Tx, definition: &Definition) -> Result<()> {
         Ok(())
     })
     .await?;
+    let nothing = Map::new();
     let entities = found.iter().map(|(entity, document)| Indexing {
         entity: *entity,
         definitions: std::slice::from_ref(definition),
-        before: None,
+        before: Some(&nothing),
         after: Some(document),
     });
     index(tx, entities).await

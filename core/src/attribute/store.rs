@@ -12,6 +12,14 @@ use crate::{time, values};
 /// Characters of a text that the typed table orders by; the rest stands beside them.
 const TEXT_PREFIX: usize = 200;
 
+/// The tables that know which entity has which value, or none.
+pub const TABLES: [&str; 4] = [
+    "attribute_number",
+    "attribute_text",
+    "attribute_place",
+    "attribute_absent",
+];
+
 const COLUMNS: &str = "id, kind, type, definition";
 
 fn definition(mut row: Row) -> Result<Definition> {
@@ -140,7 +148,7 @@ pub async fn lock(tx: &mut Tx) -> Result<()> {
 
 /// Removes every typed value of an attribute.
 pub async fn remove_values(tx: &mut Tx, id: i64) -> Result<()> {
-    for table in ["attribute_number", "attribute_text", "attribute_place"] {
+    for table in TABLES {
         tx.execute(
             &format!("delete from {table} where attribute = $1"),
             &values![id],
@@ -152,13 +160,15 @@ pub async fn remove_values(tx: &mut Tx, id: i64) -> Result<()> {
 
 /// How a value stands in its typed table.
 #[derive(Debug, PartialEq)]
-pub(super) enum Typed {
+pub(crate) enum Typed {
     Number(f64),
     Text(String),
     Place(f64, f64),
+    Absent,
 }
 
-pub(super) fn typed(dtype: Dtype, value: Option<&Json>) -> Option<Typed> {
+/// The value of a document's member as it stands in the typed table; none where it stands in none.
+pub(crate) fn typed(dtype: Dtype, value: Option<&Json>) -> Option<Typed> {
     let value = value?;
     match (dtype, value) {
         (Dtype::Bool, Json::Bool(flag)) => Some(Typed::Number(f64::from(u8::from(*flag)))),
@@ -195,62 +205,87 @@ pub struct Indexing<'d> {
 
 /// Brings the typed tables in step with documents; touches only values that changed.
 pub async fn index(tx: &mut Tx, entities: impl IntoIterator<Item = Indexing<'_>>) -> Result<()> {
-    let (mut numbers, mut texts, mut places) = (Vec::new(), Vec::new(), Vec::new());
-    let mut removals = Vec::new();
+    let (mut gone, mut come) = (Rows::default(), Rows::default());
     for one in entities {
-        for definition in one.definitions {
+        let indexed = one.definitions.iter().filter(|one| one.dtype.is_indexed());
+        for definition in indexed {
             let of = |document: Option<&Map<String, Json>>| {
-                typed(
-                    definition.dtype,
-                    document.and_then(|document| document.get(&definition.name)),
-                )
+                let value = document?.get(&definition.name);
+                Some(typed(definition.dtype, value).unwrap_or(Typed::Absent))
             };
             let (before, after) = (of(one.before), of(one.after));
             if before == after {
                 continue;
             }
             if let Some(value) = before {
-                removals.push((definition.id, value, one.entity));
+                gone.push(definition.id, &value, one.entity);
             }
-            match after {
-                Some(Typed::Number(number)) => {
-                    numbers.push(values![definition.id, number, one.entity].to_vec())
-                }
-                Some(Typed::Text(text)) => texts.push(text_row(definition.id, &text, one.entity)),
-                Some(Typed::Place(latitude, longitude)) => {
-                    places.push(values![definition.id, latitude, longitude, one.entity].to_vec());
-                }
-                None => {}
+            if let Some(value) = after {
+                come.push(definition.id, &value, one.entity);
             }
         }
     }
-    for (attribute, value, entity) in removals {
-        remove_value(tx, attribute, value, entity).await?;
-    }
-    tx.insert_many(
-        "attribute_number",
-        &["attribute", "value", "entity"],
-        numbers,
-    )
-    .await?;
-    tx.insert_many(
-        "attribute_text",
-        &["attribute", "value", "entity", "rest"],
-        texts,
-    )
-    .await?;
-    tx.insert_many(
-        "attribute_place",
-        &["attribute", "latitude", "longitude", "entity"],
-        places,
-    )
-    .await?;
-    Ok(())
+    gone.delete(tx).await?;
+    come.insert(tx).await
 }
 
-fn text_row(attribute: i64, text: &str, entity: i64) -> Vec<Value> {
-    let (value, rest) = split_text(text);
-    values![attribute, value, entity, rest].to_vec()
+/// Rows of the typed tables.
+#[derive(Default)]
+struct Rows {
+    numbers: Vec<Vec<Value>>,
+    texts: Vec<Vec<Value>>,
+    places: Vec<Vec<Value>>,
+    absent: Vec<Vec<Value>>,
+}
+
+const NUMBER: [&str; 3] = ["attribute", "value", "entity"];
+const TEXT: [&str; 4] = ["attribute", "value", "entity", "rest"];
+/// The part of a row of texts that finds it.
+const TEXT_KEY: usize = 3;
+const PLACE: [&str; 4] = ["attribute", "latitude", "longitude", "entity"];
+const ABSENT: [&str; 2] = ["attribute", "entity"];
+
+impl Rows {
+    fn push(&mut self, attribute: i64, value: &Typed, entity: i64) {
+        match value {
+            Typed::Number(number) => {
+                let row = values![attribute, *number, entity];
+                self.numbers.push(row.to_vec());
+            }
+            Typed::Text(text) => {
+                let (value, rest) = split_text(text);
+                let row = values![attribute, value, entity, rest];
+                self.texts.push(row.to_vec());
+            }
+            Typed::Place(latitude, longitude) => {
+                let row = values![attribute, *latitude, *longitude, entity];
+                self.places.push(row.to_vec());
+            }
+            Typed::Absent => self.absent.push(values![attribute, entity].to_vec()),
+        }
+    }
+
+    async fn insert(self, tx: &mut Tx) -> Result<()> {
+        tx.insert_many("attribute_number", &NUMBER, self.numbers)
+            .await?;
+        tx.insert_many("attribute_text", &TEXT, self.texts).await?;
+        tx.insert_many("attribute_place", &PLACE, self.places)
+            .await?;
+        tx.insert_many("attribute_absent", &ABSENT, self.absent)
+            .await
+    }
+
+    async fn delete(mut self, tx: &mut Tx) -> Result<()> {
+        self.texts.iter_mut().for_each(|row| row.truncate(TEXT_KEY));
+        tx.delete_many("attribute_number", &NUMBER, &self.numbers)
+            .await?;
+        tx.delete_many("attribute_text", &TEXT[..TEXT_KEY], &self.texts)
+            .await?;
+        tx.delete_many("attribute_place", &PLACE, &self.places)
+            .await?;
+        tx.delete_many("attribute_absent", &ABSENT, &self.absent)
+            .await
+    }
 }
 
 /// The part of a text that the typed table orders by, and what is beyond it.
@@ -259,27 +294,4 @@ pub fn split_text(text: &str) -> (&str, Option<&str>) {
         Some((at, _)) => (&text[..at], Some(&text[at..])),
         None => (text, None),
     }
-}
-
-async fn remove_value(tx: &mut Tx, attribute: i64, value: Typed, entity: i64) -> Result<()> {
-    match value {
-        Typed::Number(number) => {
-            let sql =
-                "delete from attribute_number where attribute = $1 and value = $2 and entity = $3";
-            tx.execute(sql, &values![attribute, number, entity]).await
-        }
-        Typed::Text(text) => {
-            let sql =
-                "delete from attribute_text where attribute = $1 and value = $2 and entity = $3";
-            tx.execute(sql, &values![attribute, split_text(&text).0, entity])
-                .await
-        }
-        Typed::Place(latitude, longitude) => {
-            let sql = "delete from attribute_place \
-                       where attribute = $1 and latitude = $2 and longitude = $3 and entity = $4";
-            tx.execute(sql, &values![attribute, latitude, longitude, entity])
-                .await
-        }
-    }?;
-    Ok(())
 }

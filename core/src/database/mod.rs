@@ -12,17 +12,19 @@
 mod migrate;
 mod postgres;
 mod sqlite;
+mod stream;
 mod value;
 
 use std::any::Any;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
-pub use value::{FromValue, Row, Value};
+pub use stream::{Sink, Streamed};
+pub use value::{Columns, Field, FromValue, Row, Value};
 
 /// Values of a statement, in the order of `$1`, `$2`, …
 #[macro_export]
@@ -59,19 +61,24 @@ type Job = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Answer>> +
 /// What an engine does: runs jobs in transactions.
 trait Engine: Send + Sync {
     fn dialect(&self) -> Dialect;
-    /// Runs a job on one consistent snapshot.
-    fn read(&self, job: Job) -> BoxFuture<'_, Result<Answer>>;
+    /// Runs a job on one consistent snapshot. What limits the readers is kept in the pass, unless
+    /// the pass holds another right already.
+    fn read(&self, job: Job, pass: stream::Pass) -> BoxFuture<'_, Result<Answer>>;
     /// Runs a job in a transaction and returns once it is durable.
     fn write(&self, job: Job) -> BoxFuture<'_, Result<Answer>>;
     /// Finishes what is queued and closes.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
+type Companion = Arc<dyn Any + Send + Sync>;
+
 /// The station's database.
 #[derive(Clone)]
 pub struct Database {
     engine: Arc<dyn Engine>,
-    committed: Arc<watch::Sender<()>>,
+    written: Arc<watch::Sender<()>>,
+    long_readers: Arc<tokio::sync::Semaphore>,
+    companion: Arc<OnceLock<Companion>>,
 }
 
 impl Database {
@@ -97,8 +104,20 @@ impl Database {
         };
         Ok(Self {
             engine,
-            committed: Arc::default(),
+            written: Arc::default(),
+            long_readers: stream::long_readers(),
+            companion: Arc::default(),
         })
+    }
+
+    /// Gives every job something at hand beside its rows; see [`Tx::companion`]. Only the first counts.
+    pub fn accompany<T: Any + Send + Sync>(&self, companion: Arc<T>) {
+        let _ = self.companion.set(companion);
+    }
+
+    /// Tells of each transaction that this process has written.
+    pub fn written(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
     }
 
     /// Which SQL the engine speaks.
@@ -112,7 +131,33 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        downcast(self.engine.read(erase(job)).await?)
+        downcast(
+            self.engine
+                .read(self.erase(job), stream::Pass::default())
+                .await?,
+        )
+    }
+
+    /// Runs `job` on one consistent snapshot; what it puts into its [`Sink`] is handed on as it
+    /// comes, in bounded memory. Returns once the job has ended, or its batches flow.
+    ///
+    /// The job may be begun anew as long as nothing flows. Errors: those of the job, before
+    /// anything flows; later ones end the stream.
+    pub async fn stream<T, F>(&self, job: F) -> Result<Streamed<T>>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx, &'t mut Sink<T>) -> BoxFuture<'t, Result<()>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        stream::run(
+            &self.engine,
+            &self.long_readers,
+            self.companion.get().cloned(),
+            Arc::new(job),
+        )
+        .await
     }
 
     /// Runs `job` in a transaction; returns once its changes are durable.
@@ -123,31 +168,28 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        let answer = downcast(self.engine.write(erase(job)).await?);
-        self.committed.send_replace(());
-        answer
-    }
-
-    /// Changes whenever a job of this program was committed.
-    pub fn committed(&self) -> watch::Receiver<()> {
-        self.committed.subscribe()
+        let answer = self.engine.write(self.erase(job)).await?;
+        self.written.send_replace(());
+        downcast(answer)
     }
 
     /// Finishes what is queued and closes the engine.
     pub async fn close(&self) {
         self.engine.close().await;
     }
-}
 
-fn erase<T, F>(job: F) -> Job
-where
-    T: Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
-{
-    Box::new(move |tx| {
-        let work = job(tx);
-        Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
-    })
+    fn erase<T, F>(&self, job: F) -> Job
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let companion = self.companion.get().cloned();
+        Box::new(move |tx| {
+            tx.companion = companion;
+            let work = job(tx);
+            Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
+        })
+    }
 }
 
 fn downcast<T: 'static>(answer: Answer) -> Result<T> {
@@ -159,6 +201,7 @@ fn downcast<T: 'static>(answer: Answer) -> Result<T> {
 /// One transaction. Dropped without success, it leaves nothing.
 pub struct Tx {
     inner: Inner,
+    companion: Option<Companion>,
 }
 
 enum Inner {
@@ -167,6 +210,18 @@ enum Inner {
 }
 
 impl Tx {
+    fn new(inner: Inner) -> Self {
+        Self {
+            inner,
+            companion: None,
+        }
+    }
+
+    /// What the station's jobs have at hand, if it is of that type.
+    pub fn companion<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.companion.as_ref()?).downcast().ok()
+    }
+
     /// Which SQL the engine speaks.
     pub fn dialect(&self) -> Dialect {
         match self.inner {
@@ -196,6 +251,38 @@ impl Tx {
         match &mut self.inner {
             Inner::Sqlite(connection) => sqlite::each(connection, sql, values, visit),
             Inner::Postgres(tx) => postgres::each(tx, sql, values, visit).await,
+        }
+    }
+
+    /// Shows each row of a query to `visit`, where it lies: nothing is copied.
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        visit: impl FnMut(&dyn Columns) -> Result<()> + Send,
+    ) -> Result<()> {
+        match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::scan(connection, sql, values, visit),
+            Inner::Postgres(tx) => postgres::scan(tx, sql, values, visit).await,
+        }
+    }
+
+    /// Shows each row of a query to `visit`, and hands on the batches that it returns.
+    pub async fn flow<T: Send + 'static>(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        sink: &mut Sink<T>,
+        mut visit: impl FnMut(&dyn Columns) -> Result<Option<T>> + Send,
+    ) -> Result<()> {
+        match &mut self.inner {
+            Inner::Sqlite(connection) => {
+                sqlite::scan(connection, sql, values, |columns| match visit(columns)? {
+                    Some(batch) => sink.send_blocking(batch),
+                    None => Ok(()),
+                })
+            }
+            Inner::Postgres(tx) => postgres::flow(tx, sql, values, sink, visit).await,
         }
     }
 
@@ -233,6 +320,42 @@ impl Tx {
         match &mut self.inner {
             Inner::Sqlite(connection) => sqlite::insert_many(connection, table, columns, &rows),
             Inner::Postgres(tx) => postgres::insert_many(tx, table, columns, &rows).await,
+        }
+    }
+
+    /// Sets columns of many rows of `table`, which are found by other columns (`keys`); each row has
+    /// the values of its keys, then those to set. Values may be null, keys may not.
+    pub async fn update_many(
+        &mut self,
+        table: &str,
+        keys: &[&str],
+        columns: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.inner {
+            Inner::Sqlite(connection) => {
+                sqlite::update_many(connection, table, keys, columns, rows)
+            }
+            Inner::Postgres(tx) => postgres::update_many(tx, table, keys, columns, rows).await,
+        }
+    }
+
+    /// Deletes many rows from `table`, which are found by some columns; each row has their values.
+    pub async fn delete_many(
+        &mut self,
+        table: &str,
+        keys: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::delete_many(connection, table, keys, rows),
+            Inner::Postgres(tx) => postgres::delete_many(tx, table, keys, rows).await,
         }
     }
 

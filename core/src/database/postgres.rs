@@ -4,18 +4,20 @@
 //! columns, and each [`Value`] is then encoded as the type that the server named. One SQL text thus
 //! means the same on both engines, whatever Rust type a caller holds.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 use sqlx::postgres::{PgArguments, PgPoolOptions, PgRow, PgTypeInfo};
 use sqlx::{
-    Arguments, AssertSqlSafe, Column, Either, Executor, PgConnection, PgPool, Row as _, SqlSafeStr,
+    Arguments, AssertSqlSafe, Either, Executor, PgConnection, PgPool, Row as _, SqlSafeStr,
     Statement, TypeInfo, ValueRef as _,
 };
 use tokio::sync::Mutex;
 
-use super::{Answer, Dialect, Engine, Inner, Job, Row, Tx, Value, migrate};
+use super::stream::{Pass, Sink};
+use super::{Answer, Columns, Dialect, Engine, Field, Inner, Job, Row, Tx, Value, migrate};
 use crate::error::{Error, Result, storage_full_message};
 
 const CONNECTIONS: u32 = 16;
@@ -24,8 +26,8 @@ const CONNECTIONS: u32 = 16;
 /// connection, so that reads always find one.
 const WRITERS_TAKE_TURNS: &str = "select pg_advisory_xact_lock(8317205)";
 const ONE_SNAPSHOT: &str = "set transaction isolation level repeatable read read only";
-/// PostgreSQL takes at most 65,535 values in one statement.
-const MOST_VALUES: usize = 60_000;
+/// Rows that one statement writes.
+const MOST_ROWS: usize = 10_000;
 
 pub(super) struct Postgres {
     pool: PgPool,
@@ -49,9 +51,7 @@ impl Postgres {
     async fn transaction(&self, job: Job, begin: &'static str) -> Result<Answer> {
         let mut transaction = self.pool.begin().await?;
         transaction.execute(begin).await?;
-        let mut tx = Tx {
-            inner: Inner::Postgres(transaction),
-        };
+        let mut tx = Tx::new(Inner::Postgres(transaction));
         let answer = job(&mut tx).await?;
         let Inner::Postgres(transaction) = tx.inner else {
             unreachable!("made above")
@@ -66,8 +66,13 @@ impl Engine for Postgres {
         Dialect::Postgres
     }
 
-    fn read(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
-        self.transaction(job, ONE_SNAPSHOT).boxed()
+    fn read(&self, job: Job, pass: Pass) -> BoxFuture<'_, Result<Answer>> {
+        async move {
+            // The pool limits ordinary readers; a long one keeps its pass while it reads.
+            let _pass = pass;
+            self.transaction(job, ONE_SNAPSHOT).await
+        }
+        .boxed()
     }
 
     fn write(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
@@ -103,72 +108,122 @@ async fn bind(
     Ok((statement, arguments))
 }
 
-fn add(
-    arguments: &mut PgArguments,
-    value: &Value,
-    kind: &PgTypeInfo,
-) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+type Encoded<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn add(arguments: &mut PgArguments, value: &Value, kind: &PgTypeInfo) -> Encoded<()> {
     match kind.name() {
-        "BOOL" => arguments.add(match value {
-            Value::Bool(value) => Some(*value),
-            Value::Int(value) => Some(*value != 0),
-            _ => None,
-        }),
-        "INT8" => arguments.add(match value {
-            Value::Int(value) => Some(*value),
-            Value::Real(value) => Some(*value as i64),
-            Value::Bool(value) => Some(i64::from(*value)),
-            Value::Text(value) => value.parse().ok(),
-            _ => None,
-        }),
-        "INT4" => arguments.add(match value {
-            Value::Int(value) => Some(i32::try_from(*value)?),
-            _ => None,
-        }),
-        "FLOAT8" => arguments.add(match value {
-            Value::Real(value) => Some(*value),
-            Value::Int(value) => Some(*value as f64),
-            _ => None,
-        }),
-        "BYTEA" => arguments.add(match value {
-            Value::Blob(value) => Some(value.as_slice()),
-            _ => None,
-        }),
-        "TEXT" | "VARCHAR" => arguments.add(match value {
-            // PostgreSQL has no NUL in text.
-            Value::Text(value) => Some(value.replace('\0', "\u{fffd}")),
-            Value::Int(value) => Some(value.to_string()),
-            Value::Real(value) => Some(value.to_string()),
-            _ => None,
-        }),
-        other => Err(format!("no column of this schema has the type {other}").into()),
+        "BOOL" => arguments.add(boolean(value)),
+        "INT8" => arguments.add(integer(value)),
+        "INT4" => arguments.add(small_integer(value)?),
+        "FLOAT8" => arguments.add(real(value)),
+        "BYTEA" => arguments.add(bytes(value)),
+        "TEXT" | "VARCHAR" => arguments.add(text(value)),
+        other => Err(no_column(other)),
+    }
+}
+
+/// The same for one column of many rows.
+fn add_array<'v>(
+    arguments: &mut PgArguments,
+    values: impl Iterator<Item = &'v Value>,
+    kind: &PgTypeInfo,
+) -> Encoded<()> {
+    match kind.name() {
+        "BOOL" => arguments.add(values.map(boolean).collect::<Vec<_>>()),
+        "INT8" => arguments.add(values.map(integer).collect::<Vec<_>>()),
+        "INT4" => arguments.add(values.map(small_integer).collect::<Encoded<Vec<_>>>()?),
+        "FLOAT8" => arguments.add(values.map(real).collect::<Vec<_>>()),
+        "BYTEA" => arguments.add(values.map(bytes).collect::<Vec<_>>()),
+        "TEXT" | "VARCHAR" => arguments.add(values.map(text).collect::<Vec<_>>()),
+        other => Err(no_column(other)),
+    }
+}
+
+fn no_column(kind: &str) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("no column of this schema has the type {kind}").into()
+}
+
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::Int(value) => Some(*value != 0),
+        _ => None,
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(value) => Some(*value),
+        Value::Real(value) => Some(*value as i64),
+        Value::Bool(value) => Some(i64::from(*value)),
+        Value::Text(value) => value.parse().ok(),
+        _ => None,
+    }
+}
+
+fn small_integer(value: &Value) -> Encoded<Option<i32>> {
+    match value {
+        Value::Int(value) => Ok(Some(i32::try_from(*value)?)),
+        _ => Ok(None),
+    }
+}
+
+fn real(value: &Value) -> Option<f64> {
+    match value {
+        Value::Real(value) => Some(*value),
+        Value::Int(value) => Some(*value as f64),
+        _ => None,
+    }
+}
+
+fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::Blob(value) => Some(value),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        // PostgreSQL has no NUL in text.
+        Value::Text(value) if value.contains('\0') => Some(value.replace('\0', "\u{fffd}").into()),
+        Value::Text(value) => Some(value.into()),
+        Value::Int(value) => Some(value.to_string().into()),
+        Value::Real(value) => Some(value.to_string().into()),
+        _ => None,
     }
 }
 
 fn row(found: &PgRow) -> Result<Row> {
     let mut values = Vec::with_capacity(found.columns().len());
-    for column in found.columns() {
-        let index = column.ordinal();
-        if found.try_get_raw(index)?.is_null() {
-            values.push(Value::Null);
-            continue;
+    for place in 0..found.columns().len() {
+        values.push(found.field(place)?.to_value());
+    }
+    Ok(Row::new(values))
+}
+
+impl Columns for PgRow {
+    fn field(&self, place: usize) -> Result<Field<'_>> {
+        let raw = self.try_get_raw(place)?;
+        if raw.is_null() {
+            return Ok(Field::Null);
         }
-        values.push(match column.type_info().name() {
-            "BOOL" => Value::Bool(found.try_get(index)?),
-            "INT8" => Value::Int(found.try_get(index)?),
-            "INT4" => Value::Int(i64::from(found.try_get::<i32, _>(index)?)),
-            "FLOAT8" => Value::Real(found.try_get(index)?),
-            "BYTEA" => Value::Blob(found.try_get(index)?),
-            "TEXT" | "VARCHAR" => Value::Text(found.try_get(index)?),
+        let found = match raw.type_info().name() {
+            "BOOL" => Field::Bool(self.try_get(place)?),
+            "INT8" => Field::Int(self.try_get(place)?),
+            "INT4" => Field::Int(i64::from(self.try_get::<i32, _>(place)?)),
+            "FLOAT8" => Field::Real(self.try_get(place)?),
+            "BYTEA" => Field::Blob(self.try_get(place)?),
+            "TEXT" | "VARCHAR" => Field::Text(Cow::Borrowed(self.try_get(place)?)),
             other => {
                 return Err(Error::internal(
                     "read a column",
                     format!("its type is {other}"),
                 ));
             }
-        });
+        };
+        Ok(found)
     }
-    Ok(Row::new(values))
 }
 
 pub(super) async fn each(
@@ -181,6 +236,37 @@ pub(super) async fn each(
     let mut rows = statement.query_with(arguments).fetch(connection);
     while let Some(found) = rows.try_next().await? {
         visit(row(&found)?)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn scan(
+    connection: &mut PgConnection,
+    sql: &str,
+    values: &[Value],
+    mut visit: impl FnMut(&dyn Columns) -> Result<()>,
+) -> Result<()> {
+    let (statement, arguments) = bind(connection, sql, values).await?;
+    let mut rows = statement.query_with(arguments).fetch(connection);
+    while let Some(found) = rows.try_next().await? {
+        visit(&found)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn flow<T: Send + 'static>(
+    connection: &mut PgConnection,
+    sql: &str,
+    values: &[Value],
+    sink: &mut Sink<T>,
+    mut visit: impl FnMut(&dyn Columns) -> Result<Option<T>> + Send,
+) -> Result<()> {
+    let (statement, arguments) = bind(connection, sql, values).await?;
+    let mut rows = statement.query_with(arguments).fetch(connection);
+    while let Some(found) = rows.try_next().await? {
+        if let Some(batch) = visit(&found)? {
+            sink.send(batch).await?;
+        }
     }
     Ok(())
 }
@@ -204,23 +290,99 @@ pub(super) async fn insert_many(
     columns: &[&str],
     rows: &[Vec<Value>],
 ) -> Result<()> {
-    for chunk in rows.chunks((MOST_VALUES / columns.len()).max(1)) {
-        let mut sql = format!("insert into {table} ({}) values ", columns.join(", "));
-        let mut place = 0;
-        for index in 0..chunk.len() {
-            sql.push_str(if index == 0 { "(" } else { ", (" });
-            for column in 0..columns.len() {
-                place += 1;
-                if column > 0 {
-                    sql.push_str(", ");
-                }
-                sql.push('$');
-                sql.push_str(&place.to_string());
-            }
-            sql.push(')');
+    let names = columns.join(", ");
+    let rest = format!("insert into {table} ({names}) select {names} from given");
+    with_rows(connection, table, columns, &rest, rows).await
+}
+
+pub(super) async fn update_many(
+    connection: &mut PgConnection,
+    table: &str,
+    keys: &[&str],
+    columns: &[&str],
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    let sets: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{column} = given.{column}"))
+        .collect();
+    let rest = format!(
+        "update {table} set {} from given where {}",
+        sets.join(", "),
+        met(table, keys)
+    );
+    with_rows(connection, table, &[keys, columns].concat(), &rest, rows).await
+}
+
+pub(super) async fn delete_many(
+    connection: &mut PgConnection,
+    table: &str,
+    keys: &[&str],
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    let rest = format!("delete from {table} using given where {}", met(table, keys));
+    with_rows(connection, table, keys, &rest, rows).await
+}
+
+fn met(table: &str, keys: &[&str]) -> String {
+    let conditions: Vec<String> = keys
+        .iter()
+        .map(|key| format!("{table}.{key} = given.{key}"))
+        .collect();
+    conditions.join(" and ")
+}
+
+/// Runs a statement over rows that it knows as `given`: one array for each column, so that the
+/// statement is the same for any number of rows.
+async fn with_rows(
+    connection: &mut PgConnection,
+    table: &str,
+    columns: &[&str],
+    rest: &str,
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    let names = columns.join(", ");
+    let place = |number: usize| format!("${}", number + 1);
+    // The server says which types the columns have.
+    let places: Vec<String> = (0..columns.len()).map(place).collect();
+    let probe = format!(
+        "insert into {table} ({names}) values ({})",
+        places.join(", ")
+    );
+    let probe = connection
+        .prepare(AssertSqlSafe(probe).into_sql_str())
+        .await?;
+    let Some(Either::Left(types)) = probe.parameters() else {
+        return Err(Error::internal(
+            "write rows",
+            format!("{table} has no types"),
+        ));
+    };
+    let arrays: Vec<String> = types
+        .iter()
+        .enumerate()
+        .map(|(number, kind)| format!("{}::{}[]", place(number), kind.name()))
+        .collect();
+    let sql = format!(
+        "with given ({names}) as (select * from unnest({})) {rest}",
+        arrays.join(", ")
+    );
+    for chunk in rows.chunks(MOST_ROWS) {
+        let mut arguments = PgArguments::default();
+        for (number, kind) in types.iter().enumerate() {
+            let column = chunk.iter().map(|row| &row[number]);
+            add_array(&mut arguments, column, kind).map_err(|source| Error::Internal {
+                context: format!("bind {table}.{}", columns[number]),
+                source,
+            })?;
         }
-        let values: Vec<Value> = chunk.iter().flatten().cloned().collect();
-        execute(connection, &sql, &values).await?;
+        let statement = connection
+            .prepare(AssertSqlSafe(sql.as_str()).into_sql_str())
+            .await?;
+        statement
+            .query_with(arguments)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }

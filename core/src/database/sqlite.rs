@@ -17,7 +17,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Answer, Dialect, Engine, Inner, Job, Row, Tx, Value, migrate};
+use super::stream::Pass;
+use super::{Answer, Columns, Dialect, Engine, Field, Inner, Job, Row, Tx, Value, migrate};
 use crate::error::{Error, Result, storage_full_message};
 
 /// Requests whose jobs may share one commit.
@@ -41,7 +42,7 @@ pub(super) struct Sqlite {
 
 struct Readers {
     path: PathBuf,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -65,7 +66,7 @@ impl Sqlite {
             thread: Mutex::new(Some(thread)),
             readers: Arc::new(Readers {
                 path,
-                permits: Semaphore::new(READERS),
+                permits: Arc::new(Semaphore::new(READERS)),
                 idle: Mutex::new(Vec::new()),
             }),
         })
@@ -77,12 +78,17 @@ impl Engine for Sqlite {
         Dialect::Sqlite
     }
 
-    fn read(&self, job: Job) -> BoxFuture<'_, Result<Answer>> {
-        let readers = Arc::clone(&self.readers);
+    fn read(&self, job: Job, pass: Pass) -> BoxFuture<'_, Result<Answer>> {
+        let pool = Arc::clone(&self.readers);
         async move {
-            let _permit = readers.permits.acquire().await.map_err(|_| closed())?;
-            let pool = Arc::clone(&readers);
+            let free = pass.lock().expect("it is only set").is_none();
+            if free {
+                let permit = Arc::clone(&pool.permits).acquire_owned().await;
+                *pass.lock().expect("it is only set") = Some(permit.map_err(|_| closed())?);
+            }
             tokio::task::spawn_blocking(move || {
+                // A thread that reads goes on when nobody waits for it any more: it keeps the pass.
+                let _pass = pass;
                 let idle = pool
                     .idle
                     .lock()
@@ -93,18 +99,19 @@ impl Engine for Sqlite {
                     None => connect(&pool.path, true)?,
                 };
                 connection.execute_batch("begin deferred")?;
-                let mut tx = Tx {
-                    inner: Inner::Sqlite(connection),
-                };
+                let mut tx = Tx::new(Inner::Sqlite(connection));
                 let answer = run(job, &mut tx);
                 let Inner::Sqlite(connection) = tx.inner else {
                     unreachable!("made above")
                 };
                 connection.execute_batch("rollback")?;
-                pool.idle
+                let mut idle = pool
+                    .idle
                     .lock()
-                    .expect("no reader panics while holding the list")
-                    .push(connection);
+                    .expect("no reader panics while holding the list");
+                if idle.len() < READERS {
+                    idle.push(connection);
+                }
                 answer
             })
             .await
@@ -214,9 +221,7 @@ fn write_group(
         let _ = first.reply.send(Err(error.into()));
         return connection;
     }
-    let mut tx = Tx {
-        inner: Inner::Sqlite(connection),
-    };
+    let mut tx = Tx::new(Inner::Sqlite(connection));
     let mut done: Vec<(oneshot::Sender<Result<Answer>>, Result<Answer>)> = Vec::new();
     let mut next = Some(first);
     let mut broken = None;
@@ -356,6 +361,33 @@ pub(super) fn each(
     Ok(())
 }
 
+impl Columns for rusqlite::Row<'_> {
+    fn field(&self, place: usize) -> Result<Field<'_>> {
+        Ok(match self.get_ref(place)? {
+            ValueRef::Null => Field::Null,
+            ValueRef::Integer(value) => Field::Int(value),
+            ValueRef::Real(value) => Field::Real(value),
+            ValueRef::Text(text) => Field::Text(String::from_utf8_lossy(text)),
+            ValueRef::Blob(bytes) => Field::Blob(bytes),
+        })
+    }
+}
+
+pub(super) fn scan(
+    connection: &Connection,
+    sql: &str,
+    values: &[Value],
+    mut visit: impl FnMut(&dyn Columns) -> Result<()>,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        visit(row)?;
+    }
+    Ok(())
+}
+
 pub(super) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, values)?;
@@ -376,7 +408,54 @@ pub(super) fn insert_many(
         columns.join(", "),
         places.join(", ")
     );
-    let mut statement = connection.prepare_cached(&sql)?;
+    run_many(connection, &sql, rows)
+}
+
+pub(super) fn update_many(
+    connection: &Connection,
+    table: &str,
+    keys: &[&str],
+    columns: &[&str],
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    let sets: Vec<String> = columns
+        .iter()
+        .zip(keys.len() + 1..)
+        .map(|(column, place)| format!("{column} = ?{place}"))
+        .collect();
+    let sql = format!(
+        "update {table} set {} where {}",
+        sets.join(", "),
+        equal(keys)
+    );
+    run_many(connection, &sql, rows)
+}
+
+pub(super) fn delete_many(
+    connection: &Connection,
+    table: &str,
+    keys: &[&str],
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    run_many(
+        connection,
+        &format!("delete from {table} where {}", equal(keys)),
+        rows,
+    )
+}
+
+fn equal(keys: &[&str]) -> String {
+    let conditions: Vec<String> = keys
+        .iter()
+        .zip(1..)
+        .map(|(key, place)| format!("{key} = ?{place}"))
+        .collect();
+    conditions.join(" and ")
+}
+
+/// Runs a statement once for each row; values are bound by their place.
+fn run_many(connection: &Connection, sql: &str, rows: &[Vec<Value>]) -> Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
     for row in rows {
         statement.execute(params_from_iter(row))?;
     }

@@ -1,5 +1,7 @@
 //! Values that travel between Rust and SQL, the same on both engines.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 
 /// One value of a statement or of a row.
@@ -115,9 +117,52 @@ impl Row {
         }
     }
 
+    /// Copies the first columns of a row that is looked at.
+    pub fn of(columns: &dyn Columns, count: usize) -> Result<Self> {
+        let values = (0..count).map(|place| Ok(columns.field(place)?.to_value()));
+        Ok(Self::new(values.collect::<Result<_>>()?))
+    }
+
     /// Takes the next column.
     pub fn take<T: FromValue>(&mut self) -> Result<T> {
         let value = self.values.next();
         T::from_value(value.ok_or_else(|| Error::internal("read a row", "it has fewer columns"))?)
     }
+}
+
+/// One column of a row, as it lies in the engine's memory.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field<'r> {
+    /// SQL null.
+    Null,
+    /// A truth value; SQLite has integers 0 and 1 instead.
+    Bool(bool),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A 64-bit float.
+    Real(f64),
+    /// Text.
+    Text(Cow<'r, str>),
+    /// Bytes.
+    Blob(&'r [u8]),
+}
+
+impl Field<'_> {
+    /// The value, on its own.
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Real(value) => Value::Real(value),
+            Self::Text(text) => Value::Text(text.into_owned()),
+            Self::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        }
+    }
+}
+
+/// A row that is looked at where it lies; see [`crate::database::Tx::scan`].
+pub trait Columns {
+    /// The column at a place, counted from zero.
+    fn field(&self, place: usize) -> Result<Field<'_>>;
 }

@@ -3,7 +3,7 @@
 use super::types::EntityType;
 use std::collections::HashSet;
 
-use crate::attribute::Kind;
+use crate::attribute::{self, Kind};
 use crate::database::{Row, Tx};
 use crate::error::{Error, Result};
 use crate::journal::Stamp;
@@ -165,7 +165,7 @@ pub async fn remove_annotations_of_media_type(tx: &mut Tx, id: i64, stamp: &Stam
         if tx.execute(&update, &who).await? == 0 {
             continue;
         }
-        for table in ["attribute_number", "attribute_text", "attribute_place"] {
+        for table in attribute::TABLES {
             let sql = format!(
                 "with gone as ({gone}) delete from {table} where attribute in \
                  (select id from attribute_type where kind = $2 and type in (select type from gone)) \

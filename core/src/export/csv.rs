@@ -3,19 +3,34 @@
 use serde_json::Value as Json;
 
 use crate::error::Result;
+use crate::query::Column;
+
+/// The line of the columns' names.
+pub fn header(columns: &[Column]) -> String {
+    line(columns.iter().map(|column| match column {
+        Column::Key(name) | Column::Attribute(name) => name.clone(),
+    }))
+}
+
+/// The line of a JSON object.
+pub fn row(columns: &[Column], row: &Json) -> String {
+    line(columns.iter().map(|column| {
+        cell(match column {
+            Column::Key(name) => &row[name],
+            Column::Attribute(name) => &row["attributes"][name],
+        })
+    }))
+}
 
 /// A table of JSON objects: one column per key, `attributes` flattened to one column per name.
 pub fn table(rows: &[Json]) -> Result<Vec<u8>> {
-    let mut columns: Vec<(bool, &str)> = Vec::new();
+    let mut columns: Vec<Column> = Vec::new();
     for row in rows.iter().filter_map(Json::as_object) {
         for (key, value) in row {
             let flattened = (key == "attributes").then(|| value.as_object()).flatten();
-            let found: Vec<(bool, &str)> = match flattened {
-                Some(attributes) => attributes
-                    .keys()
-                    .map(|name| (true, name.as_str()))
-                    .collect(),
-                None => vec![(false, key.as_str())],
+            let found: Vec<Column> = match flattened {
+                Some(attributes) => attributes.keys().cloned().map(Column::Attribute).collect(),
+                None => vec![Column::Key(key.clone())],
             };
             for column in found {
                 if !columns.contains(&column) {
@@ -24,12 +39,9 @@ pub fn table(rows: &[Json]) -> Result<Vec<u8>> {
             }
         }
     }
-    let mut text = line(columns.iter().map(|(_, name)| (*name).to_owned()));
-    for row in rows {
-        text.push_str(&line(columns.iter().map(|(attribute, name)| {
-            let holder = if *attribute { &row["attributes"] } else { row };
-            cell(&holder[*name])
-        })));
+    let mut text = header(&columns);
+    for one in rows {
+        text.push_str(&row(&columns, one));
     }
     Ok(text.into_bytes())
 }

@@ -6,7 +6,7 @@ mod names;
 
 use std::path::{Path, PathBuf};
 
-pub use names::replace_ids;
+pub use names::named;
 
 use serde::{Deserialize, Serialize};
 

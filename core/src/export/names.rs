@@ -1,60 +1,71 @@
 //! Names in place of ids, for tables that people read.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use crate::account;
 use crate::context::Context;
+use crate::database::Streamed;
 use crate::error::Result;
 
 /// Columns that hold accounts.
 const ACCOUNTS: [&str; 3] = ["user", "created_by", "modified_by"];
 
 /// Replaces ids by names in lines of JSON: accounts by their e-mail (or name), media by their name.
-pub async fn replace_ids(cx: &Context, lines: &[u8]) -> Result<Vec<u8>> {
-    let mut rows: Vec<Json> = Vec::new();
-    for line in lines
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
-        rows.push(serde_json::from_slice(line)?);
-    }
-    let accounts: HashMap<i64, String> = account::service::list(cx)
-        .await?
-        .into_iter()
-        .map(|user| {
-            (
-                user.id,
-                if user.email.is_empty() {
-                    user.username
-                } else {
-                    user.email
-                },
-            )
+pub async fn named(cx: &Arc<Context>, lines: Streamed<Vec<u8>>) -> Result<Streamed<Vec<u8>>> {
+    let (cx, names) = (Arc::clone(cx), Arc::new(Names::load(cx).await?));
+    let replaced = lines.then(move |batch| {
+        let (cx, names) = (Arc::clone(&cx), Arc::clone(&names));
+        async move { names.replace(&cx, &batch).await }
+    });
+    replaced.await
+}
+
+/// Names of everybody who has an account.
+struct Names {
+    accounts: HashMap<i64, String>,
+}
+
+impl Names {
+    /// Reads them.
+    async fn load(cx: &Context) -> Result<Self> {
+        let users = account::service::list(cx).await?.into_iter();
+        let accounts = users.map(|user| match user.email.is_empty() {
+            true => (user.id, user.username),
+            false => (user.id, user.email),
+        });
+        Ok(Self {
+            accounts: accounts.collect(),
         })
-        .collect();
-    let media = media_names(cx, &rows).await?;
-    let mut named = Vec::with_capacity(lines.len());
-    for row in &mut rows {
-        for column in ACCOUNTS {
-            if let Some(name) = row[column].as_i64().and_then(|id| accounts.get(&id)) {
-                row[column] = json!(name);
-            }
-        }
-        match &mut row["media"] {
-            Json::Array(ids) => ids.iter_mut().for_each(|id| name_of(id, &media)),
-            id => name_of(id, &media),
-        }
-        if row["media"].is_null()
-            && let Some(row) = row.as_object_mut()
-        {
-            row.shift_remove("media");
-        }
-        serde_json::to_writer(&mut named, row)?;
-        named.push(b'\n');
     }
-    Ok(named)
+
+    /// Replaces ids by names in some lines.
+    async fn replace(&self, cx: &Context, lines: &[u8]) -> Result<Vec<u8>> {
+        let ended = lines.split(|byte| *byte == b'\n');
+        let mut rows = ended
+            .filter(|line| !line.is_empty())
+            .map(|line| Ok(serde_json::from_slice(line)?))
+            .collect::<Result<Vec<Json>>>()?;
+        let media = media_names(cx, &rows).await?;
+        let mut named = Vec::with_capacity(lines.len());
+        for row in &mut rows {
+            for column in ACCOUNTS {
+                if let Some(id) = row.get_mut(column) {
+                    name_of(id, &self.accounts);
+                }
+            }
+            match row.get_mut("media") {
+                Some(Json::Array(ids)) => ids.iter_mut().for_each(|id| name_of(id, &media)),
+                Some(id) => name_of(id, &media),
+                None => {}
+            }
+            serde_json::to_writer(&mut named, row)?;
+            named.push(b'\n');
+        }
+        Ok(named)
+    }
 }
 
 fn name_of(id: &mut Json, names: &HashMap<i64, String>) {
@@ -73,6 +84,9 @@ async fn media_names(cx: &Context, rows: &[Json]) -> Result<HashMap<i64, String>
         .collect();
     ids.sort_unstable();
     ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     cx.database
         .read(move |tx| {
             Box::pin(async move {

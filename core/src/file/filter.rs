@@ -14,7 +14,7 @@ pub(super) const PARAMETERS: &str = "type: int, name: string, after: int, elemen
 /// The query parameters of a list.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     pub r#type: Option<i64>,
     pub name: Option<String>,
     pub after: Option<i64>,
@@ -28,23 +28,24 @@ pub(super) struct Filter {
 }
 
 /// The files of a project that a request selects, by id unless it says otherwise.
-pub(super) async fn select(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Selection> {
+pub(crate) async fn select(tx: &mut Tx, project: i64, filter: &Filter) -> Result<Selection> {
     let schema = Schema::load(tx, project).await?;
     let mut selection = Selection::new(Kind::File, tx.dialect());
-    selection.equals("t.project", project);
-    selection.require("not t.deleted");
+    selection.within_equal("t.project", project);
+    selection.within("not t.deleted");
     if let Some(type_id) = filter.r#type {
-        selection.equals("t.type", type_id);
+        selection.within_equal("t.type", type_id);
     }
     if let Some(name) = &filter.name {
         selection.equals("t.name", name);
     }
     if let Some(after) = filter.after {
         let place = selection.bind(after);
-        selection.require(format!("t.id > {place}"));
+        selection.within(format!("t.id > {place}"));
     }
     if let Some(uuid) = &filter.elemental_id {
         selection.equals("t.elemental_id", id::parse_uuid(uuid)?);
+        selection.finds_few();
     }
     selection.filter_attributes(&schema, filter.r#type, &filter.attributes)?;
     if let Some(encoded) = &filter.encoded_search {

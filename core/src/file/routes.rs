@@ -1,21 +1,26 @@
 //! Routes of files.
 
-use super::filter::PARAMETERS;
+use super::filter::{Filter, PARAMETERS};
 use super::types::Shown;
 use super::{change, read};
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS};
 
+/// Adds the filters of a list.
+pub(crate) fn filtered(operation: Operation) -> Operation {
+    operation
+        .query(PARAMETERS)
+        .query(ATTRIBUTE_PARAMETERS)
+        .query(PAGE_PARAMETERS)
+}
+
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
     let (many, one) = ("/rest/Files/{project}", "/rest/File/{id}");
     vec![
-        Operation::get(many, "GetFileList", list)
+        filtered(Operation::get(many, "GetFileList", list))
             .about("List files.")
-            .query(PARAMETERS)
-            .query(ATTRIBUTE_PARAMETERS)
-            .query(PAGE_PARAMETERS)
             .answers("[File]"),
         Operation::post(many, "CreateFile", create)
             .about("Create a file; its bytes are uploaded afterwards.")
@@ -35,8 +40,14 @@ pub fn operations() -> Vec<Operation> {
 }
 
 async fn list(call: Call) -> Result<Answer> {
-    let files = read::list(&call.cx, call.actor()?, call.id("project"), call.query()?).await?;
-    Answer::list(files.into_iter().map(Shown::from))
+    let (project, filter): (_, Filter) = (call.id("project"), call.query()?);
+    let type_id = filter.r#type;
+    let lines = read::list(&call.cx, call.actor()?, project, filter).await?;
+    let columns = match call.format() {
+        Some("csv") => read::table(&call.cx, project, type_id).await?,
+        _ => Vec::new(),
+    };
+    Ok(Answer::rows(lines, columns))
 }
 
 async fn create(mut call: Call) -> Result<Answer> {

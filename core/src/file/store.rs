@@ -8,7 +8,6 @@ use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::journal::Stamp;
 use crate::project::Level;
-use crate::query::Selection;
 use crate::undo::{As, Shape, settled};
 use crate::{storage, values};
 
@@ -54,13 +53,6 @@ fn file(mut row: Row) -> Result<File> {
         elemental_id: row.take()?,
         r#type: row.take()?,
     })
-}
-
-/// The selected files, in order.
-pub async fn list(tx: &mut Tx, selection: &Selection) -> Result<Vec<File>> {
-    let (sql, values) = selection.select(COLUMNS);
-    let rows = tx.rows(&sql, &values).await?;
-    rows.into_iter().map(file).collect()
 }
 
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<File>> {

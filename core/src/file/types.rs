@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::attribute::AttributePatch;
+use crate::query::{Form, Key};
 use crate::time;
 
 /// A file as the wire shows it.
@@ -33,6 +34,23 @@ pub(super) struct Shown {
     file: File,
     meta: i64,
 }
+
+/// The keys of a row, which are those of [`Shown`].
+pub(super) const KEYS: [Key; 13] = [
+    Key::plain("id"),
+    Key::plain("project"),
+    Key::of("created_datetime", "created_at", Form::Time),
+    Key::plain("created_by"),
+    Key::of("modified_datetime", "modified_at", Form::Time),
+    Key::plain("modified_by"),
+    Key::plain("path"),
+    Key::plain("name"),
+    Key::plain("description"),
+    Key::of("attributes", "attributes", Form::Document),
+    Key::plain("elemental_id"),
+    Key::plain("type"),
+    Key::of("meta", "type", Form::Plain),
+];
 
 impl From<File> for Shown {
     fn from(file: File) -> Self {

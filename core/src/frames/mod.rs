@@ -2,10 +2,14 @@
 //!
 //! Frame *n* is the n-th picture of the source in display order, as its frame index says; no frame
 //! rate takes part. Decoding happens in worker processes (`transect-frames`); indexes are files in
-//! the data folder, named after the media, and can be made anew at any time.
+//! the data folder, named after the media, and can be made anew at any time. Which file of a media
+//! pictures are made from, its source or a rendition, is `film`'s to say.
 
 mod caching;
+mod clip;
+mod film;
 mod notice;
+mod rendition;
 pub mod routes;
 mod service;
 mod transcoding;
@@ -13,22 +17,31 @@ mod transcoding;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use transect_frame_client::{Options, WorkerError, Workers};
 
 use crate::config;
 use crate::error::{Error, Result};
+use film::KnownFacts;
 
-pub use service::{try_index, try_picture};
+pub use film::{Facts, Film};
+pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_picture};
 pub use transcoding::{convert_image, probe, transcode};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";
+
+/// Clips that are encoded at a time.
+const ENCODED_CLIPS: usize = 2;
 
 /// The frame service's workers, and where indexes lie.
 pub struct Frames {
     workers: Workers,
     indexes: PathBuf,
     binary: PathBuf,
+    facts: KnownFacts,
+    /// Turns of clips that are encoded: others have to wait.
+    clips: Semaphore,
 }
 
 impl Frames {
@@ -53,6 +66,8 @@ impl Frames {
             workers,
             indexes,
             binary,
+            facts: KnownFacts::default(),
+            clips: Semaphore::new(ENCODED_CLIPS),
         })
     }
 
@@ -87,6 +102,13 @@ impl Frames {
             }
         }
         Ok(())
+    }
+
+    /// The index file of a stored object of a media, which `identity` tells from all others.
+    fn rendition_index_file(&self, media: i64, identity: &str) -> PathBuf {
+        let hash = blake3::hash(identity.as_bytes()).to_hex();
+        self.indexes
+            .join(format!("{media}-{}.index", &hash.as_str()[..16]))
     }
 
     /// Gives a media the index of another one that has the same bytes.

@@ -4,13 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
-use transect_frame_client::{
-    ComposeRequest, Format, Fraction, Layout, Packets, Picture, Roi, Size,
-};
+use transect_frame_client::{Format, Fraction, Layout, Packets, Picture, Roi, Size};
 
 use super::caching::Caching;
+use super::clip;
+use super::film::{self, Film};
 use super::notice;
-use super::service::{self, Wanted};
+use super::service::{self, Wanted, WantedTogether};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Operation};
 
@@ -27,6 +27,10 @@ pub fn operations() -> Vec<Operation> {
             .query("frames: [int<0..>]=[0], tile: string, roi: string, force_scale: string, animate: int<0..15>, quality: int<0..>")
             .binary("image/*", &["png", "jpg", "gif", "mp4"])
         .refused_with(notice::png),
+        Operation::get("/rest/GetClip/{id}", "GetClip", get_clip)
+            .about("Cut ranges of frames into a temporary MP4 file.")
+            .query("*frame_ranges: [string], quality: int<0..>, reencode: bool=false")
+            .answers("VideoClip"),
         Operation::get("/rest/FrameIndex/{id}", "GetFrameIndex", frame_index)
             .about("The frame index of a media: which pictures it has, when they show, where decoding can start.")
             .answers("FrameIndex"),
@@ -48,9 +52,11 @@ struct FrameQuery {
     roi: Option<String>,
     force_scale: Option<String>,
     animate: Option<i64>,
+    quality: Option<u32>,
 }
 
-fn format(call: &Call, default: Format) -> Format {
+/// The encoding that `format=` names.
+pub(crate) fn format(call: &Call, default: Format) -> Format {
     match call.format() {
         Some("jpg") => Format::Jpg,
         Some("png") => Format::Png,
@@ -69,8 +75,8 @@ fn roi(text: Option<&str>) -> Result<Option<Roi>> {
     Ok(roi)
 }
 
-/// `AxB` as two positive numbers.
-fn by(text: &str, parameter: &str) -> Result<(u32, u32)> {
+/// `AxB` as two positive numbers. Errors: `Invalid`, naming the parameter.
+pub(crate) fn by(text: &str, parameter: &str) -> Result<(u32, u32)> {
     let parsed = text
         .split_once('x')
         .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
@@ -81,13 +87,21 @@ fn by(text: &str, parameter: &str) -> Result<(u32, u32)> {
 
 async fn get_frame(call: Call) -> Result<Answer> {
     let query: FrameQuery = call.query()?;
-    let source = service::ready(&call.cx, call.actor()?, call.id("id")).await?;
-    let fingerprint = source.fingerprint.as_deref().unwrap_or_default();
-    let caching = Caching::new(fingerprint, None, &format!("{query:?} {:?}", call.format()));
+    let seen = film::seen(&call.cx, call.actor()?, call.id("id")).await?;
+    let film = film::of_quality(&call.cx, &seen, query.quality).await?;
+    let request = format!("{query:?} {:?}", call.format());
+    let caching = Caching::new(&film.identity(), None, &request);
+    let modified_at = seen.media.modified_datetime;
     let known = caching.is_known(&call.headers);
-    if known.unwrap_or_else(|| not_modified(&call, source.modified_at)) {
+    if known.unwrap_or_else(|| not_modified(&call, modified_at)) {
         return Ok(caching.unchanged());
     }
+    let picture = rendered(&call, &film, query).await?;
+    let modified = crate::time::http(modified_at);
+    Ok(caching.on(answer(picture).header("last-modified", modified)))
+}
+
+async fn rendered(call: &Call, film: &Film, query: FrameQuery) -> Result<Picture> {
     if query.frames.is_empty() || query.frames.len() > MOST_FRAMES {
         return Err(Error::invalid(format!(
             "Too many frames requested: ask for 1 to {MOST_FRAMES} at a time"
@@ -101,9 +115,22 @@ async fn get_frame(call: Call) -> Result<Answer> {
         }
         None => Size::Native,
     };
-    let animate = query.animate.filter(|rate| *rate > 0);
-    let picture = if query.frames.len() == 1 && animate.is_none() && query.tile.is_none() {
-        let format = format(&call, Format::Png);
+    let tile = query.tile.as_deref().map(|tile| by(tile, "tile"));
+    let layout = match (query.animate.filter(|rate| *rate > 0), tile.transpose()?) {
+        (Some(rate), _) => Layout::Animate {
+            rate: Fraction { num: rate, den: 1 },
+        },
+        (None, tile) => Layout::Tile {
+            columns: tile.map(|(columns, _)| columns),
+            rows: tile.map(|(_, rows)| rows),
+        },
+    };
+    let alone = Layout::Tile {
+        columns: None,
+        rows: None,
+    };
+    if query.frames.len() == 1 && layout == alone {
+        let format = format(call, Format::Png);
         if format == Format::Mp4 {
             return Err(Error::invalid("format=mp4 needs animate"));
         }
@@ -114,64 +141,60 @@ async fn get_frame(call: Call) -> Result<Answer> {
             format,
             quality: 95,
         };
-        service::frame(&call.cx, &source, wanted).await?
-    } else {
-        let (layout, fallback) = match (animate, &query.tile) {
-            (Some(rate), _) => (
-                Layout::Animate {
-                    rate: Fraction { num: rate, den: 1 },
-                },
-                Format::Gif,
-            ),
-            (None, Some(tile)) => {
-                let (columns, rows) = by(tile, "tile")?;
-                (
-                    Layout::Tile {
-                        columns: Some(columns),
-                        rows: Some(rows),
-                    },
-                    Format::Png,
-                )
-            }
-            (None, None) => (
-                Layout::Tile {
-                    columns: None,
-                    rows: None,
-                },
-                Format::Png,
-            ),
-        };
-        let format = format(&call, fallback);
-        let frames = query.frames;
-        service::compose(&call.cx, &source, |path, index_file| ComposeRequest {
-            source: path.to_owned(),
-            index_file: index_file.to_owned(),
-            frames,
-            layout,
-            roi,
-            size,
-            format,
-            quality: 90,
-        })
-        .await?
+        return service::frame(&call.cx, film, wanted).await;
+    }
+    let fallback = match layout {
+        Layout::Animate { .. } => Format::Gif,
+        Layout::Tile { .. } => Format::Png,
     };
-    let modified = crate::time::http(source.modified_at);
-    Ok(caching.on(answer(picture).header("last-modified", modified)))
+    let wanted = WantedTogether {
+        frames: query.frames,
+        layout,
+        roi,
+        rois: Vec::new(),
+        size,
+        format: format(call, fallback),
+        quality: 90,
+    };
+    service::compose(&call.cx, film, wanted).await
 }
 
-/// Whether the caller has the state of exactly that second: a file may be replaced by an older one.
+/// Whether the caller's picture is from after the last change of the media, its file or its
+/// renditions: each of them shows in the media's own time.
 fn not_modified(call: &Call, modified_at: i64) -> bool {
     let since = call
         .headers
         .get("if-modified-since")
         .and_then(|value| value.to_str().ok());
     since.is_some_and(|since| {
-        crate::time::parse_http(since).is_some_and(|since| since / 1000 == modified_at / 1000)
+        crate::time::parse_http(since).is_some_and(|since| since / 1000 >= modified_at / 1000)
     })
 }
 
 fn answer(picture: Picture) -> Answer {
     Answer::bytes(picture.mime, picture.bytes)
+}
+
+async fn get_clip(call: Call) -> Result<Answer> {
+    #[derive(Deserialize)]
+    struct Query {
+        frame_ranges: Vec<String>,
+        quality: Option<u32>,
+        reencode: bool,
+    }
+    let query: Query = call.query()?;
+    let wanted = clip::service::Wanted {
+        frame_ranges: query.frame_ranges,
+        quality: query.quality,
+        reencode: query.reencode,
+    };
+    let made = clip::service::make(&call.cx, call.actor()?, call.id("id"), wanted).await?;
+    let (first, last): (Vec<u64>, Vec<u64>) = made.spans.into_iter().unzip();
+    Answer::json(&json!({
+        "segment_start_frames": first,
+        "segment_end_frames": last,
+        "file": serde_json::to_value(made.file.wire(&call.origin))?,
+    }))
 }
 
 async fn frame_index(call: Call) -> Result<Answer> {
@@ -196,13 +219,18 @@ async fn frame_picture(call: Call) -> Result<Answer> {
         format: format(&call, Format::Jpg),
         quality: query.quality,
     };
-    let source = service::ready(&call.cx, call.actor()?, call.id("id")).await?;
-    let fingerprint = source.fingerprint.as_deref().unwrap_or_default();
+    let seen = film::seen(&call.cx, call.actor()?, call.id("id")).await?;
+    let film = film::whole(&call.cx, &seen).await?;
+    let fingerprint = &film.facts.fingerprint;
     let caching = Caching::new(fingerprint, query.tag.as_deref(), &format!("{wanted:?}"));
     if caching.is_known(&call.headers) == Some(true) {
         return Ok(caching.unchanged());
     }
-    let picture = service::frame(&call.cx, &source, wanted).await?;
+    let drawn_from = match (query.height, &wanted.roi) {
+        (Some(height), None) => film::of_height(&call.cx, &seen, &film, height).await,
+        _ => film.clone(),
+    };
+    let picture = service::frame(&call.cx, &drawn_from, wanted).await?;
     Ok(caching.on(answer(picture).header("x-transect-fingerprint", fingerprint)))
 }
 
@@ -219,14 +247,15 @@ async fn packets(call: Call) -> Result<Answer> {
             "ask for a range of 1 to {MOST_PACKETS} frames"
         )));
     }
-    let source = service::ready(&call.cx, call.actor()?, call.id("id")).await?;
-    let fingerprint = source.fingerprint.as_deref().unwrap_or_default();
+    let media = call.id("id");
+    let film = service::film(&call.cx, call.actor()?, media).await?;
+    let fingerprint = &film.facts.fingerprint;
     let request = format!("packets {} {}", range.first, range.last);
     let caching = Caching::new(fingerprint, range.tag.as_deref(), &request);
     if caching.is_known(&call.headers) == Some(true) {
         return Ok(caching.unchanged());
     }
-    let found = service::packets(&call.cx, &source, range.first, range.last).await?;
+    let found = service::packets(&call.cx, media, &film, range.first, range.last).await?;
     let bytes = framed(&found)?;
     Ok(caching.on(Answer::bytes("application/octet-stream", bytes)))
 }

@@ -1,19 +1,17 @@
 //! Pictures, packets and indexes of media.
 
-use std::path::Path;
-
 use serde::Serialize;
 use transect_frame_client::{
-    ComposeRequest, Flags, Format, FrameIndex, Kind, Packets, Picture, PictureRequest, Roi, Size,
-    WorkerError, stamp,
+    ComposeRequest, Flags, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi,
+    Size, WorkerError, stamp,
 };
+
+use super::film::{self, Film};
 
 use crate::account::Actor;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::media::source::{self, Source, State};
-use crate::media::{self};
-use crate::project::Level;
 
 /// A frame index as the wire shows it.
 #[derive(Debug, Serialize)]
@@ -37,41 +35,6 @@ pub(super) struct WireIndex {
     pub key_frames: Vec<usize>,
 }
 
-/// The source of a media that the actor may see, and whether pictures can be had of it.
-async fn source_of(cx: &Context, actor: &Actor, id: i64) -> Result<Option<Source>> {
-    let actor = actor.clone();
-    cx.database
-        .read(move |tx| {
-            Box::pin(async move {
-                media::service::visible(tx, &actor, id, Level::View).await?;
-                source::find(tx, id).await
-            })
-        })
-        .await
-}
-
-/// The source of a media, ready to be decoded.
-///
-/// Errors: `NotFound` for a media without a source, `Invalid` for a file that cannot be read,
-/// `Busy` while its index is being made.
-pub(super) async fn ready(cx: &Context, actor: &Actor, id: i64) -> Result<Source> {
-    let source = source_of(cx, actor, id).await?.ok_or_else(|| {
-        Error::NotFound(format!(
-            "media {id} has no file that pictures could come from"
-        ))
-    })?;
-    match source.state {
-        State::Ready => Ok(source),
-        State::Indexing => Err(Error::Busy(format!(
-            "media {id} is being indexed; try again in a moment"
-        ))),
-        State::Failed => Err(Error::invalid_because(
-            format!("media {id} cannot be read"),
-            source.message,
-        )),
-    }
-}
-
 /// The index of a media's source, from its file or made anew; what went wrong with the worker is
 /// told apart from the rest.
 pub async fn try_index(
@@ -86,7 +49,7 @@ pub async fn try_index(
 /// The index that a ready source was imported with.
 ///
 /// Errors: `Invalid` when its file has changed since, so that frame numbers may mean other pictures.
-async fn kept_index(cx: &Context, source: &Source) -> Result<FrameIndex> {
+pub(super) async fn kept_index(cx: &Context, source: &Source) -> Result<FrameIndex> {
     let path = source::file(cx, source).await?;
     let index_file = cx.frames.index_file(source.media);
     let (kept, same) = {
@@ -141,127 +104,179 @@ pub async fn try_picture(
     Ok(cx.frames.workers.picture(request).await)
 }
 
+/// The frame index of a media, or the state of one that has none.
 pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<WireIndex> {
-    let source = source_of(cx, actor, id).await?;
-    let empty = |state: State, message: String| WireIndex {
-        media: id,
-        kind: "video",
-        state: state.name(),
-        message,
-        num_frames: 0,
-        frame_rate: [0, 1],
-        time_base: [0, 1],
-        start_pts: 0,
-        duration: 0.0,
-        width: 0,
-        height: 0,
-        rotation: 0,
-        codec: String::new(),
-        codec_string: None,
-        fingerprint: None,
-        pts: Vec::new(),
-        key_frames: Vec::new(),
-    };
-    let source = match source {
-        None => {
-            return Ok(empty(
-                State::Failed,
-                format!("media {id} has no file of its own"),
-            ));
-        }
-        Some(source) if source.state != State::Ready => {
-            return Ok(empty(source.state, source.message));
-        }
-        Some(source) => source,
-    };
-    let index = match kept_index(cx, &source).await {
-        Ok(index) => index,
-        Err(Error::NotFound(message) | Error::Invalid { message, .. }) => {
-            return Ok(empty(State::Failed, message));
-        }
-        Err(error) => return Err(error),
-    };
-    let (width, height) = index.display_size();
-    let key_frames = (0..index.frame_count())
-        .filter(|frame| index.frames[*frame].flags.contains(Flags::KEY))
-        .collect();
-    Ok(WireIndex {
-        kind: if index.kind == Kind::Image {
-            "image"
-        } else {
-            "video"
+    let seen = film::seen(cx, actor, id).await?;
+    let state = seen.source.as_ref().map(|source| source.state);
+    let index = match &seen.source {
+        Some(source) if source.state == State::Ready => kept_index(cx, source).await,
+        _ => match film::whole(cx, &seen).await {
+            Ok(film) => {
+                let workers = &cx.frames.workers;
+                Ok(workers.index(&film.path, &film.index_file).await?)
+            }
+            Err(error) => Err(error),
         },
-        num_frames: index.frame_count(),
-        frame_rate: index.frame_rate.map_or([0, 1], |rate| [rate.num, rate.den]),
-        time_base: [index.time_base.num, index.time_base.den],
-        start_pts: index.start_pts,
-        duration: index.duration_secs,
-        width,
-        height,
-        rotation: index.rotation_degrees,
-        codec: index.codec.clone(),
-        codec_string: index.codec_string.clone(),
-        fingerprint: Some(index.fingerprint.clone()),
-        pts: index.frames.iter().map(|frame| frame.pts).collect(),
-        key_frames,
-        ..empty(State::Ready, String::new())
-    })
+    };
+    match index {
+        Ok(index) => Ok(WireIndex::of(id, &index)),
+        Err(Error::Busy(_)) if state == Some(State::Indexing) => {
+            Ok(WireIndex::empty(id, State::Indexing, String::new()))
+        }
+        Err(Error::NotFound(message)) => Ok(WireIndex::empty(id, State::Failed, message)),
+        Err(Error::Invalid { message, details }) => {
+            let said = if details == "None" { message } else { details };
+            Ok(WireIndex::empty(id, State::Failed, said))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl WireIndex {
+    fn empty(media: i64, state: State, message: String) -> Self {
+        Self {
+            media,
+            kind: "video",
+            state: state.name(),
+            message,
+            num_frames: 0,
+            frame_rate: [0, 1],
+            time_base: [0, 1],
+            start_pts: 0,
+            duration: 0.0,
+            width: 0,
+            height: 0,
+            rotation: 0,
+            codec: String::new(),
+            codec_string: None,
+            fingerprint: None,
+            pts: Vec::new(),
+            key_frames: Vec::new(),
+        }
+    }
+
+    fn of(media: i64, index: &FrameIndex) -> Self {
+        let (width, height) = index.display_size();
+        let key_frames = (0..index.frame_count())
+            .filter(|frame| index.frames[*frame].flags.contains(Flags::KEY))
+            .collect();
+        Self {
+            kind: if index.kind == Kind::Image {
+                "image"
+            } else {
+                "video"
+            },
+            num_frames: index.frame_count(),
+            frame_rate: index.frame_rate.map_or([0, 1], |rate| [rate.num, rate.den]),
+            time_base: [index.time_base.num, index.time_base.den],
+            start_pts: index.start_pts,
+            duration: index.duration_secs,
+            width,
+            height,
+            rotation: index.rotation_degrees,
+            codec: index.codec.clone(),
+            codec_string: index.codec_string.clone(),
+            fingerprint: Some(index.fingerprint.clone()),
+            pts: index.frames.iter().map(|frame| frame.pts).collect(),
+            key_frames,
+            ..Self::empty(media, State::Ready, String::new())
+        }
+    }
 }
 
 /// What a picture of one frame should be like.
-#[derive(Debug)]
-pub(super) struct Wanted {
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The frame's ordinal.
     pub frame: u64,
+    /// Size after cropping.
     pub size: Size,
+    /// Part of the picture, or all of it.
     pub roi: Option<Roi>,
+    /// Encoding.
     pub format: Format,
+    /// 1 to 100, for encodings that lose something.
     pub quality: u8,
 }
 
-/// One frame of a source that is ready.
-pub(super) async fn frame(cx: &Context, source: &Source, wanted: Wanted) -> Result<Picture> {
+/// What pictures of several frames should be like.
+#[derive(Debug, Clone)]
+pub struct WantedTogether {
+    /// Their ordinals, in the order wanted.
+    pub frames: Vec<u64>,
+    /// Side by side, or one after the other.
+    pub layout: Layout,
+    /// Part of every picture, or all of it.
+    pub roi: Option<Roi>,
+    /// Part of each picture, as many as frames; empty where `roi` is meant.
+    pub rois: Vec<Roi>,
+    /// Size of each after cropping.
+    pub size: Size,
+    /// Encoding.
+    pub format: Format,
+    /// 1 to 100, for encodings that lose something.
+    pub quality: u8,
+}
+
+/// The film of a media that the actor may see, at its full size.
+///
+/// Errors: `NotFound`, `Forbidden`; `Invalid` for a file that cannot be read, `Busy` while its index
+/// is being made.
+pub async fn film(cx: &Context, actor: &Actor, media: i64) -> Result<Film> {
+    let seen = film::seen(cx, actor, media).await?;
+    film::whole(cx, &seen).await
+}
+
+/// One frame of a film.
+///
+/// Errors: `Invalid` for a frame beyond the end or a region outside the picture.
+pub async fn frame(cx: &Context, film: &Film, wanted: Wanted) -> Result<Picture> {
     let request = PictureRequest {
-        source: source::file(cx, source).await?,
-        index_file: cx.frames.index_file(source.media),
+        source: film.path.clone(),
+        index_file: film.index_file.clone(),
         frame: wanted.frame,
         roi: wanted.roi,
-        size: wanted.size,
+        size: film.size(wanted.roi, wanted.size),
         format: wanted.format,
         quality: wanted.quality,
     };
     Ok(cx.frames.workers.picture(request).await?)
 }
 
-/// Several frames of a source that is ready, in one picture or animation.
-pub(super) async fn compose(
-    cx: &Context,
-    source: &Source,
-    build: impl FnOnce(&Path, &Path) -> ComposeRequest,
-) -> Result<Picture> {
-    let path = source::file(cx, source).await?;
-    let index_file = cx.frames.index_file(source.media);
-    Ok(cx.frames.workers.compose(build(&path, &index_file)).await?)
+/// Several frames of a film, in one picture or animation.
+///
+/// Errors: `Invalid`, also where layout, encoding and number of frames do not go together.
+pub async fn compose(cx: &Context, film: &Film, wanted: WantedTogether) -> Result<Picture> {
+    let request = ComposeRequest {
+        source: film.path.clone(),
+        index_file: film.index_file.clone(),
+        size: film.size(wanted.roi, wanted.size),
+        frames: wanted.frames,
+        layout: wanted.layout,
+        roi: wanted.roi,
+        rois: wanted.rois,
+        format: wanted.format,
+        quality: wanted.quality,
+    };
+    Ok(cx.frames.workers.compose(request).await?)
 }
 
-/// The packets that show a range of frames of a source that is ready.
+/// The packets that show a range of frames of a film of this media.
 pub(super) async fn packets(
     cx: &Context,
-    source: &Source,
+    media: i64,
+    film: &Film,
     first: u64,
     last: u64,
 ) -> Result<Packets> {
-    let path = source::file(cx, source).await?;
-    let index_file = cx.frames.index_file(source.media);
-    let found = cx
-        .frames
-        .workers
-        .packets(&path, &index_file, first, last)
+    let workers = &cx.frames.workers;
+    let found = workers
+        .packets(&film.path, &film.index_file, first, last)
         .await?;
     let shown = i64::try_from(first).unwrap_or(i64::MAX);
     if !found.packets.iter().any(|packet| packet.frame >= shown) {
         return Err(Error::invalid(format!(
-            "frame {first} is beyond the end of media {}",
-            source.media
+            "frame {first} is beyond the end of media {media}"
         )));
     }
     Ok(found)

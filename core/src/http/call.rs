@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 
 use crate::account::Actor;
 use crate::context::Context;
+use crate::database::Streamed;
 use crate::error::{Error, Result};
+use crate::query::Column;
 
 /// One checked request.
 pub struct Call {
@@ -97,6 +99,8 @@ pub(super) enum Body {
     Json(Vec<u8>),
     /// JSON items, each followed by a line break.
     Items(Vec<u8>),
+    /// The same as they come, and the columns of a table of them.
+    Rows(Streamed<Vec<u8>>, Vec<Column>),
     /// Bytes whose type is among the headers.
     Bytes(Bytes),
     /// Bytes as they come.
@@ -130,6 +134,12 @@ impl Answer {
     /// A list that is already JSON, one item a line, each line ended.
     pub fn items(lines: Vec<u8>) -> Self {
         Self::new(Body::Items(lines))
+    }
+
+    /// Items as they come from the database: JSON, one a line, each line ended; `columns` are those
+    /// of `format=csv`.
+    pub fn rows(lines: Streamed<Vec<u8>>, columns: Vec<Column>) -> Self {
+        Self::new(Body::Rows(lines, columns))
     }
 
     /// `{"message": …}`.

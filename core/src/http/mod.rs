@@ -3,6 +3,7 @@
 //! path and method → who is asking → query and body checked → handler → answer.
 
 mod call;
+mod form;
 mod forms;
 mod guard;
 mod limit;
@@ -31,9 +32,10 @@ pub(crate) use sign_in::{local_path, session_cookies};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{
-    account, annotation, announcement, bookmark, bucket, entity_type, file, frames, group, health,
-    invitation, job_cluster, journal, leaf, mail, media, organization, project, row_protection,
-    section, storage, temporary_file, transcode, undo, version,
+    account, aggregate, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type,
+    file, frames, group, health, hosted_template, invitation, job, job_cluster, journal, leaf,
+    mail, media, organization, project, row_protection, search, section, storage, temporary_file,
+    transcode, undo, version,
 };
 use call::Body;
 use limit::Limits;
@@ -53,6 +55,7 @@ pub fn operations() -> Vec<Operation> {
         media::rendition::routes::operations(),
         frames::routes::operations(),
         annotation::routes::operations(),
+        aggregate::routes::operations(),
         leaf::routes::operations(),
         file::routes::operations(),
         storage::routes::operations(),
@@ -68,6 +71,11 @@ pub fn operations() -> Vec<Operation> {
         job_cluster::routes::operations(),
         row_protection::routes::operations(),
         health::routes::operations(),
+        hosted_template::routes::operations(),
+        algorithm::routes::operations(),
+        applet::routes::operations(),
+        job::routes::operations(),
+        search::routes::operations(),
     ]
     .concat()
 }
@@ -408,17 +416,19 @@ fn render(
     let status = answer.status.unwrap_or_else(|| {
         StatusCode::from_u16(operation.success).expect("operations declare real status codes")
     });
+    let gzip = !local && form::accepts_gzip(headers);
     let mut response = match answer.body {
         Body::Bytes(bytes) => (status, HttpBody::from(bytes)).into_response(),
         Body::Stream(body) => (status, body).into_response(),
         Body::Json(bytes) => {
-            let (kind, bytes) = text_format(bytes, false, format)?;
-            compressed(status, kind, bytes, headers, local)
+            let (kind, bytes) = form::document(bytes, format)?;
+            form::respond(status, kind, bytes, gzip)
         }
         Body::Items(lines) => {
-            let (kind, bytes) = text_format(lines, true, format)?;
-            compressed(status, kind, bytes, headers, local)
+            let (kind, bytes) = form::items(lines, format)?;
+            form::respond(status, kind, bytes, gzip)
         }
+        Body::Rows(rows, columns) => form::rows(status, rows, columns, format, gzip)?,
     };
     for (name, value) in answer.headers {
         let value = HeaderValue::from_str(&value)
@@ -439,85 +449,4 @@ fn render(
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     Ok(response)
-}
-
-fn text_format(
-    bytes: Vec<u8>,
-    items: bool,
-    format: Option<&str>,
-) -> Result<(&'static str, Vec<u8>)> {
-    match format {
-        Some("jsonl") => Ok((
-            "text/plain; charset=utf-8",
-            if items {
-                bytes
-            } else {
-                [bytes, vec![b'\n']].concat()
-            },
-        )),
-        Some("csv") => {
-            let rows: Vec<Value> = if items {
-                bytes
-                    .split(|byte| *byte == b'\n')
-                    .filter(|line| !line.is_empty())
-                    .map(serde_json::from_slice)
-                    .collect::<Result<_, _>>()?
-            } else {
-                vec![serde_json::from_slice(&bytes)?]
-            };
-            Ok(("text/csv; charset=utf-8", crate::export::csv::table(&rows)?))
-        }
-        Some("pprint") => {
-            let value: Value = serde_json::from_slice(&if items { array(bytes) } else { bytes })?;
-            Ok(("application/json", serde_json::to_vec_pretty(&value)?))
-        }
-        _ => Ok(("application/json", if items { array(bytes) } else { bytes })),
-    }
-}
-
-/// Turns lines of JSON into one JSON array: compact JSON has no raw line breaks of its own.
-fn array(mut lines: Vec<u8>) -> Vec<u8> {
-    if lines.is_empty() {
-        return b"[]".to_vec();
-    }
-    for byte in &mut lines {
-        if *byte == b'\n' {
-            *byte = b',';
-        }
-    }
-    *lines.last_mut().expect("not empty") = b']';
-    lines.insert(0, b'[');
-    lines
-}
-
-/// Compresses large texts for callers that accept it; over loopback that only costs time.
-fn compressed(
-    status: StatusCode,
-    kind: &'static str,
-    bytes: Vec<u8>,
-    headers: &HeaderMap,
-    local: bool,
-) -> Response {
-    let accepts = headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.contains("gzip"));
-    let kind = [(header::CONTENT_TYPE, kind)];
-    if local || !accepts || bytes.len() < 1400 {
-        return (status, kind, bytes).into_response();
-    }
-    let mut encoder = flate2::write::GzEncoder::new(
-        Vec::with_capacity(bytes.len() / 4),
-        flate2::Compression::fast(),
-    );
-    match std::io::Write::write_all(&mut encoder, &bytes).and_then(|()| encoder.finish()) {
-        Ok(packed) => {
-            let encoding = [
-                (header::CONTENT_ENCODING, "gzip"),
-                (header::VARY, "accept-encoding"),
-            ];
-            (status, kind, encoding, packed).into_response()
-        }
-        Err(_) => (status, kind, bytes).into_response(),
-    }
 }

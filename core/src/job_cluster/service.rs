@@ -3,6 +3,7 @@
 use super::store;
 use super::types::{JobCluster, NewJobCluster};
 use crate::account::Actor;
+use crate::algorithm;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
@@ -121,6 +122,12 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
         .write(move |tx| {
             Box::pin(async move {
                 let before = administered(tx, &actor, id).await?;
+                let users = algorithm::service::count_of_cluster(tx, id).await?;
+                if users > 0 {
+                    return Err(Error::invalid(format!(
+                        "Job cluster {id} is used by {users} algorithms; give them another cluster first."
+                    )));
+                }
                 erase(tx, &stamp, &before).await
             })
         })

@@ -13,6 +13,9 @@ mod store;
 mod tests;
 mod types;
 
-pub use queue::{Bell, add_media, cancel, enqueue, find, is_running, list, remember, unfinished};
+pub use queue::{
+    Bell, add_media, cancel, cancel_of_project, enqueue, find, is_running, list, remember,
+    unfinished,
+};
 pub use runner::{Run, run};
 pub use types::{Filter, Job, NewJob, Pool, Status};

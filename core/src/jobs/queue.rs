@@ -115,3 +115,16 @@ pub async fn cancel(cx: &Context, jobs: Vec<i64>) -> Result<u64> {
     cx.jobs.stop(&jobs);
     Ok(count)
 }
+
+/// Calls off all jobs of a project that went away.
+pub async fn cancel_of_project(cx: &Context, project: i64) -> Result<()> {
+    let filter = Filter {
+        project: Some(project),
+        ..Filter::default()
+    };
+    let found = cx
+        .database
+        .read(move |tx| Box::pin(async move { store::list(tx, &filter).await }));
+    let ids = found.await?.iter().map(|job| job.id).collect();
+    cancel(cx, ids).await.map(drop)
+}

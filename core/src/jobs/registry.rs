@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use super::runner::Run;
 use super::types::Pool;
 use crate::error::Result;
-use crate::{media, transcode};
+use crate::{media, transcode, workflow};
 
 /// One kind of job.
 #[derive(Clone, Copy)]
@@ -23,6 +23,7 @@ pub struct Work {
 /// Every kind.
 pub fn works() -> &'static [Work] {
     &[
+        workflow::WORK,
         media::fetch::WORK,
         transcode::TRANSCODE,
         transcode::IMPORT,

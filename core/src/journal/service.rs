@@ -1,14 +1,30 @@
 //! Reading the journal.
 
-use super::types::{ChangeLogQuery, EntryFilter};
+use serde_json::Value as Json;
+
+use super::types::{Action, ChangeLogQuery, EntryFilter, Touched};
 use super::{change_log, store};
 use crate::account::Actor;
 use crate::context::Context;
+use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
 
 /// What has a change log.
 const NOUNS: [&str; 5] = ["media", "localization", "state", "leaf", "file"];
+
+/// Nouns whose changes rewrite the rows of others as a set, without entries of their own.
+const CHANGES_SETS: [&str; 7] = [
+    "project",
+    "version",
+    "media_type",
+    "localization_type",
+    "state_type",
+    "leaf_type",
+    "file_type",
+];
+/// Entries beyond which nobody reads one by one.
+const MOST_ENTRIES: usize = 5_000;
 
 /// The change log of a project as lines of JSON, oldest first.
 ///
@@ -38,6 +54,38 @@ pub(super) async fn change_log(
             })
         })
         .await
+}
+
+/// What the entries of a project after one of them say of a noun's entities; none when only reading
+/// all of them again tells: there are too many entries, or one of a type, whose instances are then
+/// changed as a set.
+pub async fn touched(tx: &mut Tx, project: i64, noun: &str, seq: i64) -> Result<Option<Touched>> {
+    let Some(heads) = store::heads_after(tx, project, seq, MOST_ENTRIES).await? else {
+        return Ok(None);
+    };
+    let mut touched = Touched::default();
+    for head in heads {
+        if CHANGES_SETS.contains(&head.noun.as_str()) {
+            return Ok(None);
+        }
+        if head.noun != noun {
+            continue;
+        }
+        if head.action == Action::Create {
+            touched.created.push((head.first_id, head.last_id));
+            continue;
+        }
+        for change in store::changes(tx, head.seq).await? {
+            touched.ids.push(change.id);
+            let identity = change
+                .before
+                .get("elemental_id")
+                .or(change.after.get("elemental_id"));
+            let identity = identity.and_then(Json::as_str).map(str::to_owned);
+            touched.elemental_ids.extend(identity);
+        }
+    }
+    Ok(Some(touched))
 }
 
 fn filter(query: ChangeLogQuery) -> Result<EntryFilter> {

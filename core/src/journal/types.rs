@@ -176,6 +176,27 @@ pub struct Page {
     pub detail: bool,
 }
 
+/// What entries of the journal concern.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Ranges of ids that came to be, first and last.
+    pub created: Vec<(i64, i64)>,
+    /// Ids that changed or went away.
+    pub ids: Vec<i64>,
+    /// Their identities, where they have any.
+    pub elemental_ids: Vec<String>,
+}
+
+/// An entry without its changes.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub seq: i64,
+    pub noun: String,
+    pub action: Action,
+    pub first_id: i64,
+    pub last_id: i64,
+}
+
 /// Which entries are wanted.
 #[derive(Debug)]
 pub(super) struct EntryFilter {

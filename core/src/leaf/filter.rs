@@ -14,7 +14,7 @@ pub(super) const PARAMETERS: &str = "type: int, name: string, depth: int, leaf_i
 /// The query parameters of a list, count, bulk change or deletion.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     pub r#type: Option<i64>,
     pub name: Option<String>,
     pub depth: Option<i64>,
@@ -31,7 +31,7 @@ pub(super) struct Filter {
 /// The part of a body that selects leaves, applied together with the query.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct IdQuery {
+pub(crate) struct IdQuery {
     /// Unlike other nouns', an empty list selects nothing.
     pub ids: Option<Vec<i64>>,
     pub float_array: Vec<FloatArrayQuery>,
@@ -39,7 +39,7 @@ pub(super) struct IdQuery {
 }
 
 /// The leaves of a project that a request selects, by id unless it says otherwise.
-pub(super) async fn select(
+pub(crate) async fn select(
     tx: &mut Tx,
     project: i64,
     filter: &Filter,
@@ -47,10 +47,10 @@ pub(super) async fn select(
 ) -> Result<Selection> {
     let schema = Schema::load(tx, project).await?;
     let mut selection = Selection::new(Kind::Leaf, tx.dialect());
-    selection.equals("t.project", project);
-    selection.require("not t.deleted");
+    selection.within_equal("t.project", project);
+    selection.within("not t.deleted");
     if let Some(type_id) = filter.r#type {
-        selection.equals("t.type", type_id);
+        selection.within_equal("t.type", type_id);
     }
     if let Some(name) = &filter.name {
         selection.equals("t.name", name);
@@ -60,9 +60,11 @@ pub(super) async fn select(
     }
     if !filter.leaf_id.is_empty() {
         selection.among("t.id", &filter.leaf_id);
+        selection.finds_few();
     }
     if let Some(ids) = &ids.ids {
         selection.among("t.id", ids);
+        selection.finds_few();
     }
     selection.filter_attributes(&schema, filter.r#type, &filter.attributes)?;
     if let Some(encoded) = &filter.encoded_search {

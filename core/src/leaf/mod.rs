@@ -13,6 +13,8 @@ pub mod routes;
 mod store;
 mod types;
 
+pub(crate) use filter::select;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,15 +1,19 @@
 //! Reading leaves.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json};
 
 use super::filter::{Filter, IdQuery, select};
-use super::types::{Leaf, Suggestion};
+use super::types::{KEYS, Leaf, Suggestion};
 use super::{path, store};
 use crate::account::Actor;
+use crate::attribute::Kind;
 use crate::context::Context;
-use crate::database::Tx;
+use crate::database::{Streamed, Tx};
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
+use crate::query::{Column, Listing, Schema};
 
 /// A leaf that the actor may see at a level. Errors: `NotFound`, `Forbidden`.
 pub(super) async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<Leaf> {
@@ -27,23 +31,35 @@ pub(super) async fn get(cx: &Context, actor: &Actor, id: i64) -> Result<Leaf> {
         .await
 }
 
+/// The selected leaves as lines of JSON, as they come.
 pub(super) async fn list(
     cx: &Context,
     actor: &Actor,
     project: i64,
     filter: Filter,
     ids: IdQuery,
-) -> Result<Vec<Leaf>> {
-    let actor = actor.clone();
+) -> Result<Streamed<Vec<u8>>> {
+    let question = Arc::new((actor.clone(), filter, ids));
     cx.database
-        .read(move |tx| {
+        .stream(move |tx, sink| {
+            let question = Arc::clone(&question);
             Box::pin(async move {
-                project::access(tx, &actor, project, Level::View).await?;
-                let selection = select(tx, project, &filter, &ids).await?;
-                store::list(tx, &selection).await
+                let (actor, filter, ids) = &*question;
+                project::access(tx, actor, project, Level::View).await?;
+                let selection = select(tx, project, filter, ids).await?;
+                selection.lines(tx, &Listing::of(&KEYS), sink).await
             })
         })
         .await
+}
+
+/// The columns of a table of leaves.
+pub(super) async fn table(cx: &Context, project: i64, type_id: Option<i64>) -> Result<Vec<Column>> {
+    let reading = cx
+        .database
+        .read(move |tx| Box::pin(async move { Schema::load(tx, project).await }));
+    let names = reading.await?.names(Kind::Leaf, type_id);
+    Ok(Listing::of(&KEYS).table(names.iter().map(String::as_str)))
 }
 
 pub(super) async fn count(

@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 use crate::query::{ATTRIBUTE_PARAMETERS, PAGE_PARAMETERS};
 
-fn filtered(operation: Operation) -> Operation {
+/// Adds the filters of a list.
+pub(crate) fn filtered(operation: Operation) -> Operation {
     operation
         .query(PARAMETERS)
         .query(ATTRIBUTE_PARAMETERS)
@@ -95,7 +96,13 @@ async fn suggest(call: Call) -> Result<Answer> {
 
 async fn list(call: Call) -> Result<Answer> {
     let (filter, ids) = selected(&call)?;
-    Answer::list(read::list(&call.cx, call.actor()?, call.id("project"), filter, ids).await?)
+    let (project, type_id) = (call.id("project"), filter.r#type);
+    let lines = read::list(&call.cx, call.actor()?, project, filter, ids).await?;
+    let columns = match call.format() {
+        Some("csv") => read::table(&call.cx, project, type_id).await?,
+        _ => Vec::new(),
+    };
+    Ok(Answer::rows(lines, columns))
 }
 
 async fn count_all(call: Call) -> Result<Answer> {

@@ -54,12 +54,13 @@ fn document(json: Json) -> Map<String, Json> {
 
 /// The selected leaves, in order.
 pub async fn list(tx: &mut Tx, selection: &Selection) -> Result<Vec<Leaf>> {
-    let (sql, values) = selection.select(COLUMNS);
-    let rows = tx.rows(&sql, &values).await?;
-    let mut found = rows.into_iter().map(leaf).collect::<Result<Vec<_>>>()?;
-    if selection.is_ranked() {
-        found.sort_by_key(|leaf| selection.rank(leaf.id));
-    }
+    let mut found = Vec::new();
+    selection
+        .each(tx, COLUMNS, |row| {
+            found.push(leaf(row)?);
+            Ok(())
+        })
+        .await?;
     Ok(found)
 }
 

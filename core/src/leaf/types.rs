@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::attribute::AttributePatch;
+use crate::query::{Form, Key};
 
 /// A leaf as the wire shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -16,6 +17,17 @@ pub(super) struct Leaf {
     pub parent: Option<i64>,
     pub attributes: Map<String, Json>,
 }
+
+/// The keys of a row, which are those of [`Leaf`].
+pub(super) const KEYS: [Key; 7] = [
+    Key::plain("id"),
+    Key::plain("type"),
+    Key::plain("project"),
+    Key::plain("path"),
+    Key::plain("name"),
+    Key::plain("parent"),
+    Key::of("attributes", "attributes", Form::Document),
+];
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct NewLeaf {

@@ -78,12 +78,13 @@ pub async fn select(
     ids: &IdQuery,
 ) -> Result<Selection> {
     let mut selection = Selection::new(Kind::Media, tx.dialect());
-    selection.equals("t.project", project);
-    selection.require("not t.deleted");
+    selection.within_equal("t.project", project);
+    selection.within("not t.deleted");
     selection.order_by("t.name, t.id");
     let listed = [filter.media_id.clone(), ids.ids.clone()].concat();
     if !listed.is_empty() {
         selection.among("t.id", &listed);
+        selection.finds_few();
     }
     by_columns(&mut selection, filter)?;
     for (ids, sql) in [
@@ -130,7 +131,7 @@ pub async fn select(
 
 fn by_columns(selection: &mut Selection, filter: &Filter) -> Result<()> {
     if let Some(type_id) = filter.r#type {
-        selection.equals("t.type", type_id);
+        selection.within_equal("t.type", type_id);
     }
     if let Some(name) = &filter.name {
         selection.equals_in_any_case("t.name", name);
@@ -146,6 +147,7 @@ fn by_columns(selection: &mut Selection, filter: &Filter) -> Result<()> {
     }
     if let Some(uuid) = &filter.elemental_id {
         selection.equals("t.elemental_id", id::parse_uuid(uuid)?);
+        selection.finds_few();
     }
     if let Some(dtype) = &filter.dtype {
         let place = selection.bind(dtype);
@@ -155,7 +157,7 @@ fn by_columns(selection: &mut Selection, filter: &Filter) -> Result<()> {
     }
     if let Some(after) = filter.after {
         let place = selection.bind(after);
-        selection.require(format!("t.id > {place}"));
+        selection.within(format!("t.id > {place}"));
     }
     if let Some(name) = &filter.after_name {
         let place = selection.bind(name);

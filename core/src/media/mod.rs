@@ -32,7 +32,7 @@ mod types;
 pub use convert::sweep;
 pub use create::Upload;
 pub use fetch::Origin;
-pub use filter::{Filter, IdQuery};
+pub use filter::{Filter, IdQuery, select};
 pub use purge::purge;
 pub use queue::Queue;
 pub use store::SHAPE;

@@ -1,18 +1,21 @@
 //! Reading media.
 
-use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
 
 use super::family::Families;
 use super::files::{PATHS, is_elsewhere};
 use super::filter::{Filter, IdQuery, select};
 use super::store;
-use super::types::{FIELDS, Media, Stats};
+use super::types::{INCIDENT, KEYS, Media, Stats};
 use crate::account::Actor;
+use crate::attribute::Kind;
 use crate::context::Context;
-use crate::database::Tx;
+use crate::database::{Streamed, Tx};
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
-use crate::query::{Schema, incident};
+use crate::query::{Column, Listing, Schema, incident};
 use crate::storage::{self, Owner};
 
 /// How paths in `media_files` become links.
@@ -45,28 +48,101 @@ pub(super) async fn get(cx: &Context, actor: &Actor, id: i64) -> Result<Media> {
         .await
 }
 
+/// The selected media as lines of JSON, one a line, each line ended, as they come.
 pub(super) async fn list(
+    cx: &Arc<Context>,
+    actor: &Actor,
+    project: i64,
+    (filter, ids): (Filter, IdQuery),
+    listing: Listing,
+    presigning: Option<Presigning>,
+) -> Result<Streamed<Vec<u8>>> {
+    if presigning.is_some() || filter.related.encoded_related_search.is_some() {
+        let rows = typed(cx, actor, project, filter, ids).await?;
+        let how = Arc::new((Arc::clone(cx), actor.clone(), presigning, listing));
+        let written = rows.then(move |batch| {
+            let how = Arc::clone(&how);
+            async move { write(&how.0, &how.1, batch, how.2.as_ref(), &how.3).await }
+        });
+        return written.await;
+    }
+    let question = Arc::new((actor.clone(), filter, ids, listing));
+    cx.database
+        .stream(move |tx, sink| {
+            let question = Arc::clone(&question);
+            Box::pin(async move {
+                let (actor, filter, ids, listing) = &*question;
+                project::access(tx, actor, project, Level::View).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select(tx, &schema, project, filter, ids).await?;
+                selection.lines(tx, listing, sink).await
+            })
+        })
+        .await
+}
+
+/// The selected media, to be completed by what no column holds.
+async fn typed(
     cx: &Context,
     actor: &Actor,
     project: i64,
     filter: Filter,
     ids: IdQuery,
-) -> Result<Vec<Media>> {
-    let actor = actor.clone();
+) -> Result<Streamed<Vec<Media>>> {
+    let question = Arc::new((actor.clone(), filter, ids));
     cx.database
-        .read(move |tx| {
+        .stream(move |tx, sink| {
+            let question = Arc::clone(&question);
             Box::pin(async move {
-                project::access(tx, &actor, project, Level::View).await?;
+                let (actor, filter, ids) = &*question;
+                project::access(tx, actor, project, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
-                let selection = select(tx, &schema, project, &filter, &ids).await?;
-                let incident = match &filter.related.encoded_related_search {
-                    Some(encoded) => Some(incident(tx, &schema, encoded).await?),
-                    None => None,
-                };
-                store::list(tx, &selection, incident).await
+                let selection = select(tx, &schema, project, filter, ids).await?;
+                match &filter.related.encoded_related_search {
+                    None => store::flow(tx, &selection, sink).await,
+                    Some(encoded) => {
+                        let incident = incident(tx, &schema, encoded).await?;
+                        sink.send(store::list(tx, &selection, Some(incident)).await?)
+                            .await
+                    }
+                }
             })
         })
         .await
+}
+
+/// Media as lines of JSON.
+async fn write(
+    cx: &Context,
+    actor: &Actor,
+    mut rows: Vec<Media>,
+    presigning: Option<&Presigning>,
+    listing: &Listing,
+) -> Result<Vec<u8>> {
+    if let Some(how) = presigning {
+        presign(cx, actor, &mut rows, how).await?;
+    }
+    let mut lines = Vec::new();
+    for row in rows {
+        listing.write_json(&serde_json::to_value(row)?, &mut lines)?;
+    }
+    Ok(lines)
+}
+
+/// The columns of a table of media.
+pub(super) async fn table(
+    cx: &Context,
+    project: i64,
+    type_id: Option<i64>,
+    listing: &Listing,
+) -> Result<Vec<Column>> {
+    let reading = cx
+        .database
+        .read(move |tx| Box::pin(async move { Schema::load(tx, project).await }));
+    let mut names = reading.await?.names(Kind::Media, type_id);
+    // The one attribute that media have without declaring it.
+    names.push("tator_user_sections".into());
+    Ok(listing.table(names.iter().map(String::as_str)))
 }
 
 pub(super) async fn count(
@@ -196,57 +272,34 @@ async fn links(
     }
 }
 
-/// The keys that `fields=` asks for, checked before anything is read.
+/// What `fields=` leaves of the rows.
 ///
 /// Errors: `Invalid` for a key that no media has.
-pub(super) fn fields(filter: &Filter) -> Result<Option<Vec<String>>> {
-    let Some(text) = &filter.fields else {
-        return Ok(None);
-    };
-    let related = filter.related.encoded_related_search.is_some();
-    let names = text
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    let mut checked = Vec::new();
-    for name in names {
-        let known = FIELDS.contains(&name)
-            || name.starts_with("attributes.")
-            || (name == "incident" && related);
-        if !known {
-            return Err(Error::invalid_because(
-                "Query parameter error: fields",
-                format!("a media has no field '{name}'"),
-            ));
-        }
-        checked.push(name.to_owned());
+pub(super) fn listing(filter: &Filter) -> Result<Listing> {
+    let mut keys = KEYS.to_vec();
+    if filter.related.encoded_related_search.is_some() {
+        keys.push(INCIDENT);
     }
-    Ok(Some(checked))
+    match &filter.fields {
+        Some(text) => Listing::fields(&keys, text, &[]),
+        None => Ok(Listing::of(&keys)),
+    }
 }
 
-/// Keeps some keys of each row; `attributes.Name` picks single attributes.
-pub(super) fn pick(rows: Vec<Media>, names: &[String]) -> Result<Vec<Map<String, Json>>> {
-    let mut picked = Vec::with_capacity(rows.len());
-    for row in rows {
-        let row = serde_json::to_value(row)?;
-        let mut some = Map::new();
-        for name in names {
-            match name.strip_prefix("attributes.") {
-                Some(attribute) => {
-                    let value = row["attributes"]
-                        .get(attribute)
-                        .cloned()
-                        .unwrap_or(Json::Null);
-                    let place = some.entry("attributes").or_insert_with(|| json!({}));
-                    place[attribute] = value;
-                }
-                None => {
-                    let value = row.get(name).cloned().unwrap_or(Json::Null);
-                    some.insert(name.clone(), value);
-                }
-            }
-        }
-        picked.push(some);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::shape::{Shape, component};
+
+    #[test]
+    fn rows_have_the_keys_that_are_published() {
+        let Shape::Object { fields, .. } = component("Media") else {
+            panic!("a media is an object")
+        };
+        let mut published: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+        let mut keys: Vec<&str> = KEYS.iter().chain([&INCIDENT]).map(|key| key.name).collect();
+        published.sort_unstable();
+        keys.sort_unstable();
+        assert_eq!(keys, published);
     }
-    Ok(picked)
 }

@@ -136,23 +136,23 @@ fn presigning(call: &Call, filter: &Filter) -> Option<Presigning> {
 async fn list_media(call: Call) -> Result<Answer> {
     let (filter, ids): (Filter, _) = (call.query()?, id_query(call.json())?);
     let presigning = presigning(&call, &filter);
-    let fields = read::fields(&filter)?;
-    let mut rows = read::list(&call.cx, call.actor()?, call.id("project"), filter, ids).await?;
-    if let Some(how) = presigning {
-        read::presign(&call.cx, call.actor()?, &mut rows, &how).await?;
+    let (project, type_id) = (call.id("project"), filter.r#type);
+    let listing = read::listing(&filter)?;
+    let question = (filter, ids);
+    let lines = read::list(
+        &call.cx,
+        call.actor()?,
+        project,
+        question,
+        listing.clone(),
+        presigning,
+    );
+    let lines = lines.await?;
+    if call.format() != Some("csv") {
+        return Ok(Answer::rows(lines, Vec::new()));
     }
-    match fields {
-        Some(names) => Answer::list(read::pick(rows, &names)?),
-        None if call.format() == Some("csv") => {
-            let mut lines = Vec::new();
-            for row in rows {
-                serde_json::to_writer(&mut lines, &row)?;
-                lines.push(b'\n');
-            }
-            Ok(Answer::items(export::replace_ids(&call.cx, &lines).await?))
-        }
-        None => Answer::list(rows),
-    }
+    let columns = read::table(&call.cx, project, type_id, &listing).await?;
+    Ok(Answer::rows(export::named(&call.cx, lines).await?, columns))
 }
 
 async fn get(call: Call) -> Result<Answer> {

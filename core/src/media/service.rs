@@ -1,11 +1,13 @@
 //! What other nouns may ask of media.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
 use super::create::Upload;
+use super::family::Families;
+use super::files;
 use super::filter::{Filter, IdQuery, select};
 use super::source::Source;
 use super::store;
@@ -16,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
 use crate::project::Level;
 use crate::query::Schema;
-use crate::storage;
+use crate::storage::{self, Owner};
 
 /// A media that the actor may use this much, with its project. Errors: `NotFound`, `Forbidden`.
 pub async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<(Media, i64)> {
@@ -86,6 +88,26 @@ pub async fn selected(
     let schema = Schema::load(tx, project).await?;
     let selection = select(tx, &schema, project, filter, ids).await?;
     selection.ids(tx).await
+}
+
+/// The folders that media of a project lie in, by media.
+pub async fn folders(tx: &mut Tx, project: i64) -> Result<HashMap<i64, i64>> {
+    let sql = "select id, primary_section from media \
+               where project = $1 and primary_section is not null and not deleted";
+    let mut folders = HashMap::new();
+    for mut row in tx.rows(sql, &crate::values![project]).await? {
+        folders.insert(row.take()?, row.take()?);
+    }
+    Ok(folders)
+}
+
+/// Keys of stored bytes in the records of a media that are its own, or its family's.
+pub async fn own_keys(tx: &mut Tx, owner: Owner, media: &Media) -> Result<HashSet<String>> {
+    let families = Families::of(tx, &[media.id]).await?;
+    let recorded = media.media_files.iter().flat_map(files::keys);
+    Ok(recorded
+        .filter(|key| families.holds(owner, media.id, key))
+        .collect())
 }
 
 /// Whether media of a project share the object of another media's key, as clones do.

@@ -4,12 +4,15 @@ use serde_json::Value as Json;
 
 use super::types::{Media, Stats};
 use crate::attribute::Kind;
-use crate::database::{Row, Tx, Value};
+use crate::database::{Row, Sink, Tx, Value};
 use crate::error::Result;
 use crate::project::Level;
 use crate::query::Selection;
 use crate::undo::{As, Shape, settled};
 use crate::values;
+
+/// Rows that go on together.
+const BATCH: usize = 100;
 
 const COLUMNS: [&str; 25] = [
     "id",
@@ -159,14 +162,13 @@ pub async fn list(
     selection: &Selection,
     incident: Option<(String, Vec<Value>)>,
 ) -> Result<Vec<Media>> {
-    let (sql, values) = selection.select(&select_list());
     let mut found = Vec::new();
-    for mut row in tx.rows(&sql, &values).await? {
-        found.push(media(&mut row)?);
-    }
-    if selection.is_ranked() {
-        found.sort_by_key(|media| selection.rank(media.id));
-    }
+    selection
+        .each(tx, &select_list(), |mut row| {
+            found.push(media(&mut row)?);
+            Ok(())
+        })
+        .await?;
     if let Some((expression, values)) = incident {
         for media in &mut found {
             let place = values.len() + 1;
@@ -176,6 +178,18 @@ pub async fn list(
         }
     }
     Ok(found)
+}
+
+/// Hands on the selected rows, in order, some at a time.
+pub async fn flow(tx: &mut Tx, selection: &Selection, sink: &mut Sink<Vec<Media>>) -> Result<()> {
+    let mut found = Vec::new();
+    selection
+        .flow(tx, &select_list(), sink, |columns| {
+            found.push(media(&mut Row::of(columns, COLUMNS.len())?)?);
+            Ok((found.len() == BATCH).then(|| std::mem::take(&mut found)))
+        })
+        .await?;
+    sink.send(found).await
 }
 
 /// A media that is not deleted.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::annotation::Document;
 use crate::attribute::AttributePatch;
+use crate::query::{Form, Key};
 use crate::time;
 
 /// A media as the wire shows it.
@@ -51,35 +52,38 @@ pub struct Media {
     pub incident: Option<i64>,
 }
 
-/// The keys of a row, as `fields=` may name them.
-pub(super) const FIELDS: [&str; 26] = [
-    "name",
-    "media_files",
-    "last_edit_start",
-    "last_edit_end",
-    "attributes",
-    "elemental_id",
-    "primary_section",
-    "id",
-    "project",
-    "type",
-    "created_datetime",
-    "created_by",
-    "modified_datetime",
-    "modified_by",
-    "md5",
-    "num_frames",
-    "fps",
-    "codec",
-    "width",
-    "height",
-    "summary_level",
-    "gid",
-    "uid",
-    "archive_state",
-    "archive_status_date",
-    "effective_permission",
+/// The keys of a row, which are those of [`Media`].
+pub(super) const KEYS: [Key; 26] = [
+    Key::plain("name"),
+    Key::of("media_files", "media_files", Form::Document),
+    Key::of("last_edit_start", "last_edit_start", Form::Time),
+    Key::of("last_edit_end", "last_edit_end", Form::Time),
+    Key::of("attributes", "attributes", Form::Document),
+    Key::plain("elemental_id"),
+    Key::plain("primary_section"),
+    Key::plain("id"),
+    Key::plain("project"),
+    Key::plain("type"),
+    Key::of("created_datetime", "created_at", Form::Time),
+    Key::plain("created_by"),
+    Key::of("modified_datetime", "modified_at", Form::Time),
+    Key::plain("modified_by"),
+    Key::plain("md5"),
+    Key::plain("num_frames"),
+    Key::plain("fps"),
+    Key::plain("codec"),
+    Key::plain("width"),
+    Key::plain("height"),
+    Key::plain("summary_level"),
+    Key::plain("gid"),
+    Key::plain("uid"),
+    Key::plain("archive_state"),
+    Key::of("archive_status_date", "archive_status_date", Form::Time),
+    Key::of("effective_permission", "", Form::Always("null")),
 ];
+
+/// Hits of a related search, which no column holds.
+pub(super) const INCIDENT: Key = Key::of("incident", "", Form::Always("null"));
 
 /// A media to be made.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -11,7 +11,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
 use crate::storage::{self, UploadInfo};
-use crate::{bucket, group, id, invitation, job_cluster, project, row_protection};
+use crate::{bucket, group, hosted_template, id, invitation, job_cluster, project, row_protection};
 
 /// Seconds that a link to a picture works.
 const LINK_SECS: i64 = 86_400;
@@ -196,6 +196,7 @@ pub(super) async fn erase(tx: &mut Tx, stamp: &Stamp, organization: &Organizatio
     let id = organization.id;
     group::service::remove_of(tx, stamp, id).await?;
     bucket::service::remove_of(tx, stamp, id).await?;
+    hosted_template::service::remove_of(tx, stamp, id).await?;
     job_cluster::service::remove_of(tx, stamp, id).await?;
     invitation::service::remove_of(tx, stamp, id).await?;
     row_protection::service::forget_organization(tx, stamp, id).await?;

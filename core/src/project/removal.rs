@@ -1,5 +1,6 @@
 //! What goes with a project: rows of every noun, in one place, so that nothing is forgotten.
 
+use crate::attribute;
 use crate::database::Tx;
 use crate::error::Result;
 use crate::{storage, values};
@@ -10,7 +11,7 @@ const ATTRIBUTES: &str = "select a.id from attribute_type a where (a.kind = 'Sec
 
 /// Removes a project and all that belongs to it; its media stay, without project and section.
 pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
-    for table in ["attribute_number", "attribute_text", "attribute_place"] {
+    for table in attribute::TABLES {
         let sql = format!("delete from {table} where attribute in ({ATTRIBUTES})");
         tx.execute(&sql, &values![project]).await?;
     }
@@ -40,6 +41,8 @@ pub async fn remove(tx: &mut Tx, project: i64) -> Result<()> {
         "bookmark",
         "favorite",
         "temporary_file",
+        "algorithm",
+        "applet",
         "entity_type",
         "version",
         "membership",

@@ -12,7 +12,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
 use crate::organization::{self, Role};
-use crate::{id, storage, version};
+use crate::{id, jobs, storage, version};
 
 /// The rights of a creator, as the original echoes them: five full bytes.
 const CREATOR_MASK: i64 = 0xff_ffff_ffff;
@@ -367,5 +367,6 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
             })
         })
         .await?;
+    jobs::cancel_of_project(cx, id).await?;
     storage::collect(cx).await
 }

@@ -4,10 +4,13 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::builtin::{self, Scalar};
-use super::page::json_text_of;
+use super::folder;
+use super::page::{json_text_of, json_type};
+use super::plan::{InDocument, Typed};
 use super::schema::Schema;
 use super::selection::Selection;
 use crate::attribute::{Definition, Dtype, Kind};
+use crate::database::Dialect;
 use crate::error::{Error, Result};
 use crate::time;
 
@@ -152,6 +155,7 @@ impl AttributeFilters {
                 .split_once("::")
                 .map_or(item.as_str(), |(name, _)| name);
             let known = builtin::column(kind, name).is_some()
+                || (folder::is_name(name) && folder::has(kind))
                 || !schema.named(kind, type_id, name).is_empty();
             if !known {
                 return Err(Error::invalid(format!(
@@ -160,6 +164,66 @@ impl AttributeFilters {
             }
         }
         Ok(())
+    }
+
+    /// The filters, with what their names mean; names unknown to every type are left out.
+    ///
+    /// Errors: `Invalid` for an item without `::`, or a type that does not fit.
+    fn parsed<'s>(
+        &self,
+        schema: &'s Schema,
+        kind: Kind,
+        type_id: Option<i64>,
+    ) -> Result<Vec<Filter<'s>>> {
+        let mut filters = Vec::new();
+        for (parameter, compare, item) in self.items() {
+            let (name, text) = item.split_once("::").ok_or_else(|| {
+                Error::invalid(format!(
+                    "Invalid {parameter} item '{item}': it is written name::value"
+                ))
+            })?;
+            let value = match compare {
+                Compare::Within => json!(text.split("::").collect::<Vec<_>>()),
+                _ => json!(text),
+            };
+            let folder = folder::is_name(name) && folder::has(kind);
+            if folder {
+                filters.push(Filter {
+                    compare,
+                    value,
+                    subject: Subject::Folder(kind, name.to_owned(), text.to_owned()),
+                    definitions: Vec::new(),
+                });
+                continue;
+            }
+            let column = builtin::column(kind, name);
+            let definitions = match column {
+                Some(_) => Vec::new(),
+                None => schema.named(kind, type_id, name),
+            };
+            if column.is_none() && definitions.is_empty() {
+                continue;
+            }
+            if column.is_none()
+                && !definitions
+                    .iter()
+                    .any(|definition| compare.allows(definition.dtype))
+            {
+                return Err(Error::invalid(format!(
+                    "Filter operation '{parameter}' not allowed for dtype '{}'!",
+                    definitions[0].dtype.name()
+                )));
+            }
+            filters.push(Filter {
+                compare,
+                value,
+                subject: column.map_or(Subject::Attribute, |(column, scalar)| {
+                    Subject::Column(column, scalar)
+                }),
+                definitions,
+            });
+        }
+        Ok(filters)
     }
 
     /// Conditions on the rows of `alias`, one per item; names unknown to every type are ignored.
@@ -173,45 +237,47 @@ impl AttributeFilters {
         type_id: Option<i64>,
         alias: &str,
     ) -> Result<Vec<String>> {
-        let mut conditions = Vec::new();
-        for (parameter, compare, item) in self.items() {
-            let (name, text) = item.split_once("::").ok_or_else(|| {
-                Error::invalid(format!(
-                    "Invalid {parameter} item '{item}': it is written name::value"
-                ))
-            })?;
-            let value = match compare {
-                Compare::Within => json!(text.split("::").collect::<Vec<_>>()),
-                _ => json!(text),
-            };
-            if let Some((column, scalar)) = builtin::column(kind, name) {
-                conditions.push(column_condition(
-                    selection, alias, column, scalar, compare, &value,
-                )?);
-                continue;
+        let filters = self.parsed(schema, kind, type_id)?;
+        filters
+            .iter()
+            .map(|filter| filter.condition(selection, alias))
+            .collect()
+    }
+}
+
+/// One filter.
+struct Filter<'s> {
+    compare: Compare,
+    value: Json,
+    subject: Subject,
+    /// The attributes of that name.
+    definitions: Vec<&'s Definition>,
+}
+
+/// What a filter's name means.
+enum Subject {
+    /// A built-in column.
+    Column(&'static str, Scalar),
+    /// The folder, by this name and text.
+    Folder(Kind, String, String),
+    /// The attributes of that name.
+    Attribute,
+}
+
+impl Filter<'_> {
+    fn condition(&self, selection: &mut Selection, alias: &str) -> Result<String> {
+        let (compare, value) = (self.compare, &self.value);
+        match &self.subject {
+            Subject::Column(column, scalar) => {
+                column_condition(selection, alias, column, *scalar, compare, value)
             }
-            let definitions = schema.named(kind, type_id, name);
-            if definitions.is_empty() {
-                continue;
+            Subject::Folder(kind, name, text) => {
+                folder::condition(selection, *kind, alias, name, compare, text)
             }
-            if !definitions
-                .iter()
-                .any(|definition| compare.allows(definition.dtype))
-            {
-                return Err(Error::invalid(format!(
-                    "Filter operation '{parameter}' not allowed for dtype '{}'!",
-                    definitions[0].dtype.name()
-                )));
+            Subject::Attribute => {
+                any_definition(selection, alias, &self.definitions, compare, value)
             }
-            conditions.push(any_definition(
-                selection,
-                alias,
-                &definitions,
-                compare,
-                &value,
-            )?);
         }
-        Ok(conditions)
     }
 }
 
@@ -223,8 +289,19 @@ impl Selection {
         type_id: Option<i64>,
         filters: &AttributeFilters,
     ) -> Result<()> {
-        for condition in filters.conditions(self, schema, self.kind, type_id, "t")? {
-            self.require(condition);
+        let kind = self.kind;
+        for filter in filters.parsed(schema, kind, type_id)? {
+            match &filter.definitions[..] {
+                // One attribute: the plan decides how it is compared.
+                [definition] if filter.compare != Compare::Null => {
+                    let typed = compared(self, definition, filter.compare, &filter.value)?;
+                    self.compare(typed);
+                }
+                _ => {
+                    let condition = filter.condition(self, "t")?;
+                    self.require(condition);
+                }
+            }
         }
         Ok(())
     }
@@ -278,7 +355,7 @@ fn flag(value: &Json) -> Option<bool> {
     }
 }
 
-fn table(dtype: Dtype) -> Option<&'static str> {
+pub(super) fn table(dtype: Dtype) -> Option<&'static str> {
     match dtype {
         Dtype::Bool | Dtype::Int | Dtype::Float | Dtype::Datetime => Some("attribute_number"),
         Dtype::String | Dtype::Enum => Some("attribute_text"),
@@ -310,6 +387,72 @@ fn typed_condition(
     compare: Compare,
     value: &Json,
 ) -> Result<String> {
+    let condition = typed_test(selection, definition, compare, value)?.0;
+    let table = table(definition.dtype).expect("types without a table allow no comparison");
+    Ok(format!(
+        "{alias}.id in (select entity from {table} where attribute = {} and {condition})",
+        definition.id
+    ))
+}
+
+/// A comparison as the plan wants it: over the typed table, and over documents where that is the same.
+fn compared(
+    selection: &mut Selection,
+    definition: &Definition,
+    compare: Compare,
+    value: &Json,
+) -> Result<Typed> {
+    let (test, bound) = typed_test(selection, definition, compare, value)?;
+    let table = table(definition.dtype).expect("types without a table allow no comparison");
+    Ok(Typed {
+        attribute: definition.id,
+        type_id: definition.type_id,
+        table,
+        tests: vec![test],
+        document: bound.and_then(|bound| in_document(selection, definition, compare, &bound)),
+    })
+}
+
+/// The comparison in the document of `t` with a bound value; none where documents hold the values
+/// in another form.
+fn in_document(
+    selection: &mut Selection,
+    definition: &Definition,
+    compare: Compare,
+    bound: &str,
+) -> Option<InDocument> {
+    let sqlite = selection.dialect == Dialect::Sqlite;
+    let expected = match (definition.dtype, sqlite) {
+        (Dtype::Bool, true) => "'true', 'false'",
+        (Dtype::Bool, false) => "'boolean'",
+        (Dtype::Int | Dtype::Float, true) => "'integer', 'real'",
+        (Dtype::Int | Dtype::Float, false) => "'number'",
+        (Dtype::String | Dtype::Enum, true) => "'text'",
+        (Dtype::String | Dtype::Enum, false) => "'string'",
+        _ => return None,
+    };
+    let json_type = json_type(selection, &definition.name);
+    let value = json_text_of(selection, "t", &definition.name);
+    let value = match definition.dtype {
+        Dtype::Bool if !sqlite => format!("case {value} when 'true' then 1.0 else 0.0 end"),
+        Dtype::Int | Dtype::Float if !sqlite => format!("cast({value} as double precision)"),
+        _ => value,
+    };
+    Some(InDocument {
+        json_type,
+        expected,
+        tests: vec![format!("{value} {} {bound}", compare.sql())],
+    })
+}
+
+/// A comparison over the columns of the typed table, and the place of what a value is compared
+/// with as a whole, if it is.
+fn typed_test(
+    selection: &mut Selection,
+    definition: &Definition,
+    compare: Compare,
+    value: &Json,
+) -> Result<(String, Option<String>)> {
     let does_not_parse = || {
         Error::invalid(format!(
             "Invalid value {value} for {} attribute {}",
@@ -317,7 +460,7 @@ fn typed_condition(
             definition.name
         ))
     };
-    let condition = match definition.dtype {
+    let number = match definition.dtype {
         Dtype::Bool => {
             // Every text but "false" is true.
             let wanted = match value {
@@ -325,27 +468,25 @@ fn typed_condition(
                 Json::String(text) => !text.eq_ignore_ascii_case("false"),
                 other => flag(other).ok_or_else(does_not_parse)?,
             };
-            format!("value = {}", selection.bind(f64::from(u8::from(wanted))))
+            f64::from(u8::from(wanted))
         }
-        Dtype::Int | Dtype::Float => {
-            let number = number(value).ok_or_else(does_not_parse)?;
-            format!("value {} {}", compare.sql(), selection.bind(number))
-        }
+        Dtype::Int | Dtype::Float => number(value).ok_or_else(does_not_parse)?,
         Dtype::Datetime => {
-            let at_ms = value
-                .as_str()
-                .and_then(time::parse)
-                .ok_or_else(does_not_parse)?;
-            format!("value {} {}", compare.sql(), selection.bind(at_ms as f64))
+            let at_ms = value.as_str().and_then(time::parse);
+            at_ms.ok_or_else(does_not_parse)? as f64
         }
-        Dtype::Geopos => within(selection, value).ok_or_else(does_not_parse)?,
-        _ => text_condition(selection, compare, &text(value)),
+        Dtype::Geopos => {
+            let near = within(selection, value).ok_or_else(does_not_parse)?;
+            return Ok((near, None));
+        }
+        _ => return Ok(text_test(selection, compare, &text(value))),
     };
-    let table = table(definition.dtype).expect("types without a table allow no comparison");
-    Ok(format!(
-        "{alias}.id in (select entity from {table} where attribute = {} and {condition})",
-        definition.id
-    ))
+    let place = selection.bind(number);
+    let sign = match definition.dtype {
+        Dtype::Bool => "=",
+        _ => compare.sql(),
+    };
+    Ok((format!("value {sign} {place}"), Some(place)))
 }
 
 fn number(value: &Json) -> Option<f64> {
@@ -366,18 +507,21 @@ fn text(value: &Json) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn text_condition(selection: &mut Selection, compare: Compare, text: &str) -> String {
+fn text_test(selection: &mut Selection, compare: Compare, text: &str) -> (String, Option<String>) {
     if compare != Compare::Equal {
         let pattern = selection.bind(pattern(compare, text));
         let folded = selection.dialect.lower("(value || coalesce(rest, ''))");
-        return format!("{folded} like {pattern} escape '\\'");
+        return (format!("{folded} like {pattern} escape '\\'"), None);
     }
     // The table orders by the first characters; what is beyond them stands in `rest`.
     let (start, rest) = crate::attribute::split_text(text);
     let start = selection.bind(start);
     match rest {
-        Some(rest) => format!("value = {start} and rest = {}", selection.bind(rest)),
-        None => format!("value = {start} and rest is null"),
+        Some(rest) => {
+            let rest = selection.bind(rest);
+            (format!("value = {start} and rest = {rest}"), None)
+        }
+        None => (format!("value = {start} and rest is null"), Some(start)),
     }
 }
 

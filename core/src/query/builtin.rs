@@ -4,7 +4,7 @@ use crate::attribute::Kind;
 
 /// How a column compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scalar {
+pub(crate) enum Scalar {
     Int,
     Real,
     Time,
@@ -12,7 +12,7 @@ pub(super) enum Scalar {
 }
 
 /// The column behind a name such as `$frame`, where the kind has it.
-pub(super) fn column(kind: Kind, name: &str) -> Option<(&'static str, Scalar)> {
+pub(crate) fn column(kind: Kind, name: &str) -> Option<(&'static str, Scalar)> {
     let annotation = matches!(kind, Kind::Localization | Kind::State);
     let place = kind == Kind::Localization;
     let media = kind == Kind::Media;

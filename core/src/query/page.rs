@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::builtin;
+use super::plan::Lead;
 use super::schema::Schema;
 use super::selection::Selection;
 use crate::attribute::{Definition, Dtype};
@@ -53,9 +54,11 @@ impl Page {
 impl Selection {
     /// Orders by `sort_by` keys: `$name` is a column, a bare name an attribute, `-` reverses.
     ///
-    /// Keys that name nothing are ignored; ties are broken by id.
+    /// Keys that name nothing are ignored. Ties are broken by id, in the direction of the only key
+    /// if that is an attribute.
     pub fn sort(&mut self, schema: &Schema, type_id: Option<i64>, keys: &[String]) -> Result<()> {
-        let mut orders = Vec::new();
+        let mut orders: Vec<Vec<String>> = Vec::new();
+        let mut lead = None;
         for key in keys {
             let (reverse, name) = key
                 .strip_prefix('-')
@@ -64,20 +67,61 @@ impl Selection {
                 Some((column, _)) => vec![format!("t.{column}")],
                 None => self.attribute_order(schema, type_id, name),
             };
+            if expressions.is_empty() {
+                continue;
+            }
+            if orders.is_empty() {
+                lead = self.leading(schema, type_id, name, reverse);
+            }
             let direction = if reverse {
                 "desc nulls first"
             } else {
                 "asc nulls last"
             };
-            for expression in expressions {
-                orders.push(format!("{expression} {direction}"));
-            }
+            let ordered = |expression| format!("{expression} {direction}");
+            orders.push(expressions.into_iter().map(ordered).collect());
         }
-        if !orders.is_empty() {
-            orders.push("t.id".into());
-            self.order_by(orders.join(", "));
+        if orders.is_empty() {
+            return Ok(());
         }
+        let single = orders.len() == 1 && lead.is_some();
+        let rest = [orders[1..].concat(), vec!["t.id".into()]]
+            .concat()
+            .join(", ");
+        let last = match &lead {
+            Some(lead) if single && lead.reverse => "t.id desc",
+            _ => "t.id",
+        };
+        self.order_by([orders.concat(), vec![last.into()]].concat().join(", "));
+        self.lead = lead.map(|lead| Lead { rest, ..lead });
         Ok(())
+    }
+
+    /// The attribute of that name as what leads the order: the only one of its name, which has a
+    /// table in the order of its values.
+    fn leading(
+        &self,
+        schema: &Schema,
+        type_id: Option<i64>,
+        name: &str,
+        reverse: bool,
+    ) -> Option<Lead> {
+        if builtin::column(self.kind, name).is_some() {
+            return None;
+        }
+        let definitions = schema.named(self.kind, type_id, name);
+        let [definition] = definitions[..] else {
+            return None;
+        };
+        let table = super::attribute::table(definition.dtype)?;
+        (definition.dtype != Dtype::Geopos).then(|| Lead {
+            attribute: definition.id,
+            type_id: definition.type_id,
+            table,
+            reverse,
+            others: type_id.is_none(),
+            rest: String::new(),
+        })
     }
 
     /// What an attribute is ordered by, most significant first; nothing for an unknown name.
@@ -134,16 +178,24 @@ pub(super) fn json_text_of(selection: &mut Selection, alias: &str, name: &str) -
 
 /// Whether an attribute in the document of `t` is a number; SQL null when it is absent.
 fn json_is_number(selection: &mut Selection, name: &str) -> String {
+    let json_type = json_type(selection, name);
+    match selection.dialect {
+        Dialect::Postgres => format!("({json_type} = 'number')"),
+        Dialect::Sqlite => format!("({json_type} in ('integer', 'real'))"),
+    }
+}
+
+/// The JSON type of an attribute in the document of `t`, in the engine's words; SQL null when it is
+/// absent.
+pub(super) fn json_type(selection: &mut Selection, name: &str) -> String {
     match selection.dialect {
         Dialect::Postgres => {
             let place = selection.bind(name);
-            format!(
-                "(jsonb_typeof(cast(t.attributes as jsonb) -> cast({place} as text)) = 'number')"
-            )
+            format!("jsonb_typeof(cast(t.attributes as jsonb) -> cast({place} as text))")
         }
         Dialect::Sqlite => {
             let place = selection.bind(json_path(name));
-            format!("(json_type(t.attributes, {place}) in ('integer', 'real'))")
+            format!("json_type(t.attributes, {place})")
         }
     }
 }

@@ -39,8 +39,29 @@ impl Schema {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The names of the attributes of one type, or of all types of the kind.
+    pub fn names(&self, kind: Kind, type_id: Option<i64>) -> Vec<String> {
+        let mut definitions: Vec<&Definition> = self
+            .kinds
+            .get(&kind)
+            .into_iter()
+            .flatten()
+            .filter(|(id, _)| type_id.is_none_or(|wanted| wanted == **id))
+            .flat_map(|(_, definitions)| definitions)
+            .collect();
+        // In the order of the types, and as each type has them.
+        definitions.sort_by_key(|definition| definition.type_id);
+        let mut names: Vec<String> = Vec::new();
+        for definition in definitions {
+            if !names.contains(&definition.name) {
+                names.push(definition.name.clone());
+            }
+        }
+        names
+    }
+
     /// Every definition of that name, of one type or of all types of the kind.
-    pub(super) fn named(&self, kind: Kind, type_id: Option<i64>, name: &str) -> Vec<&Definition> {
+    pub(crate) fn named(&self, kind: Kind, type_id: Option<i64>, name: &str) -> Vec<&Definition> {
         let Some(types) = self.kinds.get(&kind) else {
             return Vec::new();
         };

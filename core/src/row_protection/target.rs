@@ -7,7 +7,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::organization::{self, Role};
 use crate::project::{self, Level};
-use crate::{account, bucket, group, job_cluster};
+use crate::{account, algorithm, bucket, group, hosted_template, job_cluster};
 
 /// What a target is in: that decides who may grant rights on it.
 enum Home {
@@ -33,8 +33,12 @@ async fn home(tx: &mut Tx, kind: TargetKind, id: i64) -> Result<Option<Home>> {
         TargetKind::Bucket => bucket::service::organization_of(tx, id)
             .await?
             .map(Home::Organization),
-        // There are none of these.
-        TargetKind::Algorithm | TargetKind::HostedTemplate => None,
+        TargetKind::Algorithm => algorithm::service::project_of(tx, id)
+            .await?
+            .map(Home::Project),
+        TargetKind::HostedTemplate => hosted_template::service::organization_of(tx, id)
+            .await?
+            .map(Home::Organization),
     })
 }
 
@@ -44,7 +48,9 @@ async fn home(tx: &mut Tx, kind: TargetKind, id: i64) -> Result<Option<Home>> {
 /// Errors: `NotFound` when there is no such target, `Forbidden` without the right.
 pub async fn check_acl(tx: &mut Tx, actor: &Actor, kind: TargetKind, id: i64) -> Result<()> {
     match home(tx, kind, id).await? {
-        Some(Home::Project(project)) => project::access(tx, actor, project, Level::Full).await,
+        Some(Home::Project(project)) => project::access(tx, actor, project, Level::Full)
+            .await
+            .map(drop),
         Some(Home::Organization(one)) => organization::access(tx, actor, one, Role::Admin).await,
         None => Err(Error::no_reference(kind.noun())),
     }

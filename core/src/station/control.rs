@@ -36,7 +36,7 @@ enum Line {
 }
 
 /// A path to a file of the folder that fits into a socket's address, and what keeps it valid.
-fn short_path(folder: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> {
+pub(crate) fn short_path(folder: &Path, name: &str) -> std::io::Result<(PathBuf, Option<File>)> {
     let path = folder.join(name);
     if path.as_os_str().len() <= LONGEST_PATH || !cfg!(target_os = "linux") {
         return Ok((path, None));
@@ -93,7 +93,7 @@ pub(super) async fn serve(listener: UnixListener, cx: Arc<Context>, stopping: Ca
     while callers.join_next().await.is_some() {}
 }
 
-async fn answer(stream: UnixStream, cx: &Context) -> std::io::Result<()> {
+async fn answer(stream: UnixStream, cx: &Arc<Context>) -> std::io::Result<()> {
     let caller = stream.peer_cred()?.uid();
     let (reader, mut writer) = stream.into_split();
     let ours = rustix::process::geteuid().as_raw();

@@ -16,8 +16,10 @@ mod retention;
 mod serve;
 
 pub use command::{Command, Progress};
+pub(crate) use control::short_path;
 pub use doctor::{Finding, Level, examine};
 pub use folder::{default_path, settings_file};
 pub use lock::{Holder, Lock, Taken};
 pub use perform::perform;
 pub use serve::serve;
+pub(crate) use serve::url_of;

@@ -72,6 +72,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
         }
     }
     drop(serving);
+    cx.search.stop();
     if tokio::time::timeout(CLOSING, cx.database.close())
         .await
         .is_err()
@@ -82,7 +83,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     Ok(())
 }
 
-/// What a station does besides answering: indexes new media, does jobs, lets abandoned
+/// What a station does besides answering: indexes new media and their words, does jobs, lets abandoned
 /// uploads and expired files go.
 async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     let sweeping = async {
@@ -102,11 +103,15 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::transcode::sweep(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
             }
+            if let Err(error) = crate::workflow::tidy(&cx).await {
+                tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
+            }
         }
     };
     tokio::select! {
         () = indexer::run(cx.clone()) => {}
         () = crate::jobs::run(cx.clone()) => {}
+        () = crate::search::indexer::run(cx.clone()) => {}
         () = sweeping => {}
         () = stopping.cancelled() => {}
     }
@@ -136,7 +141,7 @@ async fn bind(listen: &str) -> Result<TcpListener> {
 }
 
 /// A URL that reaches the address from this machine.
-pub(super) fn url_of(mut address: SocketAddr) -> String {
+pub(crate) fn url_of(mut address: SocketAddr) -> String {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

@@ -50,6 +50,20 @@ pub struct Roi {
     pub y_norm: f64,
 }
 
+impl Roi {
+    /// The part of a picture of `picture` (width, height) pixels that has its top left corner at `corner` and the extent
+    /// `extent` (width, height), all in pixels. A worker cuts out exactly these.
+    pub fn of_pixels(corner: (u32, u32), extent: (u32, u32), picture: (u32, u32)) -> Self {
+        let over = |part: u32, whole: u32| f64::from(part) / f64::from(whole.max(1));
+        Roi {
+            width_norm: over(extent.0, picture.0),
+            height_norm: over(extent.1, picture.1),
+            x_norm: over(corner.0, picture.0),
+            y_norm: over(corner.1, picture.1),
+        }
+    }
+}
+
 impl FromStr for Roi {
     type Err = WorkerError;
 
@@ -153,6 +167,9 @@ pub struct ComposeRequest {
     pub layout: Layout,
     /// Part of every picture, or all of it.
     pub roi: Option<Roi>,
+    /// Part of each picture, as many as frames and in their order; empty where `roi` is meant.
+    #[serde(default)]
+    pub rois: Vec<Roi>,
     /// Size of every picture after cropping.
     pub size: Size,
     /// Encoding: `Gif` or `Mp4` for an animation, anything but `Mp4` for a grid.

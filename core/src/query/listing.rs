@@ -1,0 +1,299 @@
+//! Lists: the rows of a selection as lines of JSON, written as they come from the database.
+
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+
+use super::selection::Selection;
+use crate::database::{Columns, Field, Sink, Tx};
+use crate::error::{Error, Result};
+use crate::time;
+
+/// Bytes of lines that go on together.
+const BATCH: usize = 64 << 10;
+
+/// How a column is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As the number or text that it is.
+    Plain,
+    /// As true or false.
+    Flag,
+    /// UTC milliseconds, as a time.
+    Time,
+    /// A JSON document, as it stands.
+    Document,
+    /// Always this JSON, whatever the row.
+    Always(&'static str),
+}
+
+/// One key of a row on the wire, and the column behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// The column, without its table.
+    pub column: &'static str,
+    /// How it is written.
+    pub form: Form,
+}
+
+impl Key {
+    /// A column written as it is, under its own name.
+    pub const fn plain(name: &'static str) -> Self {
+        Self::of(name, name, Form::Plain)
+    }
+
+    /// A column written in some form under a name.
+    pub const fn of(name: &'static str, column: &'static str, form: Form) -> Self {
+        Self { name, column, form }
+    }
+}
+
+/// A column of a table of values separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Column {
+    /// A key of the rows.
+    Key(String),
+    /// A name in the rows' `attributes`.
+    Attribute(String),
+}
+
+/// What of each row is written.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    keys: Vec<Key>,
+    /// Attributes that stand for `attributes`, where single ones were asked for.
+    picked: Vec<String>,
+    /// What stands before each value: a comma, the key, a colon.
+    starts: Vec<Vec<u8>>,
+}
+
+impl Listing {
+    /// Every key.
+    pub fn of(keys: &[Key]) -> Self {
+        Self::new(keys.to_vec(), Vec::new())
+    }
+
+    /// The keys that `fields=` names; `attributes.Name` picks single attributes. Keys in `always`
+    /// are there in any case.
+    ///
+    /// Errors: `Invalid` for a name that is no key.
+    pub fn fields(keys: &[Key], text: &str, always: &[&str]) -> Result<Self> {
+        let (mut chosen, mut picked) = (Vec::<Key>::new(), Vec::new());
+        let named = text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        for name in named.chain(always.iter().copied()) {
+            if let Some(attribute) = name.strip_prefix("attributes.") {
+                picked.push(attribute.to_owned());
+                continue;
+            }
+            let key = keys.iter().find(|key| key.name == name).ok_or_else(|| {
+                let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+                Error::invalid_because(
+                    "Query parameter error: fields",
+                    format!("there is no field '{name}'; known are {}", known.join(", ")),
+                )
+            })?;
+            if !chosen.iter().any(|known| known.name == name) {
+                chosen.push(*key);
+            }
+        }
+        if chosen.iter().any(|key| key.name == "attributes") {
+            picked.clear();
+        } else if !picked.is_empty() {
+            chosen.push(Key::of("attributes", "attributes", Form::Document));
+        }
+        Ok(Self::new(chosen, picked))
+    }
+
+    fn new(keys: Vec<Key>, picked: Vec<String>) -> Self {
+        let starts = keys.iter().enumerate().map(|(number, key)| {
+            let comma = if number == 0 { "{" } else { "," };
+            format!("{comma}\"{}\":", key.name).into_bytes()
+        });
+        Self {
+            starts: starts.collect(),
+            keys,
+            picked,
+        }
+    }
+
+    /// The columns of a table of these rows, whose documents have these attributes.
+    pub fn table<'a>(&self, attributes: impl IntoIterator<Item = &'a str> + Clone) -> Vec<Column> {
+        let mut columns = Vec::new();
+        for key in &self.keys {
+            if key.name != "attributes" {
+                columns.push(Column::Key(key.name.to_owned()));
+                continue;
+            }
+            let names: Vec<&str> = match self.picked.is_empty() {
+                true => attributes.clone().into_iter().collect(),
+                false => self.picked.iter().map(String::as_str).collect(),
+            };
+            for name in names {
+                let column = Column::Attribute(name.to_owned());
+                if !columns.contains(&column) {
+                    columns.push(column);
+                }
+            }
+        }
+        columns
+    }
+
+    /// What a statement selects.
+    fn columns(&self) -> String {
+        let columns: Vec<String> = self
+            .keys
+            .iter()
+            .filter(|key| !matches!(key.form, Form::Always(_)))
+            .map(|key| format!("t.{}", key.column))
+            .collect();
+        if columns.is_empty() {
+            return "t.id".into();
+        }
+        columns.join(", ")
+    }
+
+    /// Writes a row as one line.
+    fn write(&self, row: &dyn Columns, times: &mut Times, line: &mut Vec<u8>) -> Result<()> {
+        if self.keys.is_empty() {
+            line.push(b'{');
+        }
+        let mut place = 0;
+        for (key, start) in self.keys.iter().zip(&self.starts) {
+            line.extend_from_slice(start);
+            if let Form::Always(json) = key.form {
+                line.extend_from_slice(json.as_bytes());
+                continue;
+            }
+            let field = row.field(place)?;
+            place += 1;
+            match (key.form, field) {
+                (_, Field::Null) => line.extend_from_slice(b"null"),
+                (Form::Document, Field::Text(text)) => self.document(key, &text, line)?,
+                (Form::Flag, Field::Int(flag)) => write(line, &(flag != 0))?,
+                (Form::Time, Field::Int(at_ms)) => times.write(at_ms, line),
+                (_, Field::Bool(flag)) => write(line, &flag)?,
+                (_, Field::Int(number)) => write(line, &number)?,
+                (_, Field::Real(number)) => write(line, &number)?,
+                (_, Field::Text(text)) => write(line, &text)?,
+                (_, Field::Blob(_)) => {
+                    let what = format!("{} holds bytes", key.column);
+                    return Err(Error::internal("write a row", what));
+                }
+            }
+        }
+        line.extend_from_slice(b"}\n");
+        Ok(())
+    }
+
+    /// Writes a row that is already whole as one line.
+    pub fn write_json(&self, row: &Json, line: &mut Vec<u8>) -> Result<()> {
+        if self.keys.is_empty() {
+            line.push(b'{');
+        }
+        for (key, start) in self.keys.iter().zip(&self.starts) {
+            line.extend_from_slice(start);
+            let value = &row[key.name];
+            match key.name == "attributes" && !self.picked.is_empty() {
+                true => self.document(key, &value.to_string(), line)?,
+                false => write(line, value)?,
+            }
+        }
+        line.extend_from_slice(b"}\n");
+        Ok(())
+    }
+
+    fn document(&self, key: &Key, text: &str, line: &mut Vec<u8>) -> Result<()> {
+        if self.picked.is_empty() || key.name != "attributes" {
+            // Lines end with line breaks; JSON has none but between its tokens.
+            match text.contains('\n') {
+                true => line.extend(text.bytes().filter(|byte| *byte != b'\n')),
+                false => line.extend_from_slice(text.as_bytes()),
+            }
+            return Ok(());
+        }
+        let all: std::collections::HashMap<String, &RawValue> = serde_json::from_str(text)?;
+        line.push(b'{');
+        for (number, name) in self.picked.iter().enumerate() {
+            if number > 0 {
+                line.push(b',');
+            }
+            write(line, name)?;
+            line.push(b':');
+            line.extend_from_slice(all.get(name).map_or("null", |value| value.get()).as_bytes());
+        }
+        line.push(b'}');
+        Ok(())
+    }
+}
+
+fn write(line: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) -> Result<()> {
+    Ok(serde_json::to_writer(line, value)?)
+}
+
+/// Writes times; neighbouring rows mostly have the same.
+#[derive(Default)]
+struct Times {
+    last: Option<(i64, String)>,
+}
+
+impl Times {
+    fn write(&mut self, at_ms: i64, line: &mut Vec<u8>) {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != at_ms) {
+            self.last = Some((at_ms, format!("\"{}\"", time::wire(at_ms))));
+        }
+        if let Some((_, text)) = &self.last {
+            line.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+impl Selection {
+    /// Shows some columns of each row to `visit`, in order, and hands on the batches it returns.
+    pub async fn flow<T: Send + 'static>(
+        &self,
+        tx: &mut Tx,
+        columns: &str,
+        sink: &mut Sink<T>,
+        mut visit: impl FnMut(&dyn Columns) -> Result<Option<T>> + Send,
+    ) -> Result<()> {
+        let mut turns = self.turns(tx, columns).await?;
+        let mut found = 0;
+        while let Some((sql, values)) = turns.next(tx, found).await? {
+            found = 0;
+            tx.flow(&sql, &values, sink, |row| {
+                found += 1;
+                visit(row)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Hands on the rows as lines of JSON, in order.
+    pub async fn lines(
+        &self,
+        tx: &mut Tx,
+        listing: &Listing,
+        sink: &mut Sink<Vec<u8>>,
+    ) -> Result<()> {
+        let mut times = Times::default();
+        let mut lines = Vec::with_capacity(BATCH + BATCH / 8);
+        self.flow(tx, &listing.columns(), sink, |row| {
+            listing.write(row, &mut times, &mut lines)?;
+            if lines.len() < BATCH {
+                return Ok(None);
+            }
+            let next = Vec::with_capacity(lines.capacity());
+            Ok(Some(std::mem::replace(&mut lines, next)))
+        })
+        .await?;
+        if lines.is_empty() {
+            return Ok(());
+        }
+        sink.send(lines).await
+    }
+}
