@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::database::Dialect;
 use crate::error::{Chain, Error, Result};
+use crate::workflow;
 
 /// How long the worker may take to start.
 const STARTING: Duration = Duration::from_secs(10);
@@ -34,7 +35,7 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `worker` or `ffmpeg`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `worker`, `ffmpeg` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -86,7 +87,16 @@ pub async fn examine(data: &Path, file: Option<&Path>, settings: Result<Settings
         findings.push(Finding::ok("folder", message));
     }
     findings.extend(worker_findings(&worker_path(&settings.frames.worker)).await);
+    findings.push(sandbox_finding(&settings).await);
     findings
+}
+
+/// Whether steps of workflows could run; a station without workflows is fine without.
+async fn sandbox_finding(settings: &Settings) -> Finding {
+    match workflow::try_sandbox(&settings.workflows).await {
+        Ok(message) => Finding::ok("sandbox", message),
+        Err(message) => Finding::new("sandbox", Level::Warning, message),
+    }
 }
 
 fn folder_finding(data: &Path) -> Finding {
