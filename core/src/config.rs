@@ -33,6 +33,7 @@ pub struct Settings {
     pub workflows: Workflows,
     pub aggregate: Aggregate,
     pub transcode: Transcode,
+    pub search: Search,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -195,6 +196,19 @@ pub struct Transcode {
     pub archive_bytes: u64,
     pub archive_member_bytes: u64,
     pub archive_ratio: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Search {
+    pub url: String,
+    pub heap_bytes: usize,
+    pub vector_bytes: usize,
+    pub exact_vectors: usize,
 }
 
 impl Jobs {

@@ -14,6 +14,7 @@ use crate::frames::Frames;
 use crate::jobs;
 use crate::journal::Clock;
 use crate::mail::Mail;
+use crate::search::Search;
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
 use crate::{health, id, media, values, workflow};
@@ -54,6 +55,8 @@ pub struct Context {
     pub jobs: jobs::Bell,
     /// Runs the steps of workflows.
     pub workflows: workflow::Local,
+    /// Finds rows by their words.
+    pub search: Arc<Search>,
 }
 
 impl Context {
@@ -76,8 +79,11 @@ impl Context {
             settings.account.lockout_failures,
             settings.account.lockout_minutes,
         );
+        let search = Search::new(&settings.search, data.clone(), &station);
+        database.accompany(Arc::clone(&search));
         Ok(Arc::new(Self {
             data,
+            search,
             database,
             objects,
             frames,

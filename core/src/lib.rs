@@ -38,6 +38,7 @@ pub mod organization;
 pub mod project;
 pub mod query;
 pub mod row_protection;
+pub mod search;
 pub mod section;
 pub mod station;
 pub mod storage;

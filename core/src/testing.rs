@@ -100,6 +100,11 @@ impl Station {
         }
     }
 
+    /// The member's API token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Sends any request; absolute URLs of the station are fine.
     pub async fn send(
         &self,

@@ -36,10 +36,11 @@ def spec(kind, url, **more):
     return {"type": kind, "gid": str(uuid.uuid1()), "uid": str(uuid.uuid1()), "url": url, "name": "clip.mp4", **more}
 
 
-def finished(api, uid, secs=240):
-    """Waits for a job to end and returns its transcode."""
+def finished(api, uid, secs=240, watch=lambda one: None):
+    """Waits for a job to end and returns its transcode; `watch` sees what it looks like meanwhile."""
     def over():
         one = api.get_transcode(uid)
+        watch(one)
         return one if one.job.status in ("succeeded", "failed") else None
     return wait_for(f"transcode {uid}", over, secs=secs)
 

@@ -2,9 +2,11 @@
 
 import collections
 import datetime
+import json
 import random
 
 import pytest
+import tator
 from support import NOWHERE, Scene, add_box_type, add_leaf_type, add_media_type, add_state_type, add_video, box, encoded, leaf, \
     refused, unique
 
@@ -64,12 +66,29 @@ def test_groups_are_those_of_the_list(admin, project, scene, keys):
 @pytest.mark.parametrize("filters", [
     {"attribute": ["Species::cod"]}, {"attribute_gt": ["Count::1"]}, {"frame": 4}, {"start": 5, "stop": 17},
     {"encoded_search": encoded(leaf("Length", "lt", 5))}, {"attribute_null": ["Stage::true"]},
+    {"attribute_lte": ["Length::5"], "attribute_gte": ["Count::1", "Length::0.5"]}, {"attribute_contains": ["Species::E"]},
+    {"attribute": ["Certain::false"], "frame": 7}, {"attribute": ["Certain::yes"]}, {"attribute_lt": ["Seen::2024-02-20"]},
+    {"attribute": ["Stage::egg", "Species::cod"]}, {"attribute": ["Unknown::1"]}, {"attribute_gt": ["$frame::20"]},
+    {"attribute": ["Species::Cod"]}, {"attribute_distance": ["Where::1::2::3"]},
 ])
 def test_filters_are_those_of_the_list(admin, project, scene, filters):
     for keys in (("Species",), ("$type", "Stage")):
         found = groups(admin, project, *keys, filters=filters)
         assert found == listed(admin, project, *keys, filters=filters)
-        assert found
+        assert found or "Species::Cod" in str(filters) or "Where" in str(filters)
+
+
+@pytest.mark.parametrize("filters", [{"attribute": ["Count"]}, {"attribute_gt": ["Count::many"]}, {"attribute_lt": ["Species::a"]},
+                                     {"section": NOWHERE}])
+def test_refused_filters_are_those_of_the_list(admin, project, scene, filters):
+    calls = [lambda: groups(admin, project, "Species", filters=filters), lambda: admin.get_localization_list(project, **filters)]
+    bodies = []
+    for call in calls:
+        with pytest.raises(tator.exceptions.ApiException) as caught:
+            call()
+        body = json.loads(caught.value.body)
+        bodies.append((caught.value.status, body["message"]))
+    assert bodies[0] == bodies[1]
 
 
 def test_limits_of_columns(admin, project, scene):

@@ -206,6 +206,96 @@ def test_section_as_a_search_term(admin, project):
     refused(404, admin.get_localization_list, project, encoded_search=encoded(leaf("$section", "eq", NOWHERE)))
 
 
+def test_folders_as_simple_filters(admin, project):
+    scene = Scene(admin, project, videos=2)
+    tag = str(uuid.uuid4())
+    folder = admin.create_section(project, section_spec={"name": "Folder", "tator_user_sections": tag}).id
+    admin.update_media(scene.videos[1], media_update={"primary_section": folder})
+    outside, inside = scene.add({"media_id": scene.videos[0]}, {"media_id": scene.videos[1]})
+    for key in (f"$section::{folder}", f"tator_user_sections::{tag}"):
+        assert ids(admin.get_media_list(project, attribute=[key])) == [scene.videos[1]]
+        assert scene.found(attribute=[key]) == [inside]
+        assert scene.found(related_attribute=[key]) == [inside]
+    assert scene.found(attribute=[f"$section::{NOWHERE}"]) == []
+    assert ids(admin.get_media_list(project, attribute_null=["$section::true"])) == [scene.videos[0]]
+    assert scene.found(attribute_null=["tator_user_sections::false"]) == [inside]
+    assert scene.found() == [outside, inside]
+    refused(400, admin.get_media_list, project, attribute=["$section::Folder"])
+    refused(400, admin.get_media_list, project, attribute_gt=["$section::1"])
+
+
+def test_subtrees_of_paths(admin, project):
+    kind = add_leaf_type(admin, project)
+
+    def add(name, parent):
+        return admin.create_leaf_list(project, body={"name": name, "type": kind, "parent": parent, "attributes": {}}).id[0]
+
+    fishes = add("Fish", None)
+    cod = add("Cod", fishes)
+    add("Fishery", None)
+    path = admin.get_leaf(fishes).path
+    found = admin.get_leaf_list(project, encoded_search=encoded(leaf("$path", "descendants", path)))
+    assert ids(found) == [fishes, cod]
+    below = admin.get_leaf_list(project, encoded_search=encoded(leaf("$path", "descendants", f"{path}.Cod")))
+    assert ids(below) == [cod]
+    scene = Scene(admin, project)
+    scene.made = scene.add(*({"attributes": {"Species": name}} for name in ("a.b", "a.b.c", "a.bc", "a")))
+    assert numbers(scene, scene.search(leaf("Species", "descendants", "a.b"))) == [0, 1]
+    refused(400, admin.get_leaf_list, project, encoded_search=encoded(leaf("$path", "descendants", 5)))
+
+
+def test_ranges_of_dates_hold_both_ends(admin, project):
+    scene = Scene(admin, project)
+    scene.made = scene.add(*({"attributes": {"Seen": seen}} for seen in (
+        "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z", "2026-01-31T00:00:01Z", "2026-01-01T01:00:00+02:00")))
+    assert numbers(scene, scene.search(leaf("Seen", "date_range", ["2026-01-01", "2026-01-31"]))) == [0, 1]
+    assert numbers(scene, scene.search(leaf("Seen", "date_range", ["2025-12-31T23:00:00Z", "2026-01"]))) == [0, 3]
+    refused(400, admin.get_localization_list, project, encoded_search=encoded(leaf("Seen", "date_range", ["2026-01-01"])))
+    refused(400, admin.get_localization_list, project, encoded_search=encoded(leaf("Seen", "date_range", ["a", "b"])))
+
+
+def test_distances_on_the_spheroid(admin, project):
+    scene = Scene(admin, project)
+    places = {"Kiel": [10.135, 54.323], "pole": [0.0, 90.0], "date line": [179.9, 0.0], "beyond it": [-179.9, 0.0],
+              "north of the equator": [0.0, 1.0], "east on the equator": [1.0, 0.0]}
+    scene.made = scene.add(*({"attributes": {"Where": place}} for place in places.values()))
+
+    def within(km, latitude, longitude):
+        return [list(places)[n] for n in numbers(scene, scene.search(leaf("Where", "distance_lte", [km, latitude, longitude])))]
+
+    # A degree of latitude at the equator is 110.574 km long, one of longitude 111.320 km.
+    assert within(110.9, 0, 0) == ["north of the equator"]
+    assert within(111.4, 0, 0) == ["north of the equator", "east on the equator"]
+    assert within(110.5, 0, 0) == []
+    assert within(22.3, 0, 179.9) == ["date line", "beyond it"]
+    assert within(22.2, 0, 179.9) == ["date line"]
+    assert within(120, 89, 123) == ["pole"]
+    assert within(0, 54.323, 10.135) == ["Kiel"]
+    assert len(within(20_100, 10, 10)) == len(places)
+
+
+def test_coincident_annotations_of_states(admin, project):
+    scene = Scene(admin, project, videos=2)
+    event = add_state_type(admin, project, [scene.video_type], "Frame", [{"name": "Kind", "dtype": "string"}])
+
+    def state(frame, media, kind):
+        return admin.create_state_list(project, body=[
+            {"type": event, "media_ids": [media], "frame": frame, "attributes": {"Kind": kind}}]).id[0]
+
+    landing, calm, elsewhere = state(3, scene.video, "landing"), state(3, scene.video, "calm"), state(3, scene.videos[1], "calm")
+    state(4, scene.video, "calm")
+    scene.add({"frame": 3, "attributes": {"Stage": "egg"}}, {"frame": 4, "attributes": {"Stage": "larva"}})
+
+    def found(name, condition):
+        return ids(admin.get_state_list(project, encoded_search=encoded(leaf(name, "search", condition))))
+
+    assert found("$coincident_states", leaf("Kind", "eq", "landing")) == [calm]
+    assert found("$coincident_localizations", leaf("Stage", "eq", "egg")) == [landing, calm]
+    assert found("$related_media", leaf("$id", "eq", scene.videos[1])) == [elsewhere]
+    for name in ("$track_membership", "$related_states", "$related_localizations"):
+        refused(400, admin.get_state_list, project, encoded_search=encoded(leaf(name, "search", leaf("Kind", "eq", "calm"))))
+
+
 def test_the_same_name_in_two_types_of_different_kind(admin, project):
     scene = Scene(admin, project)
     other = add_box_type(admin, project, [scene.video_type], [{"name": "Count", "dtype": "string"}])

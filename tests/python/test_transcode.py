@@ -1,15 +1,15 @@
 """Transcodes: an upload becomes a media with renditions, in the background, through crashes, or not at all."""
 
 import hashlib
+import os
 import pathlib
 import subprocess
+import sys
 import time
 import uuid
 
 import barcode
-import corpus as fixtures
 import pytest
-import requests
 import tator
 from renditions import (STREAMING_KEYS, blobs, check_segments, downloaded, finished, link_to, make_clip, numbers, spec,
                         transcoded, work_files)
@@ -27,7 +27,7 @@ def clip720(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def clip480(tmp_path_factory):
-    return make_clip(tmp_path_factory.mktemp("clips") / "long.mp4", 640, 480, frames=900)
+    return make_clip(tmp_path_factory.mktemp("clips") / "long.mp4", 640, 480, frames=600)
 
 
 @pytest.fixture(scope="session")
@@ -307,9 +307,12 @@ def test_a_file_in_place_gets_renditions_when_asked(station, admin, corpus, tmp_
     refused(400, admin.transcode, row.project, transcode_spec=spec(row.type, "", media_id=bare))
 
 
+def progress(transcode):
+    return max((node.progress for node in transcode.job.nodes if node.task.startswith("encode")), default=0)
+
+
 def progress_of(api, uid):
-    nodes = api.get_transcode(uid).job.nodes
-    return max((node.progress for node in nodes if node.task.startswith("encode")), default=0)
+    return progress(api.get_transcode(uid))
 
 
 def test_kill_minus_nine_in_the_middle(new_station, clip480):
@@ -322,8 +325,10 @@ def test_kill_minus_nine_in_the_middle(new_station, clip480):
     station.kill()
     station.start()
     api = tator.get_api(station.url, station.admin_token)
-    done = finished(api, wanted["uid"])
+    seen = set()
+    done = finished(api, wanted["uid"], watch=lambda one: seen.add(progress(one)))
     assert done.job.status == "succeeded", [(node.task, node.message) for node in done.job.nodes]
+    assert min(seen) >= 10, "it began anew instead of going on"
     media = api.get_media(done.job.media_ids[0])
     files = media.media_files
     assert [one.resolution[0] for one in files.streaming] == [144, 240, 360, 480]
@@ -333,8 +338,8 @@ def test_kill_minus_nine_in_the_middle(new_station, clip480):
     folder = station.data.parent
     for one in files.streaming:
         video = downloaded(api, media, one.path, folder / "video.mp4")
-        check_segments(video, downloaded(api, media, one.segment_info, folder / "video.json"), 900)
-        assert numbers(video, one.resolution[1], one.resolution[0]) == list(range(900))
+        check_segments(video, downloaded(api, media, one.segment_info, folder / "video.json"), 600)
+        assert numbers(video, one.resolution[1], one.resolution[0]) == list(range(600))
     assert station.stop() == 0
 
 
@@ -348,7 +353,7 @@ def test_canceling_what_runs_leaves_nothing_behind(new_station, clip480):
     assert api.get_transcode_list(project) == []
     wait_for("the work files to go", lambda: not [path for path in work_files(station) if path.is_file()])
     row, = api.get_media_list(project)
-    assert not row.media_files.streaming and row.num_frames == 900
+    assert not row.media_files.streaming and row.num_frames == 600
     assert len(blobs(station)) == 2  # the file and its thumbnail
     time.sleep(1)
     assert not [pid for pid in station.processes()[1:] if b"--solo" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
@@ -392,3 +397,67 @@ def test_hosted_files_are_fetched_from_allowed_origins(new_station, web, corpus)
     failed = finished(api, missing["uid"])
     assert failed.job.status == "failed" and "404" in failed.job.nodes[0].message
     refused(400, api.transcode, project, transcode_spec=spec(kind, f"{web.origin}/nothing.mp4"))
+
+
+def test_letters_say_how_it_ended(mailing, mail_server, corpus, tmp_path):
+    name = unique("ann").replace(" ", "")
+    token = mailing.add_user(name, "--email", f"{name}@example.org")
+    api, project, kind, url = ground(mailing, corpus["h264_cfr25"]["path"])
+    person = tator.get_api(mailing.url, token)
+    api.create_membership(project, membership_spec={"user": person.whoami().id, "permission": "View Only"})
+    letter = {"recipients": [f"{name}@example.org"], "subject": "Dive 3", "text": "It is there."}
+    noise = tmp_path / "noise.mp4"
+    noise.write_bytes(b"no film " * 1000)
+    for link in (url, link_to(api, project, noise)):
+        wanted = spec(kind, link, email_spec=letter)
+        api.transcode(project, transcode_spec=wanted)
+        finished(api, wanted["uid"])
+    good, bad = wait_for("both letters", lambda: (lambda got: got if len(got) == 2 else None)(mail_server.to(f"{name}@example.org")))
+    assert good["Subject"] == "Dive 3" and good.get_body().get_content().strip() == "It is there."
+    assert bad["Subject"] == "Failed: Dive 3" and "clip.mp4 failed: " in bad.get_body().get_content()
+    stranger = spec(kind, url, email_spec={**letter, "recipients": ["somebody@example.org"]})
+    api.transcode(project, transcode_spec=stranger)
+    assert finished(api, stranger["uid"]).job.status == "succeeded"  # the letter is not what matters
+
+
+MP4DUMP = '''#!{python}
+"""Stands in for Bento4's mp4dump --format json: top-level boxes, and the runs within fragments."""
+import json, struct, sys
+
+def boxes(data, start, end):
+    while start < end:
+        size, name = struct.unpack(">I4s", data[start:start + 8])
+        box = {{"name": name.decode(), "size": size}}
+        if name in (b"moof", b"traf"):
+            box["children"] = list(boxes(data, start + 8, start + size))
+        if name == b"trun":
+            box["sample count"] = struct.unpack(">I", data[start + 12:start + 16])[0]
+        yield box
+        start += size
+
+content = open(sys.argv[-1], "rb").read()
+print(json.dumps(list(boxes(content, 0, len(content)))))
+'''
+
+
+def test_the_clients_own_transcoder(station, admin, project, tmp_path):
+    """`python -m tator.transcode` makes the renditions itself and records them one by one."""
+    kind = add_media_type(admin, project, "video", archive_config=[{"name": "original", "encode": {"vcodec": "copy"}}])
+    tools, work = tmp_path / "tools", tmp_path / "work"
+    tools.mkdir()
+    work.mkdir()
+    (tools / "mp4dump").write_text(MP4DUMP.format(python=sys.executable))
+    (tools / "mp4dump").chmod(0o755)
+    clip = make_clip(work / "dive.mp4", 640, 480, frames=50, sound=True)
+    command = [sys.executable, "-m", "tator.transcode", str(clip), "--host", station.url, "--token", station.admin_token,
+               "--project", str(project), "--type", str(kind), "--section", "Local"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False,
+                          env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    row, = admin.get_media_list(project)
+    files = row.media_files
+    assert [one.resolution for one in files.streaming] == [[144, 192], [360, 480], [480, 640]]
+    assert [len(files.archival), len(files.audio), len(files.thumbnail), len(files.thumbnail_gif)] == [1, 1, 1, 1]
+    assert files.audio[0].codec == "aac" and (row.width, row.height) == (640, 480)
+    assert 50 < row.num_frames <= 53  # it appends black pictures, and counts by duration
+    assert admin.get_section(row.primary_section).name == "Local" and admin.get_transcode_list(project) == []

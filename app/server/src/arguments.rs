@@ -66,13 +66,17 @@ pub enum Task {
     /// Check what a station needs, and say what is wrong and what to do.
     ///
     /// Looks at settings, data folder, lock, free disk space, database (SQLite: every page, which takes a
-    /// while for large ones), frame worker and its FFmpeg libraries. Makes nothing where nothing is; an
-    /// existing database is opened as by any other command, which brings its schema up to date.
+    /// while for large ones), search index (the same rows as the database), frame worker and its FFmpeg
+    /// libraries. Makes nothing where nothing is; an existing database is opened as by any other command,
+    /// which brings its schema up to date.
     /// Exits 1 if something does not work; warnings alone exit 0.
     Doctor {
         /// Print one JSON object a line: check, level (ok, warning, failed), message.
         #[arg(long)]
         json: bool,
+        /// Build the search index again from the database before it is compared.
+        #[arg(long)]
+        repair: bool,
     },
 }
 

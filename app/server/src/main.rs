@@ -79,7 +79,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
         Task::Export(export) => exchange::export(&place, export).await,
         Task::User(task) => user::perform(&place, task).await,
         Task::Announce(task) => announce::perform(&place, task).await,
-        Task::Doctor { json } => doctor::perform(&place, json).await,
+        Task::Doctor { json, repair } => doctor::perform(&place, json, repair).await,
         Task::Step(_) => unreachable!("it is performed before anything is opened"),
         Task::Openapi => {
             let document = http::openapi::document(&http::operations());

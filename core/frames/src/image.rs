@@ -20,14 +20,15 @@ const JPEG_QUALITY: u8 = 92;
 const WEBP_QUALITY: u8 = 90;
 const THUMBNAIL_QUALITY: u8 = 85;
 
-/// Makes a picture file, and a small one if that is asked for. Both are upright, unless the file stays as it is.
+/// Makes a picture file, and a small one if that is asked for; `progress` is called between them. Both are upright, unless the file stays as it is.
 ///
 /// Errors: `Unreadable` if the source is no picture or too large; `Io`.
-pub fn convert(request: &ImageRequest) -> Result<Image, WorkerError> {
+pub fn convert(request: &ImageRequest, progress: &mut dyn FnMut()) -> Result<Image, WorkerError> {
     let source = &request.source;
     refuse_special(source)?;
     let fault = |error: Error| unreadable(source, &error.to_string());
     let stored = Stored::open(source)?;
+    progress();
     let (width, height) = stored.upright_size();
     let kept = (request.format == ImageFormat::Keep)
         .then_some(stored.mime)
@@ -55,6 +56,7 @@ pub fn convert(request: &ImageRequest) -> Result<Image, WorkerError> {
             (format.mime(), write(&request.file, &encoded.bytes)?)
         }
     };
+    progress();
     let thumbnail = match &request.thumbnail {
         Some((file, width_wanted)) => {
             let size = small((width, height), *width_wanted);
@@ -89,7 +91,7 @@ struct Stored {
 impl Stored {
     fn open(source: &Path) -> Result<Self, WorkerError> {
         let fault = |error: std::io::Error| unreadable(source, &error.to_string());
-        let mut head = [0; 8];
+        let mut head = [0; 24];
         let known = fs::File::open(source)
             .and_then(|mut file| file.read(&mut head))
             .map_err(fault)?;
@@ -98,6 +100,7 @@ impl Stored {
             [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
             _ => None,
         };
+        refuse_bomb(&head[..known]).map_err(|reason| unreadable(source, &reason))?;
         let picture = decode(source).map_err(|reason| unreadable(source, &reason))?;
         Ok(Stored {
             orientation: orientation(source),
@@ -181,6 +184,21 @@ fn orientation(source: &Path) -> Orientation {
     number.map_or(Orientation::UPRIGHT, Orientation::from_exif)
 }
 
+/// Says what is wrong with a PNG that a few bytes make too large for any decoder. Those refuse it as well, without a reason.
+fn refuse_bomb(head: &[u8]) -> Result<(), String> {
+    let side = |at: usize| Some(u32::from_be_bytes(*head.get(at..)?.first_chunk()?));
+    let (Some(b"IHDR"), Some(width), Some(height)) = (head.get(12..16), side(16), side(20)) else {
+        return Ok(());
+    };
+    if u64::from(width) * u64::from(height) <= LARGEST_PIXELS {
+        return Ok(());
+    }
+    let most = LARGEST_PIXELS / 1_000_000;
+    Err(format!(
+        "a picture may have {most} megapixels, and this one has {width} by {height} pixels"
+    ))
+}
+
 /// Decodes the first picture of a file.
 fn decode(source: &Path) -> Result<Frame, String> {
     let mut input = Input::open(source).map_err(|error| error.to_string())?;
@@ -189,15 +207,6 @@ fn decode(source: &Path) -> Result<Frame, String> {
     }
     let say = |error: Error| error.to_string();
     let parameters = input.parameters().map_err(say)?;
-    let (width, height) = parameters.size();
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > LARGEST_PIXELS {
-        return Err(format!(
-            "{} megapixels are too many for a picture; the most are {}",
-            pixels >> 20,
-            LARGEST_PIXELS >> 20
-        ));
-    }
     let mut decoder = Decoder::open(&parameters, Guard::Hide, Threads::One).map_err(say)?;
     let mut packet = Packet::new().map_err(say)?;
     if !input.read(&mut packet).map_err(say)? {

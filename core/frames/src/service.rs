@@ -158,7 +158,9 @@ fn work(task: Task, progress: &mut dyn FnMut(Outcome)) -> Answer {
             Outcome::Transcoded(produced)
         }
         Task::Probe { source } => Outcome::Probed(probe::probe(&source)?),
-        Task::ConvertImage(request) => Outcome::Converted(image::convert(&request)?),
+        Task::ConvertImage(request) => Outcome::Converted(image::convert(&request, &mut || {
+            progress(Outcome::Progress)
+        })?),
         _ => {
             return Err(WorkerError::Invalid {
                 message: "not a task for this lane".into(),

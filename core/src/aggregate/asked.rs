@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::cache::Tables;
 use super::cell::Cell;
 use super::column::{Coded, Column};
-use super::count::{Chosen, Condition, Rows};
+use super::condition::Test;
+use super::count::{Chosen, Rows};
 use super::key::{Key, Origin};
 use super::request::Request;
 use super::table::Table;
-use super::{load, refresh};
+use super::{condition, load, refresh};
 use crate::account::Actor;
 use crate::database::Tx;
 use crate::error::{Error, Result};
@@ -26,8 +27,8 @@ pub(super) struct Asked {
     table: Arc<Table>,
     /// Places of the rows that count; none where limits of columns say it.
     places: Option<Vec<u32>>,
-    /// Limits of columns.
-    limits: Vec<(Key, Vec<i64>)>,
+    /// What limits the rows, where columns tell it; none where only SQL does.
+    limits: Option<Vec<(Key, Test)>>,
 }
 
 impl Asked {
@@ -39,10 +40,7 @@ impl Asked {
     ) -> Result<Self> {
         project::access(tx, actor, request.project, Level::View).await?;
         let schema = Schema::load(tx, request.project).await?;
-        let mut limits = Vec::new();
-        for (name, ids) in request.limits().unwrap_or_default() {
-            limits.push((Key::find(&schema, request.kind, None, name)?, ids));
-        }
+        let limits = limits(&schema, &request)?;
         Ok(Self {
             request,
             schema,
@@ -70,7 +68,7 @@ impl Asked {
     pub async fn read(&mut self, tx: &mut Tx, keys: &[Key]) -> Result<()> {
         let keys: Vec<Key> = keys
             .iter()
-            .chain(self.limits.iter().map(|(key, _)| key))
+            .chain(self.limits.iter().flatten().map(|(key, _)| key))
             .map(|key| self.column_key(key))
             .collect::<Result<_>>()?;
         if self.request.hidden_too() {
@@ -79,8 +77,9 @@ impl Asked {
             return Ok(());
         }
         self.table = self.current(tx, &keys).await?;
-        if self.request.limits().is_none() {
-            let selection = self.request.selection(tx, &self.schema).await?;
+        // SQL also refuses what makes no sense, and so is asked in any case.
+        let selection = self.request.selection(tx, &self.schema).await?;
+        if self.limits.is_none() {
             self.places = Some(self.table.places(&selection.ids(tx).await?));
         }
         Ok(())
@@ -97,7 +96,7 @@ impl Asked {
     /// The table as of this transaction, with the columns of some keys.
     async fn current(&self, tx: &mut Tx, keys: &[Key]) -> Result<Arc<Table>> {
         let (project, kind) = (self.request.project, self.request.kind);
-        let head = journal::head(tx).await?;
+        let (head, _) = journal::head(tx).await?;
         let has = |table: &Table| {
             let mut identities = keys.iter().map(Key::identity);
             identities.all(|identity| table.columns.contains_key(&identity))
@@ -144,21 +143,8 @@ impl Asked {
             Some(places) => Rows::Some(places),
             None => Rows::AllBut(self.table.ids.len(), &self.table.hidden),
         };
-        let conditions = self.limits.iter().filter_map(|(key, ids)| {
-            let Column::Coded(coded) = self.table.column(key) else {
-                return None;
-            };
-            let mut allowed = vec![false; coded.dictionary.len()];
-            for id in ids {
-                if let Some(code) = coded.dictionary.find(&Cell::Int(*id)) {
-                    allowed[code as usize] = true;
-                }
-            }
-            Some(Condition {
-                codes: &coded.codes,
-                allowed,
-            })
-        });
+        let conditions = self.limits.iter().flatten();
+        let conditions = conditions.map(|(key, test)| condition::on(self.table.column(key), test));
         Chosen {
             rows,
             conditions: conditions.collect(),
@@ -184,4 +170,25 @@ impl Asked {
             _ => None,
         })))
     }
+}
+
+/// The filters as tests of columns; none where only SQL tells which rows are meant. A name that no
+/// type has filters nothing, as in lists.
+fn limits(schema: &Schema, request: &Request) -> Result<Option<Vec<(Key, Test)>>> {
+    let Some(named) = request.limits() else {
+        return Ok(None);
+    };
+    let (kind, type_id) = (request.kind, request.type_id());
+    let mut limits = Vec::new();
+    for (name, test) in named {
+        if matches!(test, Test::Among(_)) {
+            limits.push((Key::find(schema, kind, None, &name)?, test));
+        } else if !schema.named(kind, type_id, &name).is_empty() {
+            match Key::find(schema, kind, type_id, &name) {
+                Ok(key) => limits.push((key, test)),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+    Ok(Some(limits))
 }

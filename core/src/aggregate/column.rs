@@ -58,11 +58,6 @@ impl Dictionary {
         self.cells.get((code as usize).checked_sub(1)?)
     }
 
-    /// The code of a value that some row had.
-    pub fn find(&self, cell: &Cell) -> Option<u32> {
-        self.codes.get(cell).copied()
-    }
-
     /// Whether a cell has several values.
     pub fn has_many(&self) -> bool {
         self.many

@@ -1,5 +1,6 @@
 //! Counting rows by columns of codes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::column::{Coded, NONE};
@@ -15,9 +16,22 @@ pub(super) enum Rows<'r> {
     Some(&'r [u32]),
 }
 
+impl Rows<'_> {
+    #[inline]
+    fn each(&self, mut visit: impl FnMut(usize, i64)) {
+        match self {
+            Self::AllBut(count, hidden) => {
+                (0..*count).for_each(|row| visit(row, 1));
+                hidden.iter().for_each(|row| visit(*row as usize, -1));
+            }
+            Self::Some(rows) => rows.iter().for_each(|row| visit(*row as usize, 1)),
+        }
+    }
+}
+
 /// A column whose codes decide whether a row counts.
 pub(super) struct Condition<'c> {
-    pub codes: &'c [u32],
+    pub codes: Cow<'c, [u32]>,
     /// By code.
     pub allowed: Vec<bool>,
 }
@@ -39,17 +53,19 @@ impl Chosen<'_> {
     /// back at the end.
     #[inline]
     fn each(&self, mut visit: impl FnMut(usize, i64)) {
-        let mut visit = |row: usize, weight: i64| {
-            if self.conditions.iter().all(|condition| condition.holds(row)) {
-                visit(row, weight);
-            }
-        };
-        match self.rows {
-            Rows::AllBut(count, hidden) => {
-                (0..count).for_each(|row| visit(row, 1));
-                hidden.iter().for_each(|row| visit(*row as usize, -1));
-            }
-            Rows::Some(rows) => rows.iter().for_each(|row| visit(*row as usize, 1)),
+        match &self.conditions[..] {
+            // The most common questions have a loop of their own, without anything to ask on the way.
+            [] => self.rows.each(visit),
+            [one] => self.rows.each(|row, weight| {
+                if one.holds(row) {
+                    visit(row, weight);
+                }
+            }),
+            all => self.rows.each(|row, weight| {
+                if all.iter().all(|condition| condition.holds(row)) {
+                    visit(row, weight);
+                }
+            }),
         }
     }
 
@@ -205,7 +221,7 @@ mod tests {
         let kinds = coded(&[Some(7), Some(8), Some(7), None]);
         let users = coded(&[Some(1), Some(1), Some(2), Some(1)]);
         let first = Condition {
-            codes: &users.codes,
+            codes: Cow::Borrowed(&users.codes),
             allowed: vec![false, true, false],
         };
         let chosen = Chosen {

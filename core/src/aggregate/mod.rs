@@ -11,6 +11,7 @@ mod asked;
 mod cache;
 mod cell;
 mod column;
+mod condition;
 mod count;
 mod histogram;
 mod key;

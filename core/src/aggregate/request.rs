@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::condition::{Comparison, Test};
 use crate::attribute::Kind;
 use crate::database::Tx;
 use crate::error::{Error, Result};
@@ -23,8 +24,8 @@ pub(super) struct Request {
     pub body: Map<String, Json>,
 }
 
-/// A column whose values are limited.
-pub(super) type Limit = (&'static str, Vec<i64>);
+/// The name of a column or attribute, and what its values must be.
+pub(super) type Limit = (String, Test);
 
 impl Request {
     /// The same without any filter.
@@ -85,11 +86,15 @@ impl Request {
     /// tell which rows are meant.
     pub fn limits(&self) -> Option<Vec<Limit>> {
         let mut limits: Vec<Limit> = Vec::new();
+        let mut among = |name: &str, ids: Vec<i64>| {
+            let test = Test::Among(ids.into_iter().collect());
+            limits.push((name.to_owned(), test));
+        };
         let localization = self.kind == Kind::Localization;
         let mut media = Vec::new();
         for (name, value) in &self.query {
             match name.as_str() {
-                "type" => limits.push(("$type", vec![value.as_i64()?])),
+                "type" => among("$type", vec![value.as_i64()?]),
                 "version" => {
                     let versions = ids(value)?;
                     let merged = self.query.get("merge").and_then(Json::as_i64) != Some(0);
@@ -97,12 +102,14 @@ impl Request {
                         return None;
                     }
                     if !versions.is_empty() {
-                        limits.push(("$version", versions));
+                        among("$version", versions);
                     }
                 }
+                "frame" => among("$frame", vec![value.as_i64()?]),
                 "media_id" if localization => media.extend(ids(value)?),
                 "merge" => {}
                 "show_deleted" | "show_all_marks" if value.as_i64() == Some(0) => {}
+                name if Comparison::of_parameter(name).is_some() => {}
                 _ if value.as_array().is_some_and(Vec::is_empty) => {}
                 _ => return None,
             }
@@ -117,10 +124,25 @@ impl Request {
             }
         }
         if !media.is_empty() {
-            limits.push(("$media", media));
+            among("$media", media);
+        }
+        for (name, value) in &self.query {
+            if let Some(how) = Comparison::of_parameter(name) {
+                limits.extend(compared(how, value)?);
+            }
         }
         Some(limits)
     }
+}
+
+/// What `name::value` items mean; none for one that is not written so, and for columns.
+fn compared(how: Comparison, items: &Json) -> Option<Vec<Limit>> {
+    let item = |item: &Json| {
+        let (name, text) = item.as_str()?.split_once("::")?;
+        let test = Test::Compared(how, text.to_owned());
+        (!name.starts_with('$')).then(|| (name.to_owned(), test))
+    };
+    items.as_array()?.iter().map(item).collect()
 }
 
 fn ids(value: &Json) -> Option<Vec<i64>> {
@@ -158,25 +180,38 @@ mod tests {
         assert_eq!(limits(kind, defaults, group.clone()), Some(vec![]));
         let query = json!({"type": 3, "version": [4], "media_id": [5]});
         let body = json!({"media_ids": [6], "ids": []});
+        let among =
+            |name: &str, ids: &[i64]| (name.to_owned(), Test::Among(ids.iter().copied().collect()));
         let wanted = vec![
-            ("$type", vec![3]),
-            ("$version", vec![4]),
-            ("$media", vec![5, 6]),
+            among("$type", &[3]),
+            among("$version", &[4]),
+            among("$media", &[5, 6]),
         ];
         assert_eq!(limits(kind, query, body), Some(wanted));
         let layers = json!({"version": [4, 5], "merge": 0});
         assert_eq!(
             limits(kind, layers, json!({})),
-            Some(vec![("$version", vec![4, 5])])
+            Some(vec![among("$version", &[4, 5])])
         );
+        let query = json!({"frame": 3, "attribute_lt": ["Depth::5.5"]});
+        let wanted = vec![
+            among("$frame", &[3]),
+            (
+                "Depth".to_owned(),
+                Test::Compared(Comparison::Less, "5.5".into()),
+            ),
+        ];
+        assert_eq!(limits(kind, query, json!({})), Some(wanted));
     }
 
     #[test]
     fn everything_else_is_for_sql() {
         for query in [
             json!({"version": [4, 5], "merge": 1}),
-            json!({"attribute": ["A::b"]}),
-            json!({"frame": 3}),
+            json!({"attribute_null": ["A::true"]}),
+            json!({"attribute": ["$frame::3"]}),
+            json!({"attribute": ["nonsense"]}),
+            json!({"related_id": [3]}),
             json!({"start": 3}),
             json!({"show_all_marks": 1}),
             json!({"encoded_search": "x"}),

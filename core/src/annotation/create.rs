@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::localization::{Geometry, Localization, NewLocalization};
+use super::localization::{Localization, NewLocalization};
 use super::state::{NewState, State};
 use super::store;
 use super::types::{Annotation, Document, Revision};
@@ -42,8 +42,7 @@ pub(super) async fn localizations(
     let media: HashSet<i64> = news.iter().map(|new| new.media_id).collect();
     let mut drafts: Vec<(Draft, Build<Localization>)> = Vec::with_capacity(news.len());
     for new in news {
-        let mut geometry = Geometry::default();
-        new.geometry.apply(&mut geometry)?;
+        let geometry = new.geometry();
         let draft = Draft {
             type_id: new.r#type,
             version: new.version,
@@ -150,7 +149,7 @@ async fn create<T: Annotation>(
                     version::service::default_for(tx, project, actor.id).await?
                 };
                 let schema = Schema::load(tx, project).await?;
-                let made = revise(
+                let mut made = revise(
                     tx,
                     &stamp,
                     &actor,
@@ -160,22 +159,13 @@ async fn create<T: Annotation>(
                     drafts,
                 )
                 .await?;
-                for (one, _) in &made {
-                    check_frame(one, types[&one.revision().type_id].association())?;
+                for (one, _) in &mut made {
+                    one.fit(&types[&one.revision().type_id])?;
                 }
                 write(tx, &stamp, project, &schema, made).await
             })
         })
         .await
-}
-
-fn check_frame<T: Annotation>(one: &T, association: &str) -> Result<()> {
-    if association == "Frame" && one.frame().is_none() {
-        return Err(Error::invalid(
-            "Missing required field in request body \"frame\".",
-        ));
-    }
-    Ok(())
 }
 
 /// Gives every draft its id, identity, mark and converted attributes.
@@ -315,7 +305,7 @@ async fn write<T: Annotation>(
 }
 
 /// Of several revisions of one identity made together, the last is the latest.
-fn only_last_is_latest<T: Annotation>(made: &mut [T]) {
+pub(super) fn only_last_is_latest<T: Annotation>(made: &mut [T]) {
     let mut seen: HashSet<(i64, String)> = HashSet::new();
     for one in made.iter_mut().rev() {
         let revision = one.revision_mut();

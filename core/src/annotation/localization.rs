@@ -1,12 +1,14 @@
 //! Localizations: boxes, lines, dots and polygons on one frame of one media.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
 use super::types::{Annotation, Document, Revision};
 use crate::attribute::Kind;
 use crate::database::{Row, Value};
-use crate::error::Result;
+use crate::entity_type::EntityType;
+use crate::error::{Error, Result};
 use crate::query::{Form, Key};
 use crate::time;
 use crate::values;
@@ -156,8 +158,13 @@ impl Annotation for Localization {
         }
     }
 
-    fn frame(&self) -> Option<i64> {
-        Some(self.frame)
+    fn fit(&mut self, of: &EntityType) -> Result<()> {
+        self.trim(of);
+        self.geometry.check_whole(&of.dtype)
+    }
+
+    fn trim(&mut self, of: &EntityType) {
+        self.geometry.keep_own(&of.dtype);
     }
 }
 
@@ -226,12 +233,114 @@ pub(super) struct NewLocalization {
     pub r#type: i64,
     pub version: Option<i64>,
     pub frame: i64,
-    #[serde(flatten)]
-    pub geometry: GivenGeometry,
+    x: Option<f64>,
+    y: Option<f64>,
+    width: Option<f64>,
+    height: Option<f64>,
+    u: Option<f64>,
+    v: Option<f64>,
+    points: Option<Box<RawValue>>,
     pub parent: Option<f64>,
     pub elemental_id: Option<String>,
     pub mark: Option<i64>,
     #[serde(default)]
     pub attributes: Map<String, Json>,
     pub user_elemental_id: Option<String>,
+}
+
+impl NewLocalization {
+    pub fn geometry(&self) -> Geometry {
+        Geometry {
+            x: self.x,
+            y: self.y,
+            width: self.width,
+            height: self.height,
+            u: self.u,
+            v: self.v,
+            points: self.points.clone().map(Document::from),
+        }
+    }
+}
+
+impl Geometry {
+    /// The numbers that a shape has, by the data type of its type.
+    fn needed(dtype: &str) -> &'static [&'static str] {
+        match dtype {
+            "box" => &["x", "y", "width", "height"],
+            "line" => &["x", "y", "u", "v"],
+            "dot" => &["x", "y"],
+            "poly" => &["points"],
+            _ => &[],
+        }
+    }
+
+    /// Drops what a shape of this data type does not have.
+    pub(super) fn keep_own(&mut self, dtype: &str) {
+        let needed = Self::needed(dtype);
+        for (name, number) in [
+            ("x", &mut self.x),
+            ("y", &mut self.y),
+            ("width", &mut self.width),
+            ("height", &mut self.height),
+            ("u", &mut self.u),
+            ("v", &mut self.v),
+        ] {
+            if !needed.contains(&name) {
+                *number = None;
+            }
+        }
+        if !needed.contains(&"points") {
+            self.points = None;
+        }
+    }
+
+    /// Checks that a shape of this data type is whole.
+    ///
+    /// Errors: `Invalid`, naming what is missing.
+    pub(super) fn check_whole(&self, dtype: &str) -> Result<()> {
+        let missing = Self::needed(dtype).iter().find(|name| match **name {
+            "x" => self.x.is_none(),
+            "y" => self.y.is_none(),
+            "width" => self.width.is_none(),
+            "height" => self.height.is_none(),
+            "u" => self.u.is_none(),
+            "v" => self.v.is_none(),
+            _ => self.points.is_none(),
+        });
+        match missing {
+            None => Ok(()),
+            Some(name) => Err(Error::invalid_because(
+                format!("Missing required field in request body \"{name}\"."),
+                format!("a {dtype} has {}", Self::needed(dtype).join(", ")),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_keeps_its_own_numbers_and_needs_all_of_them() {
+        let all = Geometry {
+            x: Some(0.1),
+            y: Some(0.2),
+            width: Some(0.3),
+            height: Some(0.0),
+            u: Some(0.4),
+            v: None,
+            points: None,
+        };
+        let mut shape = all.clone();
+        shape.keep_own("box");
+        assert!(shape.check_whole("box").is_ok() && shape.u.is_none());
+        let mut shape = all.clone();
+        shape.keep_own("dot");
+        assert!(shape.check_whole("dot").is_ok() && shape.width.is_none());
+        for (dtype, name) in [("line", "\"v\""), ("poly", "\"points\"")] {
+            let error = all.check_whole(dtype).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! tombstone, and only pruning takes rows away. Stable identity is (version, elemental id).
 //! Rules that both share are written once, over [`Annotation`].
 
+mod bulk;
 mod create;
 mod delete;
 mod edit;
@@ -17,6 +18,8 @@ pub mod routes;
 pub mod service;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 mod track;
 mod types;
 

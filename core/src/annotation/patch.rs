@@ -8,7 +8,7 @@ use super::localization::{GivenGeometry, Localization};
 use super::read::{Place, find};
 use super::state::State;
 use super::types::{Annotation, Document};
-use super::{create, store, track};
+use super::{bulk, create, store, track};
 use crate::account::{self, Actor};
 use crate::attribute::{self, AttributePatch, Indexing};
 use crate::context::Context;
@@ -137,10 +137,7 @@ pub(super) async fn update_all<T: Annotation>(
                 }
                 let count = rows.len();
                 let mut edit = Edit::new(tx, &stamp);
-                for row in rows {
-                    let as_it_is = |_: &mut T| Ok(());
-                    change(&mut edit, &schema, row, &patch, in_place, as_it_is).await?;
-                }
+                bulk::change(&mut edit, &schema, rows, &patch, in_place).await?;
                 edit.finish(project).await?;
                 Ok(count)
             })
@@ -164,8 +161,9 @@ async fn change<T: Annotation>(
     let definitions = schema.of_type(T::KIND, base.revision().type_id);
     let before = base.revision().attributes.members()?;
     let mut after = before.clone();
+    let of = entity_type::service::get(tx, T::KIND, base.revision().type_id).await?;
+    row.trim(&of);
     if !patch.attributes.is_empty() {
-        let of = entity_type::service::get(tx, T::KIND, base.revision().type_id).await?;
         after = attribute::for_patch(definitions, &of.name, &before, &patch.attributes)?;
         row.revision_mut().attributes = Document::of(&after)?;
     }
@@ -223,7 +221,7 @@ async fn change<T: Annotation>(
     let tx = &mut *edit.tx;
     index(tx, &row, definitions, None, &after).await?;
     if !moved {
-        track::follow(edit, T::KIND, base.revision().id, Some(row.revision().id)).await?;
+        track::follow(edit, T::KIND, base.revision().id, row.revision().id).await?;
     }
     Ok(row)
 }

@@ -116,27 +116,3 @@ pub(super) async fn get<T: Annotation>(cx: &Context, actor: &Actor, place: Place
         .read(move |tx| Box::pin(async move { find::<T>(tx, &actor, &place, Level::View).await }))
         .await
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::annotation::{Localization, State};
-    use crate::http::shape::{Shape, component};
-
-    /// The keys that the published component has.
-    fn published(name: &str) -> Vec<&'static str> {
-        match component(name) {
-            Shape::Object { fields, .. } => fields.iter().map(|one| one.name.as_str()).collect(),
-            other => panic!("{name} is {other:?}"),
-        }
-    }
-
-    #[test]
-    fn rows_have_the_keys_that_are_published() {
-        fn names(keys: &[crate::query::Key]) -> Vec<&str> {
-            keys.iter().map(|key| key.name).collect()
-        }
-        assert_eq!(names(Localization::KEYS), published("Localization"));
-        assert_eq!(names(State::KEYS), published("State"));
-    }
-}

@@ -9,7 +9,8 @@ use super::track;
 use super::types::{Annotation, Document, Revision};
 use crate::attribute::Kind;
 use crate::database::{Row, Tx, Value};
-use crate::error::Result;
+use crate::entity_type::EntityType;
+use crate::error::{Error, Result};
 use crate::media;
 use crate::query::{Form, Key};
 use crate::time;
@@ -117,8 +118,13 @@ impl Annotation for State {
         }
     }
 
-    fn frame(&self) -> Option<i64> {
-        self.frame
+    fn fit(&mut self, of: &EntityType) -> Result<()> {
+        if of.association() == "Frame" && self.frame.is_none() {
+            return Err(Error::invalid(
+                "Missing required field in request body \"frame\".",
+            ));
+        }
+        Ok(())
     }
 
     fn links(&self) -> (&[i64], &[i64]) {

@@ -1,6 +1,6 @@
 //! Rows of localizations and states, through what they have in common.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -14,6 +14,9 @@ use crate::project::Level;
 use crate::query::{Selection, among};
 use crate::undo::{As, Shape};
 use crate::values;
+
+/// UUIDs that one statement lists.
+const UUIDS: usize = 1000;
 
 /// How localizations stand in the journal.
 pub const LOCALIZATION: Shape = Shape {
@@ -185,6 +188,65 @@ pub async fn next_mark(tx: &mut Tx, kind: Kind, version: i64, elemental_id: &str
         .unwrap_or_default())
 }
 
+/// The mark after the highest that ever was of each identity, by version and UUID.
+pub async fn next_marks(
+    tx: &mut Tx,
+    kind: Kind,
+    uuids: &[&str],
+) -> Result<HashMap<(i64, String), i64>> {
+    let mut marks = HashMap::new();
+    for chunk in uuids.chunks(UUIDS) {
+        let (among, values) = among_texts("elemental_id", chunk, 0);
+        let sql = format!(
+            "select version, elemental_id, max(mark) + 1 from {} where {among} \
+             group by version, elemental_id",
+            kind.table()
+        );
+        for mut row in tx.rows(&sql, &values).await? {
+            marks.insert((row.take()?, row.take()?), row.take()?);
+        }
+    }
+    Ok(marks)
+}
+
+/// Takes the mark of the latest one from every revision of some identities in a version.
+pub async fn none_is_latest(tx: &mut Tx, kind: Kind, version: i64, uuids: &[&str]) -> Result<()> {
+    for chunk in uuids.chunks(UUIDS) {
+        let (among, texts) = among_texts("elemental_id", chunk, 1);
+        let sql = format!(
+            "update {} set latest = false where version = $1 and latest and {among}",
+            kind.table()
+        );
+        let values = [values![version].to_vec(), texts].concat();
+        tx.execute(&sql, &values).await?;
+    }
+    Ok(())
+}
+
+/// Makes exactly the highest remaining mark of each identity the latest one, in every version.
+pub async fn settle_latest_all(tx: &mut Tx, kind: Kind, uuids: &[&str]) -> Result<()> {
+    let table = kind.table();
+    for chunk in uuids.chunks(UUIDS) {
+        let (among, values) = among_texts("elemental_id", chunk, 0);
+        let sql = format!(
+            "update {table} set latest = (not deleted and mark = (select max(other.mark) from {table} other \
+             where other.elemental_id = {table}.elemental_id and other.version = {table}.version \
+             and not other.deleted)) where {among}"
+        );
+        tx.execute(&sql, &values).await?;
+    }
+    Ok(())
+}
+
+/// `column in ($4, …)` and its values, after so many others.
+fn among_texts(column: &str, texts: &[&str], others: usize) -> (String, Vec<Value>) {
+    let places: Vec<String> = (1..=texts.len())
+        .map(|place| format!("${}", place + others))
+        .collect();
+    let values = texts.iter().map(|text| Value::from(*text)).collect();
+    (format!("{column} in ({})", places.join(", ")), values)
+}
+
 /// Makes exactly the highest remaining mark of an identity the latest one.
 pub async fn settle_latest(
     tx: &mut Tx,
@@ -265,17 +327,57 @@ pub async fn update<T: Annotation>(tx: &mut Tx, before: &T, row: &T) -> Result<(
     Ok(())
 }
 
-/// Prunes a row: it is not shown again, and goes for good when its time is over.
-pub async fn prune(tx: &mut Tx, kind: Kind, id: i64, at_ms: i64) -> Result<()> {
-    let sql = format!(
-        "update {} set deleted = true, latest = false, modified_at = $2 where id = $1",
-        kind.table()
-    );
-    tx.execute(&sql, &values![id, at_ms]).await?;
-    Ok(())
+/// Overwrites what a bulk change may change of rows.
+pub async fn update_all<T: Annotation>(tx: &mut Tx, rows: &[T]) -> Result<()> {
+    let columns = [
+        "attributes",
+        "version",
+        "elemental_id",
+        "mark",
+        "parent",
+        "created_by",
+        "modified_at",
+        "modified_by",
+    ];
+    let values: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let revision = row.revision();
+            values![
+                revision.id,
+                revision.attributes.text(),
+                revision.version,
+                &revision.elemental_id,
+                revision.mark,
+                revision.parent,
+                revision.created_by,
+                revision.modified_at,
+                revision.modified_by
+            ]
+            .to_vec()
+        })
+        .collect();
+    tx.update_many(T::KIND.table(), &["id"], &columns, &values)
+        .await
 }
 
-/// Prunes rows by their ids.
+/// The remaining revisions of some ids, in the order of these.
+pub async fn of_ids<T: Annotation>(tx: &mut Tx, ids: &[i64]) -> Result<Vec<T>> {
+    let mut found: HashMap<i64, T> = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let mut selection = Selection::new(T::KIND, tx.dialect());
+        selection.require("not t.deleted");
+        selection.among("t.id", chunk);
+        each::<T>(tx, &selection, |one| {
+            found.insert(one.revision().id, one);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// Prunes rows by their ids: they are not shown again, and go for good when their time is over.
 pub async fn prune_all(tx: &mut Tx, kind: Kind, ids: &[i64], at_ms: i64) -> Result<()> {
     for chunk in ids.chunks(CHUNK) {
         let sql = format!(
@@ -310,7 +412,7 @@ pub async fn states_of_deleted_media(tx: &mut Tx, media: &[i64]) -> Result<Vec<S
 
 /// The latest states that list one of some localizations.
 pub async fn states_listing(tx: &mut Tx, localizations: &[i64]) -> Result<Vec<State>> {
-    let mut found: Vec<State> = Vec::new();
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
     for chunk in localizations.chunks(CHUNK) {
         let mut selection = Selection::new(Kind::State, tx.dialect());
         selection.require(format!(
@@ -319,10 +421,7 @@ pub async fn states_listing(tx: &mut Tx, localizations: &[i64]) -> Result<Vec<St
             among("localization", chunk)
         ));
         for state in list::<State>(tx, &selection).await? {
-            if !found
-                .iter()
-                .any(|known| known.revision.id == state.revision.id)
-            {
+            if known.insert(state.revision.id) {
                 found.push(state);
             }
         }

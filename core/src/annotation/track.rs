@@ -1,8 +1,8 @@
 //! Tracks: states that list localizations.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::delete::take_away;
+use super::bulk;
 use super::edit::Edit;
 use super::localization::Localization;
 use super::read::{Place, find};
@@ -54,24 +54,28 @@ pub(super) async fn check_members(tx: &mut Tx, members: &HashSet<i64>, project: 
     Ok(())
 }
 
-/// Keeps tracks whole when a localization gets a new revision, or goes away: the latest states that
-/// list the old id list the new one, or none.
-pub(super) async fn follow(
+/// Keeps tracks whole when a localization gets a new revision: the latest states that list the old
+/// id list the new one.
+pub(super) async fn follow(edit: &mut Edit<'_>, kind: Kind, old: i64, new: i64) -> Result<()> {
+    follow_all(edit, kind, &HashMap::from([(old, Some(new))])).await
+}
+
+/// Keeps tracks whole when localizations get new revisions, or go away (none): the latest states
+/// that list an old id list the new one, or neither.
+pub(super) async fn follow_all(
     edit: &mut Edit<'_>,
     kind: Kind,
-    old: i64,
-    new: Option<i64>,
+    moves: &HashMap<i64, Option<i64>>,
 ) -> Result<()> {
     if kind != Kind::Localization {
         return Ok(());
     }
-    for before in store::states_listing(edit.tx, &[old]).await? {
+    let mut old: Vec<i64> = moves.keys().copied().collect();
+    old.sort_unstable();
+    for before in store::states_listing(edit.tx, &old).await? {
         let mut state = before.clone();
-        state.localizations = before
-            .localizations
-            .iter()
-            .filter_map(|member| if *member == old { new } else { Some(*member) })
-            .collect();
+        let moved = |member: &i64| moves.get(member).copied().unwrap_or(Some(*member));
+        state.localizations = before.localizations.iter().filter_map(moved).collect();
         rewrite(edit, &before, state).await?;
     }
     Ok(())
@@ -79,28 +83,28 @@ pub(super) async fn follow(
 
 /// Takes members that went away out of the latest states that list them.
 pub(super) async fn let_go(edit: &mut Edit<'_>, gone: &[Localization]) -> Result<()> {
-    let gone: Vec<i64> = gone.iter().map(|row| row.revision.id).collect();
-    let lost: HashSet<i64> = gone.iter().copied().collect();
-    for before in store::states_listing(edit.tx, &gone).await? {
-        let mut state = before.clone();
-        state.localizations.retain(|member| !lost.contains(member));
-        rewrite(edit, &before, state).await?;
-    }
-    Ok(())
+    let gone = gone.iter().map(|row| (row.revision.id, None)).collect();
+    follow_all(edit, Kind::Localization, &gone).await
 }
 
-/// Which of the localizations belong to no other remaining state.
-pub(super) async fn orphans(tx: &mut Tx, state: i64, localizations: &[i64]) -> Result<Vec<i64>> {
-    let mut shared = HashSet::new();
+/// Which of the localizations belong to no remaining state but some.
+pub(super) async fn orphans(
+    tx: &mut Tx,
+    states: &HashSet<i64>,
+    localizations: &[i64],
+) -> Result<Vec<i64>> {
+    let mut shared: HashSet<i64> = HashSet::new();
     for chunk in localizations.chunks(CHUNK) {
         let sql = format!(
-            "select sl.localization from state_localization sl join state s on s.id = sl.state \
-             where s.id <> $1 and s.latest and not s.deleted and not s.variant_deleted \
-             and {}",
+            "select sl.localization, s.id from state_localization sl join state s on s.id = sl.state \
+             where s.latest and not s.deleted and not s.variant_deleted and {}",
             among("sl.localization", chunk)
         );
-        for mut row in tx.rows(&sql, &values![state]).await? {
-            shared.insert(row.take::<i64>()?);
+        for mut row in tx.rows(&sql, &[]).await? {
+            let (localization, state) = (row.take()?, row.take()?);
+            if !states.contains(&state) {
+                shared.insert(localization);
+            }
         }
     }
     Ok(localizations
@@ -132,7 +136,7 @@ pub(super) async fn merge(cx: &Context, actor: &Actor, id: i64, other: i64) -> R
                 let mut edit = Edit::new(tx, &stamp);
                 let project = before.revision.project;
                 rewrite(&mut edit, &before, after).await?;
-                take_away(&mut edit, &absorbed).await?;
+                bulk::prune(&mut edit, std::slice::from_ref(&absorbed)).await?;
                 edit.finish(project).await
             })
         })
@@ -164,30 +168,26 @@ pub(super) async fn trim(
                 let before: State = find(tx, &actor, &Place::Id(id), Level::Edit).await?;
                 let project = before.revision.project;
                 let mut cut = Vec::new();
-                for member in &before.localizations {
-                    let row = store::find::<Localization>(tx, *member).await?;
-                    let beyond = |at: i64| {
-                        if end == End::Start {
-                            at < frame
-                        } else {
-                            at > frame
-                        }
-                    };
-                    if let Some(row) =
-                        row.filter(|row| row.revision.project == project && beyond(row.frame))
-                    {
+                let beyond = |at: i64| match end {
+                    End::Start => at < frame,
+                    End::End => at > frame,
+                };
+                let members: Vec<Localization> = store::of_ids(tx, &before.localizations).await?;
+                for row in members {
+                    if row.revision.project == project && beyond(row.frame) {
                         cut.push(row);
                     }
                 }
                 let ids: Vec<i64> = cut.iter().map(|row| row.revision.id).collect();
-                let orphans = orphans(tx, id, &ids).await?;
+                let orphans = orphans(tx, &HashSet::from([id]), &ids).await?;
+                let (gone, lost): (HashSet<i64>, HashSet<i64>) =
+                    (ids.into_iter().collect(), orphans.iter().copied().collect());
                 let mut after = before.clone();
-                after.localizations.retain(|member| !ids.contains(member));
+                after.localizations.retain(|member| !gone.contains(member));
                 let mut edit = Edit::new(tx, &stamp);
                 rewrite(&mut edit, &before, after).await?;
-                for row in cut.iter().filter(|row| orphans.contains(&row.revision.id)) {
-                    take_away(&mut edit, row).await?;
-                }
+                cut.retain(|row| lost.contains(&row.revision.id));
+                bulk::prune(&mut edit, &cut).await?;
                 edit.finish(project).await?;
                 Ok(orphans.len())
             })

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::attribute::Kind;
 use crate::database::{FromValue, Row, Tx, Value};
+use crate::entity_type::EntityType;
 use crate::error::{Error, Result};
 use crate::query::Key;
 use crate::values;
@@ -39,6 +40,12 @@ impl Document {
     /// Its text.
     pub fn text(&self) -> &str {
         self.0.get()
+    }
+}
+
+impl From<Box<RawValue>> for Document {
+    fn from(json: Box<RawValue>) -> Self {
+        Self(json)
     }
 }
 
@@ -181,8 +188,11 @@ pub trait Annotation: Clone + Send + Sync + 'static {
     fn read(row: Row) -> Result<Self>;
     /// The row as the wire shows it.
     fn wire(&self) -> impl Serialize + '_;
-    /// The frame it is on.
-    fn frame(&self) -> Option<i64>;
+    /// Makes a new row fit its type. Errors: `Invalid` when it lacks what the type asks for.
+    fn fit(&mut self, of: &EntityType) -> Result<()>;
+
+    /// Drops what rows of its type do not have.
+    fn trim(&mut self, _of: &EntityType) {}
 
     /// Media and localizations that the row refers to through link tables.
     fn links(&self) -> (&[i64], &[i64]) {

@@ -17,7 +17,7 @@ mod value;
 
 use std::any::Any;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -70,12 +70,15 @@ trait Engine: Send + Sync {
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
+type Companion = Arc<dyn Any + Send + Sync>;
+
 /// The station's database.
 #[derive(Clone)]
 pub struct Database {
     engine: Arc<dyn Engine>,
-    committed: Arc<watch::Sender<()>>,
+    written: Arc<watch::Sender<()>>,
     long_readers: Arc<tokio::sync::Semaphore>,
+    companion: Arc<OnceLock<Companion>>,
 }
 
 impl Database {
@@ -101,9 +104,20 @@ impl Database {
         };
         Ok(Self {
             engine,
-            committed: Arc::default(),
+            written: Arc::default(),
             long_readers: stream::long_readers(),
+            companion: Arc::default(),
         })
+    }
+
+    /// Gives every job something at hand beside its rows; see [`Tx::companion`]. Only the first counts.
+    pub fn accompany<T: Any + Send + Sync>(&self, companion: Arc<T>) {
+        let _ = self.companion.set(companion);
+    }
+
+    /// Tells of each transaction that this process has written.
+    pub fn written(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
     }
 
     /// Which SQL the engine speaks.
@@ -119,7 +133,7 @@ impl Database {
     {
         downcast(
             self.engine
-                .read(erase(job), stream::Pass::default())
+                .read(self.erase(job), stream::Pass::default())
                 .await?,
         )
     }
@@ -137,7 +151,13 @@ impl Database {
             + Sync
             + 'static,
     {
-        stream::run(&self.engine, &self.long_readers, Arc::new(job)).await
+        stream::run(
+            &self.engine,
+            &self.long_readers,
+            self.companion.get().cloned(),
+            Arc::new(job),
+        )
+        .await
     }
 
     /// Runs `job` in a transaction; returns once its changes are durable.
@@ -148,31 +168,28 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        let answer = downcast(self.engine.write(erase(job)).await?);
-        self.committed.send_replace(());
-        answer
-    }
-
-    /// Changes whenever a job of this program was committed.
-    pub fn committed(&self) -> watch::Receiver<()> {
-        self.committed.subscribe()
+        let answer = self.engine.write(self.erase(job)).await?;
+        self.written.send_replace(());
+        downcast(answer)
     }
 
     /// Finishes what is queued and closes the engine.
     pub async fn close(&self) {
         self.engine.close().await;
     }
-}
 
-fn erase<T, F>(job: F) -> Job
-where
-    T: Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
-{
-    Box::new(move |tx| {
-        let work = job(tx);
-        Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
-    })
+    fn erase<T, F>(&self, job: F) -> Job
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let companion = self.companion.get().cloned();
+        Box::new(move |tx| {
+            tx.companion = companion;
+            let work = job(tx);
+            Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
+        })
+    }
 }
 
 fn downcast<T: 'static>(answer: Answer) -> Result<T> {
@@ -184,6 +201,7 @@ fn downcast<T: 'static>(answer: Answer) -> Result<T> {
 /// One transaction. Dropped without success, it leaves nothing.
 pub struct Tx {
     inner: Inner,
+    companion: Option<Companion>,
 }
 
 enum Inner {
@@ -192,6 +210,18 @@ enum Inner {
 }
 
 impl Tx {
+    fn new(inner: Inner) -> Self {
+        Self {
+            inner,
+            companion: None,
+        }
+    }
+
+    /// What the station's jobs have at hand, if it is of that type.
+    pub fn companion<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.companion.as_ref()?).downcast().ok()
+    }
+
     /// Which SQL the engine speaks.
     pub fn dialect(&self) -> Dialect {
         match self.inner {

@@ -51,9 +51,7 @@ impl Postgres {
     async fn transaction(&self, job: Job, begin: &'static str) -> Result<Answer> {
         let mut transaction = self.pool.begin().await?;
         transaction.execute(begin).await?;
-        let mut tx = Tx {
-            inner: Inner::Postgres(transaction),
-        };
+        let mut tx = Tx::new(Inner::Postgres(transaction));
         let answer = job(&mut tx).await?;
         let Inner::Postgres(transaction) = tx.inner else {
             unreachable!("made above")

@@ -7,7 +7,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -28,6 +29,12 @@ const GROUP_TIME: Duration = Duration::from_millis(20);
 /// Requests that may wait for the writer.
 const QUEUE: usize = 1024;
 const READERS: usize = 4;
+/// Without statistics SQLite takes an index on the project for a good one. They are taken of tables
+/// that have grown tenfold, from some thousand entries of each index (the engine's own limit).
+const ANALYSE: &str = "pragma optimize = 0x10002";
+/// Rows changed until statistics are taken again: twice as many each time, within these bounds.
+const FIRST_ANALYSIS: u64 = 10_000;
+const LAST_ANALYSIS: u64 = 1_000_000;
 
 struct Request {
     job: Job,
@@ -43,8 +50,13 @@ pub(super) struct Sqlite {
 struct Readers {
     path: PathBuf,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reader>>,
+    /// Grows with every analysis: a connection knows the statistics of the time it was opened.
+    analysed: AtomicU64,
 }
+
+/// A connection, and how many analyses it knows of.
+type Reader = (Connection, u64);
 
 impl Sqlite {
     pub(super) async fn open(path: &Path) -> Result<Self> {
@@ -53,22 +65,26 @@ impl Sqlite {
         let connection = tokio::task::spawn_blocking(move || -> Result<Connection> {
             let mut connection = connect(&opened, false)?;
             migrate::sqlite(&mut connection)?;
+            connection.execute_batch(ANALYSE)?;
             Ok(connection)
         })
         .await
         .map_err(|error| Error::internal("open the database", error))??;
         let (sender, receiver) = mpsc::channel(QUEUE);
+        let readers = Arc::new(Readers {
+            path,
+            permits: Arc::new(Semaphore::new(READERS)),
+            idle: Mutex::new(Vec::new()),
+            analysed: AtomicU64::new(0),
+        });
+        let known = Arc::clone(&readers);
         let thread = std::thread::Builder::new()
             .name("database-writer".into())
-            .spawn(move || write_loop(connection, receiver))?;
+            .spawn(move || write_loop(connection, receiver, &known))?;
         Ok(Self {
             writer: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
-            readers: Arc::new(Readers {
-                path,
-                permits: Arc::new(Semaphore::new(READERS)),
-                idle: Mutex::new(Vec::new()),
-            }),
+            readers,
         })
     }
 }
@@ -89,31 +105,15 @@ impl Engine for Sqlite {
             tokio::task::spawn_blocking(move || {
                 // A thread that reads goes on when nobody waits for it any more: it keeps the pass.
                 let _pass = pass;
-                let idle = pool
-                    .idle
-                    .lock()
-                    .expect("no reader panics while holding the list")
-                    .pop();
-                let connection = match idle {
-                    Some(connection) => connection,
-                    None => connect(&pool.path, true)?,
-                };
+                let (connection, analysed) = pool.take()?;
                 connection.execute_batch("begin deferred")?;
-                let mut tx = Tx {
-                    inner: Inner::Sqlite(connection),
-                };
+                let mut tx = Tx::new(Inner::Sqlite(connection));
                 let answer = run(job, &mut tx);
                 let Inner::Sqlite(connection) = tx.inner else {
                     unreachable!("made above")
                 };
                 connection.execute_batch("rollback")?;
-                let mut idle = pool
-                    .idle
-                    .lock()
-                    .expect("no reader panics while holding the list");
-                if idle.len() < READERS {
-                    idle.push(connection);
-                }
+                pool.keep((connection, analysed));
                 answer
             })
             .await
@@ -152,13 +152,36 @@ impl Engine for Sqlite {
             if let Some(thread) = thread {
                 let _ = tokio::task::spawn_blocking(move || thread.join()).await;
             }
-            self.readers
-                .idle
-                .lock()
-                .expect("no reader panics while holding the list")
-                .clear();
+            self.readers.idle().clear();
         }
         .boxed()
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Result<Reader> {
+        let newest = self.analysed.load(Ordering::Acquire);
+        let mut idle = self.idle();
+        idle.retain(|(_, analysed)| *analysed == newest);
+        let found = idle.pop();
+        drop(idle);
+        match found {
+            Some(reader) => Ok(reader),
+            None => Ok((connect(&self.path, true)?, newest)),
+        }
+    }
+
+    fn keep(&self, reader: Reader) {
+        let mut idle = self.idle();
+        if idle.len() < READERS {
+            idle.push(reader);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.idle
+            .lock()
+            .expect("no reader panics while holding the list")
     }
 }
 
@@ -180,7 +203,9 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
     }
-    connection.pragma_update(None, "temp_store", "memory")?;
+    if !read_only {
+        connection.pragma_update(None, "temp_store", "memory")?;
+    }
     connection.pragma_update(None, "cache_size", if read_only { -8_000 } else { -32_000 })?;
     add_functions(&connection)?;
     Ok(connection)
@@ -203,12 +228,25 @@ fn add_functions(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn write_loop(mut connection: Connection, mut requests: mpsc::Receiver<Request>) {
+fn write_loop(
+    mut connection: Connection,
+    mut requests: mpsc::Receiver<Request>,
+    readers: &Readers,
+) {
+    let mut next_analysis = connection.total_changes() + FIRST_ANALYSIS;
     while let Some(first) = requests.blocking_recv() {
         connection = write_group(connection, first, &mut requests);
+        let changes = connection.total_changes();
+        if changes >= next_analysis {
+            next_analysis = changes + changes.clamp(FIRST_ANALYSIS, LAST_ANALYSIS);
+            match connection.execute_batch(ANALYSE) {
+                Ok(()) => drop(readers.analysed.fetch_add(1, Ordering::AcqRel)),
+                Err(error) => tracing::warn!(%error, "the database could not be analysed"),
+            }
+        }
     }
-    if let Err(error) = connection.execute_batch("pragma optimize; pragma wal_checkpoint(truncate)")
-    {
+    let last = "pragma optimize; pragma wal_checkpoint(truncate)";
+    if let Err(error) = connection.execute_batch(last) {
         tracing::warn!(%error, "the last checkpoint failed; the next start repeats it");
     }
 }
@@ -223,9 +261,7 @@ fn write_group(
         let _ = first.reply.send(Err(error.into()));
         return connection;
     }
-    let mut tx = Tx {
-        inner: Inner::Sqlite(connection),
-    };
+    let mut tx = Tx::new(Inner::Sqlite(connection));
     let mut done: Vec<(oneshot::Sender<Result<Answer>>, Result<Answer>)> = Vec::new();
     let mut next = Some(first);
     let mut broken = None;

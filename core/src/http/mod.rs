@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::{
     account, aggregate, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type,
     file, frames, group, health, hosted_template, invitation, job, job_cluster, journal, leaf,
-    mail, media, organization, project, row_protection, section, storage, temporary_file,
+    mail, media, organization, project, row_protection, search, section, storage, temporary_file,
     transcode, undo, version,
 };
 use call::Body;
@@ -75,6 +75,7 @@ pub fn operations() -> Vec<Operation> {
         algorithm::routes::operations(),
         applet::routes::operations(),
         job::routes::operations(),
+        search::routes::operations(),
     ]
     .concat()
 }

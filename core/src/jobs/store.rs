@@ -95,6 +95,9 @@ pub(super) async fn list(tx: &mut Tx, filter: &Filter) -> Result<Vec<Job>> {
     given("kind", filter.kind.map(Value::from));
     given("project", filter.project.map(Value::from));
     given("gid", filter.gid.as_deref().map(Value::from));
+    if filter.media.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
     if let Some(media) = &filter.media {
         let media: Vec<String> = media.iter().map(i64::to_string).collect();
         sql.push_str(&format!(

@@ -1,5 +1,7 @@
 //! Rows of the journal.
 
+use serde::de::DeserializeOwned;
+
 use super::clock::Stamp;
 use super::types::{Action, Changes, Entry, EntryFilter, Head, Page, Recorded, Summary};
 use crate::database::{Row, Tx, Value};
@@ -58,6 +60,84 @@ pub async fn record(
     Ok(())
 }
 
+/// The newest entry: its number and its clock; 0 and an empty text while there is none.
+pub async fn head(tx: &mut Tx) -> Result<(i64, String)> {
+    let sql = "select seq, clock from journal order by seq desc limit 1";
+    match tx.row(sql, &[]).await? {
+        Some(mut row) => Ok((row.take()?, row.take()?)),
+        None => Ok((0, String::new())),
+    }
+}
+
+/// The clock of an entry, if the journal has it.
+pub async fn clock_of(tx: &mut Tx, seq: i64) -> Result<Option<String>> {
+    tx.scalar("select clock from journal where seq = $1", &values![seq])
+        .await
+}
+
+/// How many entities each of the next entries is about, as (number, count) in their order.
+pub async fn sizes_after(tx: &mut Tx, seq: i64, most: usize) -> Result<Vec<(i64, i64)>> {
+    let sql = "select seq, count from journal where seq > $1 order by seq limit $2";
+    let rows = tx.rows(sql, &values![seq, most as i64]).await?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.take()?, row.take()?)))
+        .collect()
+}
+
+/// An entry without the documents of a creation, whose ids follow each other.
+pub struct Outline {
+    /// In whose project.
+    pub project: Option<i64>,
+    /// What kind of thing changed.
+    pub noun: String,
+    /// What happened.
+    pub action: Action,
+    /// The least id that the entry is about.
+    pub first_id: i64,
+    /// The greatest.
+    pub last_id: i64,
+    changes: Option<Vec<u8>>,
+}
+
+impl Outline {
+    /// The changes, read as far as `T` wants: an object of `id`, `before` and `after`. Empty for a
+    /// creation.
+    pub fn changes<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        match &self.changes {
+            Some(packed) => unpack(packed),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The entries after one, up to another, in their order.
+pub async fn outlines(tx: &mut Tx, after: i64, upto: i64) -> Result<Vec<Outline>> {
+    let sql = "select project, noun, action, first_id, last_id, \
+               case when action = 'create' then null else changes end \
+               from journal where seq > $1 and seq <= $2 order by seq";
+    let rows = tx.rows(sql, &values![after, upto]).await?;
+    let read = |mut row: crate::database::Row| {
+        let project = row.take()?;
+        let (noun, action): (String, String) = (row.take()?, row.take()?);
+        Ok(Outline {
+            project,
+            noun,
+            action: Action::from_name(&action)
+                .ok_or_else(|| Error::internal("read the journal", action))?,
+            first_id: row.take()?,
+            last_id: row.take()?,
+            changes: row.take()?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+fn unpack<T: DeserializeOwned>(packed: &[u8]) -> Result<T> {
+    let document = zstd::stream::decode_all(packed)
+        .map_err(|error| Error::internal("unpack a journal entry", error))?;
+    Ok(serde_json::from_slice(&document)?)
+}
+
 /// Hands each entry of a project that fits the filter to `visit`, oldest first.
 pub async fn each(
     tx: &mut Tx,
@@ -104,14 +184,8 @@ fn entry(mut row: Row) -> Result<Entry> {
         account,
         action: Action::from_name(&action).ok_or_else(unknown)?,
         noun,
-        changes: serde_json::from_slice(&unpacked(seq, row)?)?,
+        changes: unpack(&row.take::<Vec<u8>>()?)?,
     })
-}
-
-fn unpacked(seq: i64, mut row: Row) -> Result<Vec<u8>> {
-    let packed: Vec<u8> = row.take()?;
-    zstd::stream::decode_all(packed.as_slice())
-        .map_err(|error| Error::internal(format!("read journal entry {seq}"), error))
 }
 
 /// Entries of one request that lie between one of them and any other of them, at most.
@@ -183,17 +257,11 @@ pub async fn page(tx: &mut Tx, project: i64, page: &Page) -> Result<Vec<Summary>
             rows: None,
         };
         if page.detail {
-            summary.rows = Some(serde_json::from_slice(&unpacked(summary.seq, row)?)?);
+            summary.rows = Some(unpack(&row.take::<Vec<u8>>()?)?);
         }
         found.push(summary);
     }
     Ok(found)
-}
-
-/// The number of the newest entry; 0 before the first.
-pub async fn head(tx: &mut Tx) -> Result<i64> {
-    let newest = tx.scalar("select max(seq) from journal", &[]).await?;
-    Ok(newest.flatten().unwrap_or_default())
 }
 
 /// Entries of a project after one of them, oldest first, without their changes; none when there are
@@ -204,8 +272,9 @@ pub(super) async fn heads_after(
     seq: i64,
     most: usize,
 ) -> Result<Option<Vec<Head>>> {
+    // The sign keeps the index of projects out of it: the newest entries are few, a project's are not.
     let sql = format!(
-        "select seq, noun, action, first_id, last_id from journal where seq > $1 and project = $2 \
+        "select seq, noun, action, first_id, last_id from journal where seq > $1 and +project = $2 \
          order by seq limit {}",
         most + 1
     );
@@ -227,8 +296,8 @@ pub(super) async fn heads_after(
 /// The changes of an entry.
 pub(super) async fn changes(tx: &mut Tx, seq: i64) -> Result<Vec<Recorded>> {
     let sql = "select changes from journal where seq = $1";
-    match tx.row(sql, &values![seq]).await? {
-        Some(row) => Ok(serde_json::from_slice(&unpacked(seq, row)?)?),
+    match tx.scalar::<Vec<u8>>(sql, &values![seq]).await? {
+        Some(packed) => unpack(&packed),
         None => Ok(Vec::new()),
     }
 }

@@ -191,8 +191,8 @@ async fn write(
         if let Entry::Vacant(unknown) = types.entry(leaf.r#type) {
             unknown.insert(definitions(tx, leaf.r#type).await?);
         }
-        store::update(tx, leaf, stamp).await?;
     }
+    store::update(tx, after, stamp).await?;
     let pairs = || before.iter().zip(after);
     let entities = pairs().map(|(before, after)| Indexing {
         entity: after.id,
@@ -283,8 +283,9 @@ async fn take_away(tx: &mut Tx, stamp: &Stamp, project: i64, gone: &[Leaf]) -> R
         if let Entry::Vacant(unknown) = types.entry(leaf.r#type) {
             unknown.insert(definitions(tx, leaf.r#type).await?);
         }
-        store::set_deleted(tx, leaf.id, stamp).await?;
     }
+    let ids: Vec<i64> = gone.iter().map(|leaf| leaf.id).collect();
+    store::set_deleted(tx, &ids, stamp).await?;
     let entities = gone.iter().map(|leaf| Indexing {
         entity: leaf.id,
         definitions: &types[&leaf.r#type],

@@ -9,9 +9,12 @@ use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::journal::Stamp;
 use crate::project::Level;
-use crate::query::Selection;
+use crate::query::{Selection, among};
 use crate::undo::{As, Shape};
 use crate::{id, values};
+
+/// Ids that one statement lists.
+const CHUNK: usize = 5000;
 
 const COLUMNS: &str = "t.id, t.type, t.project, t.path, t.name, t.parent, t.attributes";
 
@@ -126,11 +129,19 @@ pub async fn insert(tx: &mut Tx, leaves: &[Leaf], stamp: &Stamp) -> Result<()> {
     tx.insert_many("leaf", &columns, rows.collect()).await
 }
 
-pub async fn update(tx: &mut Tx, leaf: &Leaf, stamp: &Stamp) -> Result<()> {
-    tx.execute(
-        "update leaf set name = $2, path = $3, path_folded = $4, depth = $5, parent = $6, \
-         attributes = $7, modified_at = $8, modified_by = $9 where id = $1",
-        &values![
+pub async fn update(tx: &mut Tx, leaves: &[Leaf], stamp: &Stamp) -> Result<()> {
+    let columns = [
+        "name",
+        "path",
+        "path_folded",
+        "depth",
+        "parent",
+        "attributes",
+        "modified_at",
+        "modified_by",
+    ];
+    let rows = leaves.iter().map(|leaf| {
+        values![
             leaf.id,
             &leaf.name,
             &leaf.path,
@@ -140,18 +151,22 @@ pub async fn update(tx: &mut Tx, leaf: &Leaf, stamp: &Stamp) -> Result<()> {
             &Json::Object(leaf.attributes.clone()),
             stamp.at_ms,
             stamp.account
-        ],
-    )
-    .await?;
-    Ok(())
+        ]
+        .to_vec()
+    });
+    let rows: Vec<_> = rows.collect();
+    tx.update_many("leaf", &["id"], &columns, &rows).await
 }
 
-pub async fn set_deleted(tx: &mut Tx, id: i64, stamp: &Stamp) -> Result<()> {
-    tx.execute(
-        "update leaf set deleted = true, modified_at = $2, modified_by = $3 where id = $1",
-        &values![id, stamp.at_ms, stamp.account],
-    )
-    .await?;
+pub async fn set_deleted(tx: &mut Tx, ids: &[i64], stamp: &Stamp) -> Result<()> {
+    for chunk in ids.chunks(CHUNK) {
+        let sql = format!(
+            "update leaf set deleted = true, modified_at = $1, modified_by = $2 where {}",
+            among("id", chunk)
+        );
+        tx.execute(&sql, &values![stamp.at_ms, stamp.account])
+            .await?;
+    }
     Ok(())
 }
 

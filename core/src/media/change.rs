@@ -1,6 +1,7 @@
 //! Changing and deleting media.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -10,7 +11,7 @@ use super::types::{Media, MediaPatch};
 use super::{composite, family, files, source, store};
 use crate::account::{self, Actor};
 use crate::annotation::{self, Document};
-use crate::attribute::{self, Indexing, Kind};
+use crate::attribute::{self, Definitions, Indexing, Kind};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
@@ -100,10 +101,7 @@ pub(super) async fn update_all(
                 }
                 let count = rows.len();
                 let mut ledger = Ledger::default();
-                let mut changed = Vec::with_capacity(count);
-                for row in rows {
-                    changed.push(change(tx, &stamp, project, row, &patch, &mut ledger).await?);
-                }
+                let changed = change_all(tx, &stamp, project, rows, &patch, &mut ledger).await?;
                 let changed: Vec<&Media> = changed.iter().collect();
                 archive_children(tx, &stamp, project, &changed, &patch, &mut ledger).await?;
                 ledger.write(tx, &stamp, project).await?;
@@ -121,49 +119,99 @@ async fn change(
     patch: &MediaPatch,
     ledger: &mut Ledger,
 ) -> Result<Media> {
-    let mut media = before.clone();
-    if let Some(files) = &patch.media_files {
-        let owner = storage::owner(tx, project).await?;
-        let shared = family::shared(tx, media.id).await?;
-        files::check(owner, media.id, files, before.media_files.as_ref(), &shared)?;
+    let changed = change_all(tx, stamp, project, vec![before], patch, ledger);
+    Ok(changed.await?.remove(0))
+}
+
+/// Applies one patch to media, in a few statements, however many they are.
+async fn change_all(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    rows: Vec<Media>,
+    patch: &MediaPatch,
+    ledger: &mut Ledger,
+) -> Result<Vec<Media>> {
+    let author = match &patch.user_elemental_id {
+        Some(uuid) => Some(account::service::author(tx, uuid).await?),
+        None => None,
+    };
+    let folder = folder(tx, project, patch).await?;
+    let types = definitions(tx, &rows).await?;
+    let mut names: HashMap<i64, String> = HashMap::new();
+    let (mut changed, mut documents) = (Vec::with_capacity(rows.len()), Vec::new());
+    for before in &rows {
+        let mut media = before.clone();
+        if let Some(files) = &patch.media_files {
+            let owner = storage::owner(tx, project).await?;
+            let shared = family::shared(tx, media.id).await?;
+            files::check(owner, media.id, files, before.media_files.as_ref(), &shared)?;
+        }
+        plain_fields(&mut media, patch)?;
+        if let Some(files) = &patch.media_files {
+            take_files(tx, &mut media, files).await?;
+        }
+        media.created_by = author.or(media.created_by);
+        composite::compose(tx, project, &mut media, patch).await?;
+        if let Some(requested) = &patch.archive_state {
+            archive(&mut media, requested, stamp.at_ms);
+        }
+        let old = before.attributes.members()?;
+        let mut new = old.clone();
+        if !patch.attributes.is_empty() {
+            let (type_id, definitions) = (media.type_id, &types[&media.type_id]);
+            if let Entry::Vacant(unknown) = names.entry(type_id) {
+                let of = entity_type::service::get(tx, Kind::Media, type_id).await?;
+                unknown.insert(of.name);
+            }
+            new = attribute::for_patch(definitions, &names[&type_id], &old, &patch.attributes)?;
+        }
+        if let Some(folder) = &folder {
+            media.primary_section = folder.section;
+            if let Some(uuid) = &folder.uuid {
+                new.insert(USER_SECTIONS.into(), json!(uuid));
+            }
+        }
+        media.attributes = Document::of(&new)?;
+        media.modified_datetime = stamp.at_ms;
+        media.modified_by = stamp.account;
+        changed.push(media);
+        documents.push((old, new));
     }
-    plain_fields(&mut media, patch)?;
-    if let Some(files) = &patch.media_files {
-        take_files(tx, &mut media, files).await?;
-    }
-    if let Some(uuid) = &patch.user_elemental_id {
-        media.created_by = Some(account::service::author(tx, uuid).await?);
-    }
-    composite::compose(tx, project, &mut media, patch).await?;
-    if let Some(requested) = &patch.archive_state {
-        archive(&mut media, requested, stamp.at_ms);
-    }
-    let definitions = attribute::definitions_of_type(tx, Kind::Media, media.type_id).await?;
-    let old = before.attributes.members()?;
-    let mut new = old.clone();
-    if !patch.attributes.is_empty() {
-        let of = entity_type::service::get(tx, Kind::Media, media.type_id).await?;
-        new = attribute::for_patch(&definitions, &of.name, &old, &patch.attributes)?;
-    }
-    follow_section(tx, project, &mut media, &mut new, patch).await?;
-    media.attributes = Document::of(&new)?;
-    media.modified_datetime = stamp.at_ms;
-    media.modified_by = stamp.account;
     if patch.media_files.is_some() {
         let owner = storage::owner(tx, project).await?;
-        write_files(tx, owner, &before, &media, stamp.at_ms).await?;
+        for (before, media) in rows.iter().zip(&changed) {
+            write_files(tx, owner, before, media, stamp.at_ms).await?;
+        }
     } else {
-        store::update(tx, &media).await?;
+        store::update_all(tx, &changed).await?;
     }
-    let entity = Indexing {
-        entity: media.id,
-        definitions: &definitions,
-        before: Some(&old),
-        after: Some(&new),
-    };
-    attribute::index(tx, [entity]).await?;
-    ledger.updated("media", media.id, &before, &media)?;
-    Ok(media)
+    let entities = changed
+        .iter()
+        .zip(&documents)
+        .map(|(media, (old, new))| Indexing {
+            entity: media.id,
+            definitions: &types[&media.type_id],
+            before: Some(old),
+            after: Some(new),
+        });
+    attribute::index(tx, entities.collect::<Vec<_>>()).await?;
+    for (before, media) in rows.iter().zip(&changed) {
+        ledger.updated("media", media.id, before, media)?;
+    }
+    Ok(changed)
+}
+
+/// The attributes that the types of media declare.
+async fn definitions(tx: &mut Tx, rows: &[Media]) -> Result<HashMap<i64, Definitions>> {
+    let mut types = HashMap::new();
+    for media in rows {
+        if let Entry::Vacant(unknown) = types.entry(media.type_id) {
+            let of_type = attribute::definitions_of_type(tx, Kind::Media, media.type_id);
+            unknown.insert(of_type.await?);
+        }
+    }
+    Ok(types)
 }
 
 /// Takes the media of a folder out of it.
@@ -181,9 +229,8 @@ pub(super) async fn leave_section(
         ..MediaPatch::default()
     };
     let mut ledger = Ledger::default();
-    for media in store::list(tx, &selection, None).await? {
-        change(tx, stamp, project, media, &patch, &mut ledger).await?;
-    }
+    let rows = store::list(tx, &selection, None).await?;
+    change_all(tx, stamp, project, rows, &patch, &mut ledger).await?;
     ledger.write(tx, stamp, project).await
 }
 
@@ -295,38 +342,43 @@ async fn archive_children(
     Ok(())
 }
 
-/// Keeps `primary_section` and the attribute `tator_user_sections` the same fact.
-async fn follow_section(
-    tx: &mut Tx,
-    project: i64,
-    media: &mut Media,
-    attributes: &mut Map<String, Json>,
-    patch: &MediaPatch,
-) -> Result<()> {
+/// The folder that a media moves to.
+struct Folder {
+    section: Option<i64>,
+    /// What `tator_user_sections` becomes, where the change does not name it itself.
+    uuid: Option<String>,
+}
+
+/// Where a change moves media to, if it does: `primary_section` and the attribute
+/// `tator_user_sections` are the same fact.
+async fn folder(tx: &mut Tx, project: i64, patch: &MediaPatch) -> Result<Option<Folder>> {
     if let Some(wanted) = patch.primary_section {
         if wanted == -1 {
-            media.primary_section = None;
-            attributes.insert(USER_SECTIONS.into(), json!(""));
-            return Ok(());
+            return Ok(Some(Folder {
+                section: None,
+                uuid: Some(String::new()),
+            }));
         }
         let found = section::service::find(tx, wanted)
             .await?
             .filter(|found| found.project == project);
         let found = found.ok_or_else(|| Error::no_reference("Section"))?;
-        media.primary_section = Some(found.id);
-        attributes.insert(
-            USER_SECTIONS.into(),
-            json!(found.tator_user_sections.unwrap_or_default()),
-        );
-    } else if let Some(uuid) = patch.attributes.attributes.get(USER_SECTIONS) {
-        let uuid = uuid.as_str().unwrap_or_default();
-        let found = match uuid {
-            "" => None,
-            uuid => section::service::find_by_user_sections(tx, project, uuid).await?,
-        };
-        media.primary_section = found.map(|found| found.id);
+        return Ok(Some(Folder {
+            section: Some(found.id),
+            uuid: Some(found.tator_user_sections.unwrap_or_default()),
+        }));
     }
-    Ok(())
+    let Some(uuid) = patch.attributes.attributes.get(USER_SECTIONS) else {
+        return Ok(None);
+    };
+    let found = match uuid.as_str().unwrap_or_default() {
+        "" => None,
+        uuid => section::service::find_by_user_sections(tx, project, uuid).await?,
+    };
+    Ok(Some(Folder {
+        section: found.map(|found| found.id),
+        uuid: None,
+    }))
 }
 
 pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
@@ -370,22 +422,22 @@ pub(super) async fn remove_all(
 
 /// Soft-deletes media with their annotations. Files in place are never touched.
 async fn take_away(tx: &mut Tx, stamp: &Stamp, project: i64, rows: &[Media]) -> Result<()> {
-    for media in rows {
-        store::set_deleted(tx, media.id, stamp.at_ms, stamp.account).await?;
-        let definitions = attribute::definitions_of_type(tx, Kind::Media, media.type_id).await?;
-        let before = media.attributes.members()?;
-        let gone = Indexing {
-            entity: media.id,
-            definitions: &definitions,
-            before: Some(&before),
-            after: None,
-        };
-        attribute::index(tx, [gone]).await?;
+    if rows.is_empty() {
+        return Ok(());
     }
     let ids: Vec<i64> = rows.iter().map(|media| media.id).collect();
-    if !ids.is_empty() {
-        annotation::service::with_media(tx, stamp, project, &ids).await?;
-    }
+    store::set_deleted(tx, &ids, stamp.at_ms, stamp.account).await?;
+    let types = definitions(tx, rows).await?;
+    let documents = rows.iter().map(|media| media.attributes.members());
+    let documents = documents.collect::<Result<Vec<_>>>()?;
+    let gone = rows.iter().zip(&documents).map(|(media, before)| Indexing {
+        entity: media.id,
+        definitions: &types[&media.type_id],
+        before: Some(before),
+        after: None,
+    });
+    attribute::index(tx, gone.collect::<Vec<_>>()).await?;
+    annotation::service::with_media(tx, stamp, project, &ids).await?;
     let changes = Changes::new(
         Action::Delete,
         rows.iter().map(|media| (media.id, Some(media), None::<()>)),

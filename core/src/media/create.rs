@@ -1,5 +1,8 @@
 //! Making media.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::fetch::{self, Elsewhere, Origin};
@@ -70,10 +73,8 @@ pub(super) async fn create(
                     .any(|one| one.new.user_elemental_id.is_some());
                 let level = if author { Level::Full } else { Level::Transfer };
                 project::access(tx, &actor, project, level).await?;
-                let mut made = Vec::with_capacity(sourced.len());
-                for draft in drafts(tx, &actor, project, stamp.at_ms, sourced, refused).await? {
-                    made.push(make(tx, &stamp, &actor, project, draft).await?);
-                }
+                let drafts = drafts(tx, &actor, project, stamp.at_ms, sourced, refused).await?;
+                let made = make(tx, &stamp, &actor, project, drafts).await?;
                 let changes = Changes::new(
                     Action::Create,
                     made.iter()
@@ -150,8 +151,9 @@ async fn drafts(
 ) -> Result<Vec<Draft>> {
     let many = sourced.len() > 1 || refused.is_some();
     let mut drafts = Vec::with_capacity(sourced.len());
+    let mut types = Types::default();
     for one in sourced {
-        match check(tx, actor, project, now_ms, one).await {
+        match check(tx, actor, project, now_ms, &mut types, one).await {
             Ok(draft) if many && draft.of.dtype != "image" => {
                 return Err(Error::invalid(
                     "Only image types are supported for bulk media creation!",
@@ -292,8 +294,7 @@ fn note_workflow(attributes: &mut Map<String, Json>, workflow: &str) {
 struct Draft {
     new: NewMedia,
     links: Links,
-    of: EntityType,
-    definitions: Definitions,
+    of: Arc<Of>,
     attributes: Map<String, Json>,
     author: i64,
 }
@@ -304,10 +305,11 @@ async fn check(
     actor: &Actor,
     project: i64,
     now_ms: i64,
+    types: &mut Types,
     one: Sourced,
 ) -> Result<Draft> {
     let Sourced { mut new, links } = one;
-    let of = fitting_type(tx, project, &new).await?;
+    let of = types.of(tx, project, &new).await?;
     check_name(&new.name)?;
     let reference = new.url.as_deref().filter(|_| new.reference_only != 0);
     if let Some(url) = reference.filter(|url| !files::is_url(url)) {
@@ -332,9 +334,8 @@ async fn check(
     for key in uploads.into_iter().flatten() {
         uploaded_size(tx, key).await?;
     }
-    let definitions = attribute::definitions_of_type(tx, Kind::Media, of.id).await?;
     let given = new.attributes.clone().unwrap_or_default();
-    let attributes = attribute::for_create(&definitions, &given, now_ms)?;
+    let attributes = attribute::for_create(&of.definitions, &given, now_ms)?;
     let author = match &new.user_elemental_id {
         Some(uuid) => account::service::author(tx, uuid).await?,
         None => actor.id,
@@ -343,10 +344,39 @@ async fn check(
         new,
         links,
         of,
-        definitions,
         attributes,
         author,
     })
+}
+
+/// The types that a request has met, each read once.
+#[derive(Default)]
+struct Types {
+    known: HashMap<i64, Arc<Of>>,
+}
+
+/// What media of a type are like.
+struct Of {
+    id: i64,
+    dtype: String,
+    definitions: Definitions,
+}
+
+impl Types {
+    /// The type that a new media names, or that fits its name.
+    async fn of(&mut self, tx: &mut Tx, project: i64, new: &NewMedia) -> Result<Arc<Of>> {
+        if let Some(known) = self.known.get(&new.r#type) {
+            return Ok(known.clone());
+        }
+        let of = fitting_type(tx, project, new).await?;
+        let of = Arc::new(Of {
+            definitions: attribute::definitions_of_type(tx, Kind::Media, of.id).await?,
+            dtype: of.dtype,
+            id: of.id,
+        });
+        self.known.insert(of.id, of.clone());
+        Ok(of)
+    }
 }
 
 /// Inserts one media with its source and section.
@@ -357,23 +387,54 @@ pub(super) async fn one(
     project: i64,
     one: Sourced,
 ) -> Result<Media> {
-    let draft = check(tx, actor, project, stamp.at_ms, one).await?;
-    Ok(make(tx, stamp, actor, project, draft).await?.0)
+    let mut types = Types::default();
+    let draft = check(tx, actor, project, stamp.at_ms, &mut types, one).await?;
+    let mut made = make(tx, stamp, actor, project, vec![draft]).await?;
+    Ok(made.pop().expect("one draft is one media").0)
 }
 
-/// Inserts a media; returns it with its dtype.
+/// Inserts media; returns each with its dtype.
 async fn make(
     tx: &mut Tx,
     stamp: &Stamp,
     actor: &Actor,
     project: i64,
+    drafts: Vec<Draft>,
+) -> Result<Vec<(Media, String)>> {
+    let first = tx.allocate("media", drafts.len()).await?;
+    let (mut rows, mut attributed) = (Vec::new(), Vec::new());
+    for (id, draft) in (first..).zip(drafts) {
+        let of = draft.of.clone();
+        let (media, attributes) = draw(tx, stamp, actor, project, id, draft).await?;
+        rows.push(media);
+        attributed.push((id, of, attributes));
+    }
+    store::insert(tx, &rows).await?;
+    let entities = attributed.iter().map(|(id, of, attributes)| Indexing {
+        entity: *id,
+        definitions: &of.definitions,
+        before: None,
+        after: Some(attributes),
+    });
+    attribute::index(tx, entities).await?;
+    let dtypes = attributed.iter().map(|(_, of, _)| of.dtype.clone());
+    Ok(rows.into_iter().zip(dtypes).collect())
+}
+
+/// Gives a media its folder, files and row, which is not inserted yet; returns it with its
+/// attributes.
+async fn draw(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    actor: &Actor,
+    project: i64,
+    id: i64,
     draft: Draft,
-) -> Result<(Media, String)> {
+) -> Result<(Media, Map<String, Json>)> {
     let Draft {
         new,
         links,
         of,
-        definitions,
         mut attributes,
         author,
     } = draft;
@@ -382,7 +443,6 @@ async fn make(
     if let Some(workflow) = &new.workflow {
         note_workflow(&mut attributes, workflow);
     }
-    let id = tx.allocate("media", 1).await?;
     let mut media = Media {
         name: new.name.clone(),
         media_files: (of.dtype == "image").then(Map::new),
@@ -422,15 +482,7 @@ async fn make(
         let job = links.elsewhere.job(stamp, project, id, &gid)?;
         jobs::enqueue(tx, &job, stamp.at_ms).await?;
     }
-    store::insert(tx, std::slice::from_ref(&media)).await?;
-    let entity = Indexing {
-        entity: id,
-        definitions: &definitions,
-        before: None,
-        after: Some(&attributes),
-    };
-    attribute::index(tx, [entity]).await?;
-    Ok((media, of.dtype))
+    Ok((media, attributes))
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -285,21 +285,3 @@ pub(super) fn listing(filter: &Filter) -> Result<Listing> {
         None => Ok(Listing::of(&keys)),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::shape::{Shape, component};
-
-    #[test]
-    fn rows_have_the_keys_that_are_published() {
-        let Shape::Object { fields, .. } = component("Media") else {
-            panic!("a media is an object")
-        };
-        let mut published: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-        let mut keys: Vec<&str> = KEYS.iter().chain([&INCIDENT]).map(|key| key.name).collect();
-        published.sort_unstable();
-        keys.sort_unstable();
-        assert_eq!(keys, published);
-    }
-}

@@ -7,10 +7,12 @@ use crate::attribute::Kind;
 use crate::database::{Row, Sink, Tx, Value};
 use crate::error::Result;
 use crate::project::Level;
-use crate::query::Selection;
+use crate::query::{Selection, among};
 use crate::undo::{As, Shape, settled};
 use crate::values;
 
+/// Ids that one statement lists.
+const CHUNK: usize = 5000;
 /// Rows that go on together.
 const BATCH: usize = 100;
 
@@ -225,20 +227,31 @@ pub async fn update(tx: &mut Tx, row: &Media) -> Result<()> {
     Ok(())
 }
 
-pub async fn set_deleted(tx: &mut Tx, id: i64, at_ms: i64, account: Option<i64>) -> Result<()> {
-    let sql = "update media set deleted = true, modified_at = $2, modified_by = $3 where id = $1";
-    tx.execute(sql, &values![id, at_ms, account]).await?;
+/// Overwrites rows.
+pub async fn update_all(tx: &mut Tx, rows: &[Media]) -> Result<()> {
+    let values: Vec<Vec<Value>> = rows.iter().map(row_values).collect();
+    tx.update_many("media", &COLUMNS[..1], &COLUMNS[1..], &values)
+        .await
+}
+
+pub async fn set_deleted(tx: &mut Tx, ids: &[i64], at_ms: i64, account: Option<i64>) -> Result<()> {
+    for chunk in ids.chunks(CHUNK) {
+        let sql = format!(
+            "update media set deleted = true, modified_at = $1, modified_by = $2 where {}",
+            among("id", chunk)
+        );
+        tx.execute(&sql, &values![at_ms, account]).await?;
+    }
     Ok(())
 }
 
 /// Which of some ids are media of the project.
 pub async fn of_project(tx: &mut Tx, ids: &[i64], project: i64) -> Result<Vec<i64>> {
     let mut known = Vec::new();
-    for chunk in ids.chunks(5000) {
-        let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
+    for chunk in ids.chunks(CHUNK) {
         let sql = format!(
-            "select id from media where project = $1 and not deleted and id in ({})",
-            list.join(",")
+            "select id from media where project = $1 and not deleted and {}",
+            among("id", chunk)
         );
         for mut row in tx.rows(&sql, &values![project]).await? {
             known.push(row.take()?);

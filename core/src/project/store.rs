@@ -63,6 +63,14 @@ pub async fn list(tx: &mut Tx, account: i64, filter: &ProjectFilter) -> Result<V
     .collect()
 }
 
+/// The ids of the projects that the account may see, by id.
+pub async fn visible_ids(tx: &mut Tx, account: i64) -> Result<Vec<i64>> {
+    let sql = "select m.project from membership m where m.account = $1 \
+               and m.permission <> 'No Access' order by m.project";
+    let rows = tx.rows(sql, &values![account]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
 /// The project as a member sees it.
 pub async fn find(tx: &mut Tx, id: i64, account: i64) -> Result<Option<Project>> {
     let sql = format!(
@@ -83,16 +91,6 @@ pub async fn names(tx: &mut Tx, account: i64) -> Result<Vec<(i64, String)>> {
         .await?
         .into_iter()
         .map(|mut row| Ok((row.take()?, row.take()?)))
-        .collect()
-}
-
-/// Ids of the projects that the account may see.
-pub async fn visible_ids(tx: &mut Tx, account: i64) -> Result<Vec<i64>> {
-    let sql = "select project from membership where account = $1 and permission <> 'No Access' order by project";
-    tx.rows(sql, &values![account])
-        .await?
-        .into_iter()
-        .map(|mut row| row.take())
         .collect()
 }
 

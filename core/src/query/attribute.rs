@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::builtin::{self, Scalar};
+use super::folder;
 use super::page::{json_text_of, json_type};
 use super::plan::{InDocument, Typed};
 use super::schema::Schema;
@@ -154,6 +155,7 @@ impl AttributeFilters {
                 .split_once("::")
                 .map_or(item.as_str(), |(name, _)| name);
             let known = builtin::column(kind, name).is_some()
+                || (folder::is_name(name) && folder::has(kind))
                 || !schema.named(kind, type_id, name).is_empty();
             if !known {
                 return Err(Error::invalid(format!(
@@ -184,6 +186,16 @@ impl AttributeFilters {
                 Compare::Within => json!(text.split("::").collect::<Vec<_>>()),
                 _ => json!(text),
             };
+            let folder = folder::is_name(name) && folder::has(kind);
+            if folder {
+                filters.push(Filter {
+                    compare,
+                    value,
+                    subject: Subject::Folder(kind, name.to_owned(), text.to_owned()),
+                    definitions: Vec::new(),
+                });
+                continue;
+            }
             let column = builtin::column(kind, name);
             let definitions = match column {
                 Some(_) => Vec::new(),
@@ -205,7 +217,9 @@ impl AttributeFilters {
             filters.push(Filter {
                 compare,
                 value,
-                column,
+                subject: column.map_or(Subject::Attribute, |(column, scalar)| {
+                    Subject::Column(column, scalar)
+                }),
                 definitions,
             });
         }
@@ -231,22 +245,38 @@ impl AttributeFilters {
     }
 }
 
-/// One filter: a built-in column, or the attributes of one name.
+/// One filter.
 struct Filter<'s> {
     compare: Compare,
     value: Json,
-    column: Option<(&'static str, Scalar)>,
+    subject: Subject,
+    /// The attributes of that name.
     definitions: Vec<&'s Definition>,
+}
+
+/// What a filter's name means.
+enum Subject {
+    /// A built-in column.
+    Column(&'static str, Scalar),
+    /// The folder, by this name and text.
+    Folder(Kind, String, String),
+    /// The attributes of that name.
+    Attribute,
 }
 
 impl Filter<'_> {
     fn condition(&self, selection: &mut Selection, alias: &str) -> Result<String> {
         let (compare, value) = (self.compare, &self.value);
-        match self.column {
-            Some((column, scalar)) => {
-                column_condition(selection, alias, column, scalar, compare, value)
+        match &self.subject {
+            Subject::Column(column, scalar) => {
+                column_condition(selection, alias, column, *scalar, compare, value)
             }
-            None => any_definition(selection, alias, &self.definitions, compare, value),
+            Subject::Folder(kind, name, text) => {
+                folder::condition(selection, *kind, alias, name, compare, text)
+            }
+            Subject::Attribute => {
+                any_definition(selection, alias, &self.definitions, compare, value)
+            }
         }
     }
 }

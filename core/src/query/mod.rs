@@ -7,6 +7,7 @@
 
 mod attribute;
 mod builtin;
+mod folder;
 pub mod geo;
 mod listing;
 mod page;
@@ -27,4 +28,4 @@ pub use related::incident;
 pub use schema::Schema;
 pub use search::{Node, decode};
 pub use selection::{Selection, among, check_count};
-pub use similarity::FloatArrayQuery;
+pub use similarity::{FloatArrayQuery, each_vector};

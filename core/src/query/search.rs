@@ -12,7 +12,7 @@ use super::related::{self, Relation};
 use super::schema::Schema;
 use super::selection::{Selection, joined};
 use crate::attribute::Kind;
-use crate::database::Tx;
+use crate::database::{Dialect, Tx};
 use crate::error::{Error, Result};
 
 /// Levels of nesting beyond which a search is refused.
@@ -29,7 +29,8 @@ pub enum Node {
     Not(Box<Node>),
     /// A comparison.
     Leaf {
-        /// An attribute, a built-in such as `$frame`, or a relation such as `$related_media`.
+        /// An attribute, a built-in such as `$frame`, a relation such as `$related_media`, or `$text`
+        /// for words anywhere.
         attribute: String,
         /// The wire's name of the comparison.
         operation: String,
@@ -201,6 +202,9 @@ impl Leaf<'_> {
                 .compile(selection, tx, schema, kind, alias, &node, depth)
                 .await;
         }
+        if self.attribute == "$text" {
+            return self.text(selection, tx, schema, kind, alias).await;
+        }
         if self.attribute == "$section" || self.attribute == "tator_user_sections" {
             if self.operation == "isnull" && matches!(kind, Kind::Media) {
                 let (column, scalar) = ("primary_section", super::builtin::Scalar::Int);
@@ -284,6 +288,39 @@ impl Leaf<'_> {
                 self.compare(selection, schema, kind, alias, compare, self.value)
             }
         }
+    }
+
+    /// Rows that a query of words finds.
+    async fn text(
+        &self,
+        selection: &mut Selection,
+        tx: &mut Tx,
+        schema: &Schema,
+        kind: Kind,
+        alias: &str,
+    ) -> Result<String> {
+        let text = match (self.operation, self.value) {
+            ("matches", Json::String(text)) => text,
+            ("matches", _) => return Err(self.wrong("the value must be a text")),
+            _ => return Err(self.wrong("only the operation 'matches' goes with this name")),
+        };
+        let ids = crate::search::matching(tx, schema.project, kind, text).await?;
+        if ids.is_empty() {
+            return Ok("false".into());
+        }
+        // One value, however many there are.
+        let list: Vec<String> = ids.iter().map(i64::to_string).collect();
+        let list = list.join(",");
+        Ok(match tx.dialect() {
+            Dialect::Sqlite => {
+                let place = selection.bind(format!("[{list}]"));
+                format!("{alias}.id in (select value from json_each({place}))")
+            }
+            Dialect::Postgres => {
+                let place = selection.bind(format!("{{{list}}}"));
+                format!("{alias}.id = any(cast(cast({place} as text) as bigint[]))")
+            }
+        })
     }
 
     fn any(

@@ -4,6 +4,7 @@
 //! running station performs it, so it holds plain values, and paths in it are absolute.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -94,8 +95,12 @@ pub enum Command {
     Import(Import),
     /// Exports annotations. Answers with a [`Report`](crate::export::Report).
     Export(Export),
-    /// Checks the database from end to end. Answers with [`doctor::Finding`]s.
-    CheckDatabase,
+    /// Checks the database from end to end, and the search index against it. Answers with [`doctor::Finding`]s.
+    CheckDatabase {
+        /// Whether the search index is built again before.
+        #[serde(default)]
+        repair: bool,
+    },
 }
 
 impl Command {
@@ -114,7 +119,7 @@ impl Command {
             Self::Announce { .. } | Self::Withdraw { .. } => "announce",
             Self::Import(_) => "import",
             Self::Export(_) => "export",
-            Self::CheckDatabase => "doctor",
+            Self::CheckDatabase { .. } => "doctor",
         }
     }
 
@@ -145,7 +150,7 @@ impl Progress {
 }
 
 /// Performs a command on an open station.
-pub(super) async fn run(cx: &Context, command: Command, progress: Progress) -> Result<Value> {
+pub(super) async fn run(cx: &Arc<Context>, command: Command, progress: Progress) -> Result<Value> {
     match command {
         Command::UserCreate {
             name,
@@ -224,7 +229,11 @@ pub(super) async fn run(cx: &Context, command: Command, progress: Progress) -> R
             Ok(Value::Null)
         }
         Command::Export(what) => Ok(serde_json::to_value(export::export(cx, what).await?)?),
-        Command::CheckDatabase => Ok(serde_json::to_value(doctor::check_database(cx).await)?),
+        Command::CheckDatabase { repair } => {
+            let mut findings = doctor::check_database(cx).await;
+            findings.push(doctor::check_search(cx, repair).await);
+            Ok(serde_json::to_value(findings)?)
+        }
     }
 }
 

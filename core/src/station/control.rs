@@ -93,7 +93,7 @@ pub(super) async fn serve(listener: UnixListener, cx: Arc<Context>, stopping: Ca
     while callers.join_next().await.is_some() {}
 }
 
-async fn answer(stream: UnixStream, cx: &Context) -> std::io::Result<()> {
+async fn answer(stream: UnixStream, cx: &Arc<Context>) -> std::io::Result<()> {
     let caller = stream.peer_cred()?.uid();
     let (reader, mut writer) = stream.into_split();
     let ours = rustix::process::geteuid().as_raw();

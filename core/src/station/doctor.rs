@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::database::Dialect;
 use crate::error::{Chain, Error, Result};
+use crate::search::{self, Comparison};
 use crate::workflow;
 
 /// How long the worker may take to start.
@@ -35,7 +37,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `worker`, `ffmpeg` or `sandbox`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `worker`, `ffmpeg` or
+    /// `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -63,8 +66,14 @@ impl Finding {
 
 /// Looks at a data folder and at what its station needs. Makes nothing where nothing is.
 ///
-/// `file` is the settings file that was read, if any. A running station checks its own database.
-pub async fn examine(data: &Path, file: Option<&Path>, settings: Result<Settings>) -> Vec<Finding> {
+/// `file` is the settings file that was read, if any. A running station checks its own database. To
+/// `repair` builds the search index again.
+pub async fn examine(
+    data: &Path,
+    file: Option<&Path>,
+    settings: Result<Settings>,
+    repair: bool,
+) -> Vec<Finding> {
     let settings = match settings {
         Ok(settings) => settings,
         Err(error) => return vec![Finding::failed("settings", &error)],
@@ -78,7 +87,7 @@ pub async fn examine(data: &Path, file: Option<&Path>, settings: Result<Settings
         findings.push(folder_finding(data));
         findings.push(lock_finding(data));
         findings.push(disk_finding(data, settings.objects.reserve_bytes));
-        findings.extend(database_findings(data, &settings).await);
+        findings.extend(database_findings(data, &settings, repair).await);
     } else {
         let message = format!(
             "not there yet; `transect serve` makes it: {}",
@@ -148,7 +157,7 @@ fn disk_finding(data: &Path, reserve: u64) -> Finding {
     Finding::new("disk", level, format!("{mib} MiB are free"))
 }
 
-async fn database_findings(data: &Path, settings: &Settings) -> Vec<Finding> {
+async fn database_findings(data: &Path, settings: &Settings, repair: bool) -> Vec<Finding> {
     let path = settings.database.url.strip_prefix("sqlite:").map(|path| {
         data.join(if path.is_empty() {
             "transect.sqlite"
@@ -163,7 +172,8 @@ async fn database_findings(data: &Path, settings: &Settings) -> Vec<Finding> {
         );
         return vec![Finding::ok("database", message)];
     }
-    let answer = perform(data, settings.clone(), Command::CheckDatabase, |_| {}).await;
+    let command = Command::CheckDatabase { repair };
+    let answer = perform(data, settings.clone(), command, |_| {}).await;
     match answer.and_then(|findings| Ok(serde_json::from_value(findings)?)) {
         Ok(findings) => findings,
         Err(error) => vec![Finding::failed("database", &error)],
@@ -216,6 +226,61 @@ pub(super) async fn check_database(cx: &Context) -> Vec<Finding> {
         Err(error) => Finding::failed("integrity", &error),
     };
     vec![answers, integrity]
+}
+
+/// Compares the search index with the database, after building it again where that is wanted.
+pub(super) async fn check_search(cx: &Arc<Context>, repair: bool) -> Finding {
+    let compared = async {
+        if repair {
+            search::rebuild(cx).await?;
+        }
+        search::compare(cx).await
+    };
+    match compared.await {
+        Ok(comparisons) => search_finding(&comparisons),
+        Err(error @ Error::Busy(_)) => {
+            Finding::new("search", Level::Warning, Chain(&error).to_string())
+        }
+        Err(error) => Finding::failed("search", &error),
+    }
+}
+
+fn search_finding(comparisons: &[Comparison]) -> Finding {
+    let mut wrong = Vec::new();
+    for one in comparisons {
+        for (ids, what) in [
+            (&one.missing, "not in the index"),
+            (&one.surplus, "only in the index"),
+        ] {
+            if let Some(first) = ids.first() {
+                let table = one.kind.table();
+                let more = match ids.len() - 1 {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                wrong.push(format!("{table} {first}{more}: {what}"));
+            }
+        }
+    }
+    if wrong.is_empty() {
+        let counts = comparisons.iter().map(|one| {
+            let (count, table) = (one.rows, one.kind.table());
+            match table {
+                "media" => format!("{count} media"),
+                "leaf" if count != 1 => format!("{count} leaves"),
+                table if count != 1 => format!("{count} {table}s"),
+                table => format!("1 {table}"),
+            }
+        });
+        let counts: Vec<String> = counts.collect();
+        let message = format!("every row can be found: {}", counts.join(", "));
+        return Finding::ok("search", message);
+    }
+    let message = format!(
+        "the index differs from the database; build it again with: transect doctor --repair ({})",
+        wrong.join("; ")
+    );
+    Finding::new("search", Level::Failed, message)
 }
 
 /// The worker that the settings name: a path, or the program beside this one.

@@ -49,6 +49,7 @@ pub async fn perform(
                     }
                 };
                 let (answer, ()) = tokio::join!(command::run(&cx, command, progress), told);
+                cx.search.stop();
                 cx.database.close().await;
                 return answer;
             }

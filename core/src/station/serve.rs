@@ -72,6 +72,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
         }
     }
     drop(serving);
+    cx.search.stop();
     if tokio::time::timeout(CLOSING, cx.database.close())
         .await
         .is_err()
@@ -82,7 +83,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     Ok(())
 }
 
-/// What a station does besides answering: indexes new media, does jobs, lets abandoned
+/// What a station does besides answering: indexes new media and their words, does jobs, lets abandoned
 /// uploads and expired files go.
 async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     let sweeping = async {
@@ -110,6 +111,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     tokio::select! {
         () = indexer::run(cx.clone()) => {}
         () = crate::jobs::run(cx.clone()) => {}
+        () = crate::search::indexer::run(cx.clone()) => {}
         () = sweeping => {}
         () = stopping.cancelled() => {}
     }

@@ -6,7 +6,31 @@ use std::ptr;
 use ffmpeg_next::ffi;
 use transect_frame_client::Fraction;
 
-use super::{Packet, Parameters, Result, c_string, check, no_memory, rational};
+use super::{Error, Packet, Parameters, Result, c_string, check, no_memory, rational};
+
+/// A display matrix is nine numbers of four bytes.
+const MATRIX_BYTES: usize = 36;
+
+/// A stream of a container that is being written.
+#[derive(Clone, Copy)]
+pub struct Track<'a> {
+    pub parameters: &'a Parameters,
+    /// Seconds per tick of the time stamps that will be given.
+    pub ticks: Fraction,
+    /// Clockwise turn that shows the picture upright: 0, 90, 180 or 270.
+    pub rotation_degrees: u16,
+}
+
+impl<'a> Track<'a> {
+    /// A stream that is upright already.
+    pub fn new(parameters: &'a Parameters, ticks: Fraction) -> Self {
+        Track {
+            parameters,
+            ticks,
+            rotation_degrees: 0,
+        }
+    }
+}
 
 /// A container that is being written, into memory or a file.
 pub struct Container {
@@ -50,14 +74,19 @@ impl Container {
         Ok(Container { context, in_memory })
     }
 
-    /// Adds a stream whose time stamps will be given in ticks of `time_base` seconds. `tag` is its four-character code, where
-    /// the container's own choice will not do.
-    pub fn add_stream(
-        &mut self,
-        parameters: &Parameters,
-        time_base: Fraction,
-        tag: Option<[u8; 4]>,
-    ) -> Result<()> {
+    /// Adds a stream.
+    pub fn add_stream(&mut self, track: Track) -> Result<()> {
+        let parameters = track.parameters;
+        let holds = unsafe {
+            let (format, codec) = ((*self.context).oformat, (*parameters.0).codec_id);
+            ffi::avformat_query_codec(format, codec, ffi::FF_COMPLIANCE_EXPERIMENTAL)
+        };
+        if holds == 0 {
+            return Err(Error {
+                what: "begin the file",
+                reason: format!("MP4 does not hold {}", parameters.codec()),
+            });
+        }
         unsafe {
             let stream = ffi::avformat_new_stream(self.context, ptr::null());
             let Some(stream) = stream.as_mut() else {
@@ -65,9 +94,18 @@ impl Container {
             };
             let code = ffi::avcodec_parameters_copy(stream.codecpar, parameters.0);
             check("open a container", code)?;
-            (*stream.codecpar).codec_tag = tag.map_or(0, u32::from_le_bytes);
-            stream.time_base = rational(time_base);
+            (*stream.codecpar).codec_tag = parameters.mp4_tag().map_or(0, u32::from_le_bytes);
+            stream.time_base = rational(track.ticks);
             stream.sample_aspect_ratio = (*parameters.0).sample_aspect_ratio;
+            if track.rotation_degrees != 0 {
+                let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
+                let matrix = ffi::av_stream_new_side_data(stream, kind, MATRIX_BYTES);
+                if matrix.is_null() {
+                    return Err(no_memory("open a container"));
+                }
+                // Clockwise, other than what libav reads back.
+                ffi::av_display_rotation_set(matrix.cast(), track.rotation_degrees.into());
+            }
         }
         Ok(())
     }

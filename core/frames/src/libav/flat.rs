@@ -4,8 +4,8 @@ use std::path::Path;
 
 use transect_frame_client::Fraction;
 
-use super::container::Container;
-use super::{Error, Packet, Parameters, Result};
+use super::container::{Container, Track};
+use super::{Error, Packet, Result};
 
 /// What a flat file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +23,10 @@ pub struct FlatFile {
 }
 
 impl FlatFile {
-    /// Creates a file with these streams, each with its seconds per tick.
+    /// Creates a file with these streams.
     ///
     /// Errors: MP4 does not take a codec; the file cannot be created.
-    pub fn create(
-        path: &Path,
-        kind: FlatKind,
-        streams: &[(&Parameters, Fraction)],
-    ) -> Result<Self> {
+    pub fn create(path: &Path, kind: FlatKind, tracks: &[Track]) -> Result<Self> {
         let path = path.to_str().ok_or_else(|| Error {
             what: "create the file",
             reason: "its name is not UTF-8".into(),
@@ -40,11 +36,12 @@ impl FlatFile {
             FlatKind::M4a => "ipod",
         };
         let mut container = Container::in_file(format, path)?;
-        for (parameters, ticks) in streams {
-            container.add_stream(parameters, *ticks, parameters.mp4_tag())?;
+        for track in tracks {
+            container.add_stream(*track)?;
         }
-        container.begin(&[("movflags", "faststart")])?;
-        let ticks = streams.iter().map(|&(_, ticks)| ticks).collect();
+        // FLAC is no experiment any more.
+        container.begin(&[("movflags", "faststart"), ("strict", "experimental")])?;
+        let ticks = tracks.iter().map(|track| track.ticks).collect();
         Ok(FlatFile { container, ticks })
     }
 

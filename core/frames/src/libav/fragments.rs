@@ -2,8 +2,8 @@
 
 use transect_frame_client::Fraction;
 
-use super::container::Container;
-use super::{Packet, Parameters, Result};
+use super::container::{Container, Track};
+use super::{Packet, Result};
 use crate::boxes::with_edit_list;
 
 /// Fragments end where the caller says.
@@ -26,22 +26,15 @@ pub struct Fragments {
 }
 
 impl Fragments {
-    /// Returns what writes fragments from number `first` (the first one is 1), and the file's beginning. Time stamps will be
-    /// in ticks of `ticks` seconds.
+    /// Returns what writes fragments from number `first` (the first one is 1), and the file's beginning.
     ///
     /// No picture is decoded before zero, so all are shown later than they should be, by `lead` ticks. The beginning of the
     /// file tells players to leave that out.
     ///
     /// Errors: MP4 does not take the codec.
-    pub fn open(
-        parameters: &Parameters,
-        ticks: Fraction,
-        lead: i64,
-        comment: &str,
-        first: u64,
-    ) -> Result<(Self, Vec<u8>)> {
+    pub fn open(track: Track, lead: i64, comment: &str, first: u64) -> Result<(Self, Vec<u8>)> {
         let mut container = Container::in_memory("mp4")?;
-        container.add_stream(parameters, ticks, parameters.mp4_tag())?;
+        container.add_stream(track)?;
         container.keep_times();
         container.set_comment(comment)?;
         let number = first.to_string();
@@ -52,12 +45,12 @@ impl Fragments {
             ("fragment_index", &number),
         ])?;
         let beginning = container.take()?;
-        let scale = ticks.as_f64() / container.time_base(0).as_f64();
+        let scale = track.ticks.as_f64() / container.time_base(0).as_f64();
         let beginning = with_edit_list(beginning, (lead as f64 * scale).round() as i64);
         Ok((
             Fragments {
                 container,
-                ticks,
+                ticks: track.ticks,
                 lead,
             },
             beginning,

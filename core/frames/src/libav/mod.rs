@@ -21,6 +21,7 @@ use std::ffi::{CStr, CString};
 use ffmpeg_next::ffi;
 use transect_frame_client::Fraction;
 
+pub use container::Track;
 pub use decoder::{Decoder, Guard, LARGEST_PIXELS, Threads};
 pub use encoder::{Encoder, Setting};
 pub use flat::{FlatFile, FlatKind};

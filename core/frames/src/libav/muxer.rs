@@ -1,6 +1,6 @@
 //! MP4 in memory.
 
-use super::container::Container;
+use super::container::{Container, Track};
 use super::{Encoder, Frame, Packet, Result};
 
 /// Encodes pictures one after the other and returns the MP4 file. `next` gives the pictures, all of one size and format.
@@ -9,7 +9,7 @@ pub fn mux_mp4<E: From<super::Error>>(
     mut next: impl FnMut() -> std::result::Result<Option<Frame>, E>,
 ) -> std::result::Result<Vec<u8>, E> {
     let mut output = Container::in_memory("mp4")?;
-    output.add_stream(&encoder.parameters()?, encoder.time_base(), None)?;
+    output.add_stream(Track::new(&encoder.parameters()?, encoder.time_base()))?;
     output.begin(&[])?;
     let mut packet = Packet::new()?;
     let mut ordinal = 0;

@@ -7,7 +7,7 @@ use transect_frame_client::{FrameIndex, WorkerError};
 
 use crate::indexer::unreadable;
 use crate::libav::{
-    AacEncoder, FlatFile, FlatKind, Input, Packet, Parameters, SoundDecoder, Sounds,
+    AacEncoder, FlatFile, FlatKind, Input, Packet, Parameters, SoundDecoder, Sounds, Track,
 };
 use crate::transcode::copy::{partial, publish};
 use crate::transcode::selection::Selection;
@@ -74,7 +74,7 @@ fn keep(
     progress: &mut dyn FnMut(),
 ) -> crate::libav::Result<()> {
     let ticks = input.time_base();
-    let mut file = FlatFile::create(target, FlatKind::M4a, &[(parameters, ticks)])?;
+    let mut file = FlatFile::create(target, FlatKind::M4a, &[Track::new(parameters, ticks)])?;
     let mut packet = Packet::new()?;
     while input.read(&mut packet)? {
         progress();
@@ -161,9 +161,10 @@ struct Writer {
 impl Writer {
     fn create(target: &Path, decoder: &SoundDecoder) -> crate::libav::Result<Self> {
         let encoder = AacEncoder::open(decoder.rate_hz, decoder.channels)?;
-        let stream = (&encoder.parameters()?, encoder.ticks());
+        let parameters = encoder.parameters()?;
+        let track = Track::new(&parameters, encoder.ticks());
         Ok(Writer {
-            file: FlatFile::create(target, FlatKind::M4a, &[stream])?,
+            file: FlatFile::create(target, FlatKind::M4a, &[track])?,
             encoder,
             packet: Packet::new()?,
             block: vec![Vec::new(); decoder.channels as usize],

@@ -9,14 +9,14 @@ use transect_frame_client::{Flags, FrameIndex, SegmentIndex, WorkerError, stamp}
 
 use crate::boxes;
 use crate::indexer;
-use crate::libav::{Error, FlatFile, FlatKind, Fragments, Input, Packet, Parameters, Times};
+use crate::libav::{Error, FlatFile, FlatKind, Fragments, Input, Packet, Parameters, Times, Track};
 use crate::picture::refused;
 use crate::source::Source;
 use crate::transcode::selection::Selection;
 use crate::transcode::stream_file::failed;
 
 /// Larger fragments are refused: a player has to fetch one for a single picture.
-const MOST_FRAMES: usize = 1000;
+const MOST_FRAMES: usize = 300;
 /// Time stamps may differ by so much, because ticks do.
 const SAME_TIME_SECS: f64 = 0.000_6;
 
@@ -140,6 +140,14 @@ fn times(index: &FrameIndex) -> (Vec<Times>, i64) {
     (times, late.unwrap_or(0).max(0))
 }
 
+/// The pictures, turned as in the source.
+fn track<'a>(parameters: &'a Parameters, index: &FrameIndex) -> Track<'a> {
+    Track {
+        rotation_degrees: index.rotation_degrees,
+        ..Track::new(parameters, index.time_base)
+    }
+}
+
 /// Ordinals after the last packet that matters: what an edit list cuts off at the end is left out.
 fn end(index: &FrameIndex) -> usize {
     let shown = index
@@ -164,16 +172,12 @@ fn write_flat(
     } else {
         None
     };
-    let mut streams = vec![(&parameters, index.time_base)];
+    let mut tracks = vec![track(&parameters, index)];
     if let Some(sounds) = &sounds {
-        streams.extend(
-            sounds
-                .streams
-                .iter()
-                .map(|(_, sound, ticks)| (sound, *ticks)),
-        );
+        let sound = sounds.streams.iter();
+        tracks.extend(sound.map(|(_, sound, ticks)| Track::new(sound, *ticks)));
     }
-    let mut file = FlatFile::create(target, FlatKind::Mp4, &streams)?;
+    let mut file = FlatFile::create(target, FlatKind::Mp4, &tracks)?;
     let mut reader = source.reader().map_err(Fault::Other)?;
     let mut packet = Packet::new()?;
     let (times, late) = times(index);
@@ -258,7 +262,7 @@ fn write_fragments(
     let groups = groups(index).map_err(Fault::Refused)?;
     let parameters = Parameters::from_index(index)?;
     let (times, late) = times(index);
-    let (mut fragments, head) = Fragments::open(&parameters, index.time_base, late, "", 1)?;
+    let (mut fragments, head) = Fragments::open(track(&parameters, index), late, "", 1)?;
     let write = |file: &mut fs::File, bytes: &[u8]| {
         std::io::Write::write_all(file, bytes).map_err(|error| Fault::Other(failed(target, &error)))
     };
@@ -291,11 +295,12 @@ fn write_fragments(
 
 /// Ranges of packets, each of whole frames, that can be decoded on their own.
 fn groups(index: &FrameIndex) -> Result<Vec<std::ops::Range<usize>>, String> {
-    let count = index.packets.len();
-    if index.packets.iter().any(|packet| packet.frame.is_none()) {
+    let count = end(index);
+    let packets = &index.packets[..count];
+    if packets.iter().any(|packet| packet.frame.is_none()) {
         return Err("it has packets that show nothing by themselves".into());
     }
-    if !index.packets[0].flags.contains(Flags::KEY) {
+    if packets.is_empty() || !packets[0].flags.contains(Flags::KEY) {
         return Err("it does not begin with a random access point".into());
     }
     let mut leading = vec![false; count + 1];
@@ -307,7 +312,7 @@ fn groups(index: &FrameIndex) -> Result<Vec<std::ops::Range<usize>>, String> {
     let mut open = false;
     for at in (0..count).rev() {
         open |= leading[at];
-        if index.packets[at].flags.contains(Flags::KEY) {
+        if packets[at].flags.contains(Flags::KEY) {
             if !open {
                 starts.push(at);
             }
@@ -358,6 +363,12 @@ fn compare(index: &FrameIndex, target: &Path, progress: &mut dyn FnMut(u64)) -> 
             index.frame_count()
         )));
     }
+    let look = |index: &FrameIndex| (index.width, index.height, index.rotation_degrees);
+    if look(&copy) != look(index) {
+        return Err(Fault::Refused(
+            "a copy would be turned or of another size".into(),
+        ));
+    }
     let moved = (0..index.frame_count())
         .find(|&at| (time_secs(index, at) - time_secs(&copy, at)).abs() > SAME_TIME_SECS);
     match moved {
@@ -380,8 +391,8 @@ pub fn flatten(
     let mut input = Input::open(from).map_err(refused)?;
     let parameters = input.parameters().map_err(refused)?;
     let target = partial(from);
-    let streams = [(&parameters, input.time_base())];
-    let mut file = FlatFile::create(&target, FlatKind::Mp4, &streams).map_err(refused)?;
+    let tracks = [Track::new(&parameters, input.time_base())];
+    let mut file = FlatFile::create(&target, FlatKind::Mp4, &tracks).map_err(refused)?;
     let mut packet = Packet::new().map_err(refused)?;
     let mut count = 0;
     while input.read(&mut packet).map_err(refused)? {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use transect_frame_client::{SegmentIndex, WorkerError};
 
 use crate::boxes;
-use crate::libav::{Fragments, Packet, Parameters, Times};
+use crate::libav::{Fragments, Packet, Parameters, Times, Track};
 use crate::picture::refused;
 use crate::transcode::selection::Selection;
 
@@ -48,7 +48,8 @@ impl StreamFile {
         identity: &str,
     ) -> Result<Self, WorkerError> {
         let lead = lead(&selection.times, parameters.delay());
-        let open = |first| Fragments::open(parameters, selection.ticks, lead, identity, first);
+        let track = Track::new(parameters, selection.ticks);
+        let open = |first| Fragments::open(track, lead, identity, first);
         let unfit = |error: crate::libav::Error| WorkerError::Invalid {
             message: error.to_string(),
         };

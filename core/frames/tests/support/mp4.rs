@@ -36,6 +36,13 @@ pub fn file(path: &Path) -> Vec<Part> {
     parts(&std::fs::read(path).unwrap())
 }
 
+/// Counts the boxes of a name in a top-level box.
+pub fn children(path: &Path, parent: &str, name: &str) -> usize {
+    let content = child(&std::fs::read(path).unwrap(), parent);
+    let found = parts(&content).into_iter().filter(|part| part.name == name);
+    found.count()
+}
+
 fn child(content: &[u8], name: &str) -> Vec<u8> {
     let found = parts(content).into_iter().find(|part| part.name == name);
     found.unwrap_or_else(|| panic!("no {name}")).content

@@ -1,5 +1,7 @@
 //! Checking values against shapes.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 use super::{Bounds, Field, Shape, component};
@@ -8,7 +10,7 @@ impl Shape {
     /// Checks `value`, injecting defaults into it; returns every violation, each with its place.
     pub fn check(&self, value: &mut Value) -> Result<(), Vec<String>> {
         let mut violations = Vec::new();
-        self.visit(value, "", &mut violations);
+        self.visit(value, &Place::Body, &mut violations);
         if violations.is_empty() {
             Ok(())
         } else {
@@ -31,11 +33,8 @@ impl Shape {
         }
     }
 
-    fn visit(&self, value: &mut Value, place: &str, violations: &mut Vec<String>) {
-        let mut violation = |rule: String| {
-            let place = if place.is_empty() { "body" } else { place };
-            violations.push(format!("{place}: {rule}"));
-        };
+    fn visit(&self, value: &mut Value, place: &Place<'_>, violations: &mut Vec<String>) {
+        let mut violation = |rule: String| violations.push(format!("{place}: {rule}"));
         match self {
             Self::Any => {}
             Self::Nullable(inner) => {
@@ -48,14 +47,18 @@ impl Shape {
             Self::Int(bounds) => match whole(value) {
                 Some(number) => {
                     bounds.check(number as f64, "", &mut violation);
-                    *value = json!(number);
+                    if !value.is_i64() {
+                        *value = json!(number);
+                    }
                 }
                 None => violation(format!("{} is not of type integer", brief(value))),
             },
             Self::Number(bounds) => match value.as_f64() {
                 Some(number) => {
                     bounds.check(number, "", &mut violation);
-                    *value = json!(number);
+                    if !value.is_f64() {
+                        *value = json!(number);
+                    }
                 }
                 None => violation(format!("{} is not of type number", brief(value))),
             },
@@ -85,7 +88,7 @@ impl Shape {
                 };
                 bounds.check(items.len() as f64, "the number of items ", &mut violation);
                 for (index, value) in items.iter_mut().enumerate() {
-                    item.visit(value, &format!("{place}[{index}]"), violations);
+                    item.visit(value, &Place::Item(place, index), violations);
                 }
             }
             Self::Map(shape) => {
@@ -95,7 +98,7 @@ impl Shape {
                 };
                 if **shape != Self::Any {
                     for (name, value) in members {
-                        shape.visit(value, &join(place, name), violations);
+                        shape.visit(value, &Place::Member(place, name), violations);
                     }
                 }
             }
@@ -118,7 +121,7 @@ impl Shape {
 fn visit_fields(
     fields: &[Field],
     members: &mut Map<String, Value>,
-    place: &str,
+    place: &Place<'_>,
     violations: &mut Vec<String>,
 ) {
     for field in fields {
@@ -131,7 +134,7 @@ fn visit_fields(
             }
             Some(value) => field
                 .shape
-                .visit(value, &join(place, &field.name), violations),
+                .visit(value, &Place::Member(place, &field.name), violations),
         }
         if members.contains_key(&field.name) {
             continue;
@@ -139,13 +142,17 @@ fn visit_fields(
         if let Some(default) = &field.default {
             members.insert(field.name.clone(), default.clone());
         } else if field.required {
-            let place = if place.is_empty() { "body" } else { place };
             violations.push(format!("{place}: '{}' is a required property", field.name));
         }
     }
 }
 
-fn visit_one_of(shapes: &[Shape], value: &mut Value, place: &str, violations: &mut Vec<String>) {
+fn visit_one_of(
+    shapes: &[Shape],
+    value: &mut Value,
+    place: &Place<'_>,
+    violations: &mut Vec<String>,
+) {
     let fitting: Vec<&Shape> = shapes.iter().filter(|shape| shape.admits(value)).collect();
     if let [only] = fitting[..] {
         // A number among alternatives stays as it was given: 5 is not 5.0 to an integer attribute.
@@ -178,11 +185,22 @@ fn visit_one_of(shapes: &[Shape], value: &mut Value, place: &str, violations: &m
     violations.extend(nearest.unwrap_or_default());
 }
 
-fn join(place: &str, name: &str) -> String {
-    if place.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{place}.{name}")
+/// Where in the body a value stands; only violations spell it out.
+enum Place<'p> {
+    Body,
+    Item(&'p Place<'p>, usize),
+    Member(&'p Place<'p>, &'p str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body => to.write_str("body"),
+            Self::Item(Self::Body, index) => write!(to, "[{index}]"),
+            Self::Item(list, index) => write!(to, "{list}[{index}]"),
+            Self::Member(Self::Body, name) => to.write_str(name),
+            Self::Member(object, name) => write!(to, "{object}.{name}"),
+        }
     }
 }
 

@@ -1,0 +1,567 @@
+//! Everything that a transcode makes beside encoded streams: copies, sound, stills; and pictures and headers of other files.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::{Bench, corpus, mp4, number_in, shown};
+use transect_frame_client::{
+    Image, ImageFormat, ImageRequest, Output, Produced, TranscodeRequest, WorkerError,
+};
+
+const X264: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 30 -bf 2";
+const BEEP_SECS: f64 = 2.0;
+
+async fn make(
+    bench: &Bench,
+    source: &Path,
+    ranges: &[(u64, u64)],
+    outputs: Vec<Output>,
+) -> Result<Vec<Produced>, WorkerError> {
+    let index_file = source.with_extension("index");
+    bench.workers.index(source, &index_file).await?;
+    let request = TranscodeRequest {
+        source: source.to_owned(),
+        index_file,
+        ranges: ranges.to_vec(),
+        outputs,
+    };
+    bench.workers.transcode(request, |_| {}).await
+}
+
+async fn make_one(bench: &Bench, source: &Path, output: Output) -> Result<Produced, WorkerError> {
+    Ok(make(bench, source, &[], vec![output]).await?.remove(0))
+}
+
+/// The index of a file, and when its frames begin in seconds from the first one.
+async fn times_secs(bench: &Bench, path: &Path) -> Vec<f64> {
+    let index_file = path.with_extension("made");
+    let index = bench.workers.index(path, &index_file).await.unwrap();
+    let secs = |pts: i64| (pts - index.start_pts) as f64 * index.time_base.as_f64();
+    index.frames.iter().map(|frame| secs(frame.pts)).collect()
+}
+
+/// The reason of a refusal.
+fn refusal(result: Result<Produced, WorkerError>) -> String {
+    match result {
+        Err(WorkerError::Invalid { message }) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn copies_show_the_same_or_are_refused() {
+    let bench = Bench::new();
+    let mut refused = Vec::new();
+    for clip in corpus::clips(bench.folder.path(), 50) {
+        if clip.kind != "video" {
+            continue;
+        }
+        let name = &clip.name;
+        for fragmented in [false, true] {
+            let file = bench.path(&format!("{name}.{fragmented}.copy.mp4"));
+            let copied = make_one(
+                &bench,
+                &clip.path,
+                Output::Copy {
+                    file: file.clone(),
+                    fragmented,
+                },
+            )
+            .await;
+            assert!(
+                !bench
+                    .path(&format!("{name}.{fragmented}.copy.mp4.part"))
+                    .exists()
+            );
+            match copied {
+                Ok(copied) => {
+                    let mut numbers = corpus::shown(&file, (clip.width, clip.height), clip.damaged);
+                    assert_eq!(numbers.len(), copied.frames as usize, "{name}");
+                    if clip.damaged {
+                        numbers.truncate(clip.frames);
+                    }
+                    let expected = (0..clip.frames).map(|at| Some(clip.first + at));
+                    assert!(numbers.iter().copied().eq(expected), "{name}: {numbers:?}");
+                    let (from, to) = (
+                        times_secs(&bench, &clip.path).await,
+                        times_secs(&bench, &file).await,
+                    );
+                    let moved = from
+                        .iter()
+                        .zip(&to)
+                        .any(|(from, to)| (from - to).abs() > 1e-3);
+                    assert!(!moved, "{name} {fragmented}: {from:?} {to:?}");
+                    assert_eq!(copied.segments.is_some(), fragmented);
+                    if let Some(segments) = copied.segments {
+                        let parts = mp4::file(&file);
+                        let moofs = segments.segments.iter().filter(|one| one.name == "moof");
+                        let frames: u64 = moofs.clone().map(|one| one.frame_samples.unwrap()).sum();
+                        assert_eq!(parts.len(), segments.segments.len(), "{name}");
+                        assert_eq!(frames, copied.frames, "{name}");
+                        // Groups that cannot be decoded on their own are one.
+                        let fragments = moofs.count();
+                        match name.as_str() {
+                            "h264_open_gop" => assert_eq!(fragments, 1),
+                            "h264_cfr25" => assert_eq!(fragments, 2),
+                            _ => {}
+                        }
+                    }
+                }
+                Err(WorkerError::Invalid { message }) => {
+                    assert!(
+                        message.contains("cannot be copied without encoding"),
+                        "{message}"
+                    );
+                    assert!(!file.exists());
+                    refused.push(format!("{name} {fragmented}: {message}"));
+                }
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+    }
+    // What MP4 does not hold, what begins within a group, what has open groups; nothing else.
+    let names: Vec<&str> = refused
+        .iter()
+        .map(|one| one.split_once(':').unwrap().0)
+        .collect();
+    println!("{refused:#?}");
+    for plain in [
+        "h264_cfr24",
+        "h264_vfr",
+        "h264_mkv",
+        "h264_ts",
+        "hevc",
+        "av1",
+        "h264_audio",
+    ] {
+        assert!(
+            !names
+                .iter()
+                .any(|name| name.starts_with(&format!("{plain} "))),
+            "{plain}"
+        );
+    }
+    for cannot in [
+        "prores false",
+        "vp8 false",
+        "vp8 true",
+        "h264_edit_list true",
+    ] {
+        assert!(names.contains(&cannot), "{cannot} was copied");
+    }
+}
+
+/// Makes a clip of five seconds with a beep at a time, in this container and codec.
+fn beeping(bench: &Bench, name: &str, arguments: &str) -> PathBuf {
+    let video = bench.clip("silent.mp4", 150, X264);
+    let path = bench.path(name);
+    let beep = format!(
+        "aevalsrc='if(between(t,{BEEP_SECS},{BEEP_SECS}+0.2),sin(2*PI*1000*t),0)':s=44100:d=5:c=mono"
+    );
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-i"])
+        .arg(&video)
+        .args(["-f", "lavfi", "-i", &beep, "-c:v", "copy"])
+        .args(arguments.split_whitespace())
+        .arg(&path)
+        .status();
+    assert!(status.unwrap().success(), "{name}");
+    path
+}
+
+/// When the first loud sample comes in a sound file, and how long it is.
+fn beep_secs(path: &Path) -> (f64, f64) {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args([
+            "-af",
+            "aresample=async=1:first_pts=0",
+            "-f",
+            "f32le",
+            "-ac",
+            "1",
+            "-ar",
+            "44100",
+            "-",
+        ])
+        .output()
+        .unwrap();
+    let samples: Vec<f32> = output
+        .stdout
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+        .collect();
+    let loud = samples.iter().position(|sample| sample.abs() > 0.3);
+    let secs = |count: usize| count as f64 / 44100.0;
+    (secs(loud.unwrap()), secs(samples.len()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn sound_is_in_step() {
+    let bench = Bench::new();
+    for (name, arguments, kept) in [
+        ("aac.mp4", "-c:a aac", true),
+        ("offset.ts", "-c:a aac -output_ts_offset 5.3", true),
+        ("pcm.mov", "-c:a pcm_s16le -ar 96000 -ac 2", false),
+        ("opus.mkv", "-c:a libopus", false),
+        (
+            "several.mkv",
+            "-map 0:v -map 1:a -map 1:a -c:a:0 flac -c:a:1 aac",
+            false,
+        ),
+    ] {
+        let source = beeping(&bench, name, arguments);
+        let file = bench.path(&format!("{name}.m4a"));
+        let made = make_one(&bench, &source, Output::Audio { file: file.clone() }).await;
+        let made = made.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((made.codec.as_str(), made.frames), ("aac", 0));
+        assert_eq!(made.codec_mime, "audio/mp4; codecs=\"mp4a.40.2\"");
+        let (beep, length) = beep_secs(&file);
+        assert!((beep - BEEP_SECS).abs() < 0.03, "{name}: {beep}");
+        assert!((length - 5.0).abs() < 0.1, "{name}: {length}");
+        if kept && name.ends_with("mp4") {
+            assert_eq!(packets_md5(&source), packets_md5(&file));
+        }
+        // One second from 1.5 s on, then the same again.
+        let ranges = [(45, 74), (45, 74)];
+        let file = bench.path(&format!("{name}.part.m4a"));
+        let output = Output::Audio { file: file.clone() };
+        make(&bench, &source, &ranges, vec![output]).await.unwrap();
+        let (beep, length) = beep_secs(&file);
+        assert!((beep - 0.5).abs() < 0.03, "{name}: {beep} in a part");
+        assert!((length - 2.0).abs() < 0.1, "{name}: {length} in a part");
+    }
+    // A flat copy keeps all of it; a file without any says so.
+    let several = bench.path("several.mkv");
+    let file = bench.path("copy.mp4");
+    let copy = Output::Copy {
+        file: file.clone(),
+        fragmented: false,
+    };
+    make_one(&bench, &several, copy).await.unwrap();
+    let tracks = mp4::children(&file, "moov", "trak");
+    assert_eq!(tracks, 3);
+    let (beep, _) = beep_secs(&file);
+    assert!((beep - BEEP_SECS).abs() < 0.03, "{beep} in the copy");
+    let silent = bench.path("silent.mp4");
+    let output = Output::Audio {
+        file: bench.path("no.m4a"),
+    };
+    assert!(refusal(make_one(&bench, &silent, output).await).contains("there is no sound"));
+}
+
+fn packets_md5(path: &Path) -> Vec<u8> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-map", "0:a", "-c", "copy", "-f", "data", "-"])
+        .output()
+        .unwrap();
+    assert!(!output.stdout.is_empty());
+    output.stdout
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn stills_show_what_they_say() {
+    let bench = Bench::new();
+    let source = bench.clip("a.mp4", 150, X264);
+    let stills = vec![
+        Output::Thumbnail {
+            file: bench.path("thumb.jpg"),
+            width: 256,
+        },
+        Output::Gif {
+            file: bench.path("thumb.gif"),
+            width: 200,
+        },
+        Output::Sprite {
+            file: bench.path("sheet.jpg"),
+            width: 160,
+            columns: 2,
+            every: 45,
+        },
+    ];
+    let stream = Output::Stream {
+        file: bench.path("stream.mp4"),
+        codec: transect_frame_client::VideoCodec::H264,
+        height: Some(120),
+        crf: 23,
+        preset: "superfast".into(),
+        tune: None,
+        pixel_format: "yuv420p".into(),
+        gop: 25,
+        fragmented: true,
+    };
+    let alone = make(&bench, &source, &[], stills.clone()).await.unwrap();
+    let bytes: Vec<_> = alone
+        .iter()
+        .map(|one| std::fs::read(&one.file).unwrap())
+        .collect();
+    let beside = [stills, vec![stream]].concat();
+    let made = make(&bench, &source, &[], beside).await.unwrap();
+    // On the way or on their own: the same.
+    assert_eq!(made[..3], alone[..]);
+    for (one, bytes) in made.iter().zip(&bytes) {
+        assert_eq!(&std::fs::read(&one.file).unwrap(), bytes, "{:?}", one.file);
+        assert_eq!(one.size_bytes as usize, bytes.len());
+    }
+    assert_eq!(number_in(&bytes[0]), Some(0));
+    assert_eq!((made[0].width, made[0].height), (256, 141));
+    assert_eq!(made[0].codec_mime, "image/jpeg");
+    assert_eq!((made[1].width, made[1].frames), (200, 5));
+    assert_eq!(made[1].codec_mime, "image/gif");
+    let gif = shown(&made[1].file);
+    assert_eq!(gif, [0, 30, 60, 90, 120]);
+    let sprite = made[2].sprite.as_ref().unwrap();
+    assert_eq!(sprite.frames, [0, 30, 90, 120]);
+    assert_eq!((sprite.columns, sprite.rows), (2, 2));
+    assert_eq!((sprite.tile_width, sprite.tile_height), (160, 88));
+    assert_eq!((made[2].width, made[2].height), (320, 176));
+    let sheet = image::load_from_memory(&bytes[2]).unwrap().to_luma8();
+    for (at, &frame) in sprite.frames.iter().enumerate() {
+        let (left, top) = (at as u32 % 2 * 160, at as u32 / 2 * 88);
+        let luma = |x: usize, y: usize| sheet.get_pixel(left + x as u32, top + y as u32).0[0];
+        assert_eq!(support::number(160, 88, luma), Some(frame as usize));
+    }
+    // Upright, and of a part.
+    let turned = bench.convert(
+        &source,
+        "",
+        "-c copy -metadata:s:v:0 rotate=90",
+        "turned.mov",
+    );
+    let output = Output::Thumbnail {
+        file: bench.path("turned.jpg"),
+        width: 88,
+    };
+    let thumbnail = make_one(&bench, &turned, output).await.unwrap();
+    assert_eq!((thumbnail.width, thumbnail.height), (88, 160));
+    let output = vec![Output::Thumbnail {
+        file: bench.path("part.jpg"),
+        width: 1000,
+    }];
+    let part = make(&bench, &source, &[(77, 90)], output).await.unwrap();
+    assert_eq!(number_in(&std::fs::read(&part[0].file).unwrap()), Some(77));
+    assert_eq!((part[0].width, part[0].height), (320, 176));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn headers_tell() {
+    let bench = Bench::new();
+    let source = beeping(&bench, "probed.mp4", "-c:a aac");
+    let probe = bench.workers.probe(&source).await.unwrap();
+    let (video, audio) = (probe.video.unwrap(), probe.audio.unwrap());
+    assert!(probe.container.starts_with("mov"));
+    assert!((probe.duration_secs - 5.0).abs() < 0.1);
+    assert_eq!(
+        (video.codec.as_str(), video.width, video.height),
+        ("h264", 320, 176)
+    );
+    assert_eq!(
+        (video.frames, video.pixel_format.as_str()),
+        (Some(150), "yuv420p")
+    );
+    assert_eq!(video.fps.map(|fps| fps.as_f64()), Some(30.0));
+    assert_eq!(
+        (audio.codec.as_str(), audio.sample_rate_hz, audio.channels),
+        ("aac", 44100, 1)
+    );
+    let sound = bench.clip_with("a.wav", "-f lavfi -i sine=d=1", "");
+    let probe = bench.workers.probe(&sound).await.unwrap();
+    assert_eq!(
+        (probe.video, probe.audio.map(|audio| audio.codec)),
+        (None, Some("pcm_s16le".into()))
+    );
+    let text = bench.path("a.txt");
+    std::fs::write(&text, "no media at all").unwrap();
+    for path in [
+        text,
+        bench.path("missing.mp4"),
+        bench.folder.path().to_owned(),
+    ] {
+        let refused = bench.workers.probe(&path).await;
+        assert!(
+            matches!(refused, Err(WorkerError::Unreadable { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+async fn convert(bench: &Bench, source: &Path, format: ImageFormat) -> Result<Image, WorkerError> {
+    let request = ImageRequest {
+        source: source.to_owned(),
+        file: bench.path("converted"),
+        format,
+        thumbnail: Some((bench.path("converted.jpg"), 160)),
+    };
+    bench.workers.convert_image(request).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn pictures_for_browsers() {
+    let bench = Bench::new();
+    let names = [
+        "image_jpg",
+        "image_png",
+        "image_webp",
+        "image_avif",
+        "image_tiff",
+        "h264_cfr25",
+    ];
+    for clip in corpus::some_clips(bench.folder.path(), 20, &names) {
+        let converted = convert(&bench, &clip.path, ImageFormat::Keep).await;
+        if clip.kind != "image" {
+            assert!(
+                matches!(converted, Err(WorkerError::Unreadable { .. })),
+                "{}",
+                clip.name
+            );
+            continue;
+        }
+        let image = converted.unwrap_or_else(|error| panic!("{}: {error}", clip.name));
+        let bytes = std::fs::read(bench.path("converted")).unwrap();
+        assert_eq!(image.size_bytes as usize, bytes.len());
+        assert_eq!(
+            (image.width as usize, image.height as usize),
+            (clip.width, clip.height)
+        );
+        let same = bytes == std::fs::read(&clip.path).unwrap();
+        match clip.name.as_str() {
+            "image_jpg" => assert!(same && image.mime == "image/jpeg"),
+            "image_png" => assert!(same && image.mime == "image/png"),
+            name => assert!(!same && image.mime == "image/png", "{name}"),
+        }
+        for (file, width, height) in [
+            ("converted", clip.width, clip.height),
+            ("converted.jpg", 160, 120),
+        ] {
+            let picture =
+                image::load_from_memory(&std::fs::read(bench.path(file)).unwrap()).unwrap();
+            let picture = picture.to_luma8();
+            assert_eq!(
+                (picture.width() as usize, picture.height() as usize),
+                (width, height)
+            );
+            let number = corpus::number(picture.as_raw(), width, height);
+            assert_eq!(number, Some(clip.first), "{} {file}", clip.name);
+        }
+    }
+    let png = bench.path("image_png.png");
+    for (format, mime) in [
+        (ImageFormat::Jpg, "image/jpeg"),
+        (ImageFormat::Webp, "image/webp"),
+    ] {
+        let image = convert(&bench, &png, format).await.unwrap();
+        assert_eq!(image.mime, mime);
+        let bytes = std::fs::read(bench.path("converted")).unwrap();
+        assert!(image::load_from_memory(&bytes).is_ok());
+    }
+}
+
+/// A JPEG of 40 by 20, left half black, right half white, that says how it was held.
+fn held(bench: &Bench, orientation: u8) -> PathBuf {
+    let plain = bench.clip_with(
+        "plain.jpg",
+        "-f lavfi -i color=black:s=40x20,drawbox=x=20:y=0:w=20:h=20:c=white:t=fill",
+        "-frames:v 1 -pix_fmt yuvj444p",
+    );
+    let bytes = std::fs::read(plain).unwrap();
+    // APP1: "Exif", then TIFF with one entry, tag 0x112.
+    let mut exif =
+        b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    let path = bench.path("held.jpg");
+    std::fs::write(&path, [&bytes[..2], &exif, &bytes[2..]].concat()).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn pictures_are_upright() {
+    let bench = Bench::new();
+    // Where the white half is: x and y of a point in it, over width and height.
+    for (orientation, white, size) in [
+        (1, (0.75, 0.5), (40, 20)),
+        (2, (0.25, 0.5), (40, 20)),
+        (3, (0.25, 0.5), (40, 20)),
+        (4, (0.75, 0.5), (40, 20)),
+        (5, (0.5, 0.75), (20, 40)),
+        (6, (0.5, 0.75), (20, 40)),
+        (7, (0.5, 0.25), (20, 40)),
+        (8, (0.5, 0.25), (20, 40)),
+    ] {
+        let source = held(&bench, orientation);
+        let image = convert(&bench, &source, ImageFormat::Png).await.unwrap();
+        assert_eq!((image.width, image.height), size, "{orientation}");
+        for file in ["converted", "converted.jpg"] {
+            let picture =
+                image::load_from_memory(&std::fs::read(bench.path(file)).unwrap()).unwrap();
+            let picture = picture.to_luma8();
+            let at = |(x, y): (f64, f64)| {
+                let (width, height) = picture.dimensions();
+                picture
+                    .get_pixel(
+                        (x * f64::from(width)) as u32,
+                        (y * f64::from(height)) as u32,
+                    )
+                    .0[0]
+            };
+            assert!(at(white) > 200, "{orientation} {file}");
+            assert!(
+                at((1.0 - white.0, 1.0 - white.1)) < 60,
+                "{orientation} {file}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn bombs_are_refused() {
+    let bench = Bench::new();
+    // A PNG of 60000 by 60000 pixels, as far as its header says.
+    let real =
+        std::fs::read(bench.clip_with("a.png", "-f lavfi -i color=red:s=8x8", "-frames:v 1"))
+            .unwrap();
+    let mut bomb = real.clone();
+    bomb[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+    let sum = crc32(&bomb[12..29]);
+    bomb[29..33].copy_from_slice(&sum.to_be_bytes());
+    let path = bench.path("bomb.png");
+    std::fs::write(&path, bomb).unwrap();
+    let refused = convert(&bench, &path, ImageFormat::Keep).await;
+    let Err(WorkerError::Unreadable { message }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(message.contains("megapixels"), "{message}");
+    // Cut short, empty, and no picture at all.
+    for bytes in [&real[..real.len() / 2], &[], b"<svg></svg>"] {
+        std::fs::write(&path, bytes).unwrap();
+        let refused = convert(&bench, &path, ImageFormat::Keep).await;
+        assert!(
+            matches!(refused, Err(WorkerError::Unreadable { .. })),
+            "{refused:?}"
+        );
+    }
+    // Many megapixels are fine.
+    let large = bench.clip_with(
+        "large.png",
+        "-f lavfi -i color=red:s=6000x4000",
+        "-frames:v 1",
+    );
+    let image = convert(&bench, &large, ImageFormat::Jpg).await.unwrap();
+    assert_eq!((image.width, image.height), (6000, 4000));
+    assert_eq!(
+        image.thumbnail.map(|(width, height, _)| (width, height)),
+        Some((160, 107))
+    );
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            sum >> 1 ^ (0xedb8_8320 & (sum & 1).wrapping_neg())
+        })
+    })
+}

@@ -1,0 +1,212 @@
+//! What entries of the journal are about: which documents may have changed.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::document::{KINDS, number};
+use crate::attribute::Kind;
+use crate::error::Result;
+use crate::journal::{Action, Outline};
+
+/// Rows whose documents are to be read again.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    /// Ids from first to last, which were created together, by the number of their kind.
+    pub created: [Vec<(i64, i64)>; 5],
+    /// Single rows.
+    pub changed: [Vec<i64>; 5],
+    /// Annotations that left an identity: their kind, elemental id and version.
+    pub left: Vec<(Kind, String, i64)>,
+    /// Types whose every instance reads differently now.
+    pub types: Vec<(Kind, i64)>,
+    /// Types that went, and with those of media the annotations on their instances.
+    pub types_gone: Vec<(Kind, i64)>,
+    /// Projects that went.
+    pub projects_gone: Vec<i64>,
+}
+
+/// What identifies an annotation, in a journal's document.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+struct Identity {
+    elemental_id: Option<String>,
+    version: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: i64,
+    before: Option<Identity>,
+    after: Option<Identity>,
+}
+
+#[derive(Deserialize)]
+struct Declaring {
+    id: i64,
+    #[serde(default)]
+    before: Attributes,
+    #[serde(default)]
+    after: Attributes,
+}
+
+#[derive(Default, Deserialize)]
+struct Attributes {
+    attribute_types: Option<Box<RawValue>>,
+}
+
+impl Attributes {
+    fn text(&self) -> &str {
+        self.attribute_types.as_deref().map_or("", RawValue::get)
+    }
+}
+
+impl Touched {
+    /// Adds what an entry is about.
+    pub fn add(&mut self, entry: &Outline) -> Result<()> {
+        for kind in KINDS {
+            if entry.noun == kind.table() {
+                return self.add_rows(kind, entry);
+            }
+            if entry.noun == type_noun(kind) {
+                return self.add_types(kind, entry);
+            }
+        }
+        if entry.noun == "project" && entry.action == Action::Delete {
+            self.projects_gone.extend(entry.project);
+        }
+        Ok(())
+    }
+
+    fn add_rows(&mut self, kind: Kind, entry: &Outline) -> Result<()> {
+        let at = number(kind) as usize;
+        if entry.action == Action::Create {
+            match self.created[at].last_mut() {
+                Some((_, last)) if *last + 1 == entry.first_id => *last = entry.last_id,
+                _ => self.created[at].push((entry.first_id, entry.last_id)),
+            }
+            return Ok(());
+        }
+        for row in entry.changes::<Row>()? {
+            self.changed[at].push(row.id);
+            if let (Some(before), Some(after)) = (row.before, row.after)
+                && before != after
+                && let (Some(uuid), Some(version)) = (before.elemental_id, before.version)
+            {
+                self.left.push((kind, uuid, version));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_types(&mut self, kind: Kind, entry: &Outline) -> Result<()> {
+        match entry.action {
+            Action::Create | Action::Restore => {}
+            Action::Delete => self.types_gone.push((kind, entry.first_id)),
+            Action::Update => {
+                for change in entry.changes::<Declaring>()? {
+                    if change.before.text() != change.after.text() {
+                        self.types.push((kind, change.id));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out what is about some rows at most, and with the first of it what is about whole types
+    /// and projects. None when nothing is left.
+    pub fn take(&mut self, most: usize) -> Option<Self> {
+        let mut some = Self {
+            left: std::mem::take(&mut self.left),
+            types: std::mem::take(&mut self.types),
+            types_gone: std::mem::take(&mut self.types_gone),
+            projects_gone: std::mem::take(&mut self.projects_gone),
+            ..Self::default()
+        };
+        let mut room = most;
+        for at in 0..KINDS.len() {
+            let changed = &mut self.changed[at];
+            let taken = changed.split_off(changed.len().saturating_sub(room));
+            room -= taken.len();
+            some.changed[at] = taken;
+            while room > 0
+                && let Some((first, last)) = self.created[at].pop()
+            {
+                let end = last.min(first + room as i64 - 1);
+                if end < last {
+                    self.created[at].push((end + 1, last));
+                }
+                room -= (end - first + 1) as usize;
+                some.created[at].push((first, end));
+            }
+        }
+        let nothing = room == most
+            && some.left.is_empty()
+            && some.types.is_empty()
+            && some.types_gone.is_empty()
+            && some.projects_gone.is_empty();
+        (!nothing).then_some(some)
+    }
+
+    /// How many rows it is about, those of whole types apart.
+    pub fn len(&self) -> usize {
+        let created = self.created.iter().flatten();
+        let created: i64 = created.map(|(first, last)| last - first + 1).sum();
+        let changed: usize = self.changed.iter().map(Vec::len).sum();
+        created as usize + changed + self.left.len()
+    }
+
+    /// Sorts and forgets what was mentioned twice.
+    pub fn settle(&mut self) {
+        for ids in &mut self.changed {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        self.types
+            .sort_unstable_by_key(|(kind, id)| (number(*kind), *id));
+        self.types.dedup();
+    }
+}
+
+/// How the journal calls the types of a kind.
+fn type_noun(kind: Kind) -> String {
+    format!("{}_type", kind.table())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_at_a_time_takes_everything_once() {
+        let mut touched = Touched {
+            types: vec![(Kind::Leaf, 3)],
+            ..Touched::default()
+        };
+        touched.created[1] = vec![(1, 10), (21, 30)];
+        touched.changed[4] = vec![7, 8, 9];
+        assert_eq!(touched.len(), 23);
+        let (mut rows, mut types, mut pieces) = (Vec::new(), 0, 0);
+        while let Some(some) = touched.take(6) {
+            assert!(some.len() <= 6);
+            rows.extend(
+                some.created[1]
+                    .iter()
+                    .flat_map(|(first, last)| *first..=*last),
+            );
+            rows.extend(&some.changed[4]);
+            types += some.types.len();
+            pieces += 1;
+        }
+        rows.sort_unstable();
+        let all: Vec<i64> = (1..=10).chain(21..=30).chain(7..=9).collect();
+        let mut all = all;
+        all.sort_unstable();
+        assert_eq!((rows, types, pieces), (all, 1, 4));
+    }
+
+    #[test]
+    fn types_are_called_as_the_journal_calls_them() {
+        assert_eq!(type_noun(Kind::Localization), "localization_type");
+        assert_eq!(type_noun(Kind::Media), "media_type");
+    }
+}
