@@ -452,3 +452,16 @@ def test_letters_about_the_end(mailing, mail_server, tmp_path):
         wait_for("the letter", lambda: any(letter["Subject"] == subject for letter in mail_server.to(address)))
     subjects = [letter["Subject"] for letter in mail_server.to(address)]
     assert [subjects.count(spec["subject"]) for spec in letters.values()] == [1, 1]
+
+
+def test_devices_and_the_whole_network_where_the_settings_say_so(station, flow, new_station, tmp_path):
+    neighbour = socket.create_server(("127.0.0.1", 0))
+    port = neighbour.getsockname()[1]
+    script = shell(f"test -e /dev/kmsg && echo device; (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo neighbour; "
+                   "(exec 3<>/dev/tcp/$(echo {{workflow.parameters.host}} | sed 's|.*//||; s|:|/|')) && echo station")
+    _, log = flow.run(script)
+    assert log.splitlines()[1:2] == ["station"], log
+    open_one = new_station(environment={"TRANSECT_WORKFLOWS_NETWORK": "full", "TRANSECT_WORKFLOWS_DEVICES": "/dev/kms*"})
+    _, log = flow_at(open_one, tmp_path).run(script)
+    assert log.splitlines()[1:4] == ["device", "neighbour", "station"], log
+    neighbour.close()

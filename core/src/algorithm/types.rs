@@ -159,6 +159,6 @@ mod tests {
         assert_eq!(text(json!("0.50")), "0.50");
         assert_eq!(text(json!(3.0)), "3");
         assert_eq!(text(json!(0.25)), "0.25");
-        assert_eq!(text(json!(1e300)), "1e300");
+        assert_eq!(text(json!(1e300)), "1e+300");
     }
 }

@@ -51,6 +51,8 @@ fn merged(
 fn fill(text: &str, values: BTreeMap<String, String>) -> Result<String, String> {
     let mut environment = Environment::new();
     environment.set_fuel(Some(FUEL));
+    // Templates are written for Jinja on Python, whose texts have methods.
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     let filled = environment
         .render_str(text, Value::from(values))
         .map_err(|error| error.to_string())?;

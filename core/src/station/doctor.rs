@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::database::Dialect;
 use crate::error::{Chain, Error, Result};
 use crate::search::{self, Comparison};
+use crate::workflow;
 
 /// How long the worker may take to start.
 const STARTING: Duration = Duration::from_secs(10);
@@ -36,7 +37,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `worker` or `ffmpeg`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `worker`, `ffmpeg` or
+    /// `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -94,7 +96,16 @@ pub async fn examine(
         findings.push(Finding::ok("folder", message));
     }
     findings.extend(worker_findings(&worker_path(&settings.frames.worker)).await);
+    findings.push(sandbox_finding(&settings).await);
     findings
+}
+
+/// Whether steps of workflows could run; a station without workflows is fine without.
+async fn sandbox_finding(settings: &Settings) -> Finding {
+    match workflow::try_sandbox(&settings.workflows).await {
+        Ok(message) => Finding::ok("sandbox", message),
+        Err(message) => Finding::new("sandbox", Level::Warning, message),
+    }
 }
 
 fn folder_finding(data: &Path) -> Finding {

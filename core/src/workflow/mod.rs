@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::jobs;
 
-pub(crate) use runner::local::read_log;
+pub(crate) use runner::local::{read_log, try_sandbox};
 pub use runner::{KIND, Launch, Local, Memory, WORK};
 pub use settings::{Network, Sandbox, Workflows};
 

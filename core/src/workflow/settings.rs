@@ -74,3 +74,52 @@ impl Workflows {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn settings() -> Workflows {
+        config::read(None, [], &[]).unwrap().workflows
+    }
+
+    #[test]
+    fn images_are_found_with_and_without_their_tag() {
+        let mut settings = settings();
+        for (name, folder) in [("lab/a", "/a"), ("lab/a:2", "/a2"), ("host:5000/b", "/b")] {
+            settings.images.insert(name.into(), folder.into());
+        }
+        let table = [
+            ("lab/a", Some("/a")),
+            ("lab/a:1", Some("/a")),
+            ("lab/a:2", Some("/a2")),
+            ("host:5000/b", Some("/b")),
+            ("host:5000/b:7", Some("/b")),
+            ("host:5000", None),
+            ("", None),
+        ];
+        for (name, folder) in table {
+            assert_eq!(settings.image(name), folder, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_end_of_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["card0", "card1", "other"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let at = |name: &str| folder.path().join(name);
+        let mut settings = settings();
+        assert!(settings.device_files().is_empty());
+        settings.devices = ["card*", "nothing*"]
+            .map(|name| at(name).display().to_string())
+            .into();
+        let mut found = settings.device_files();
+        found.sort();
+        assert_eq!(found, [at("card0"), at("card1")]);
+        settings.devices = vec!["/dev/null".into()];
+        assert_eq!(settings.device_files(), [PathBuf::from("/dev/null")]);
+    }
+}

@@ -1,5 +1,6 @@
 //! Running workflows on this machine: every step is a local process in a sandbox.
 
+mod bubblewrap;
 mod log;
 mod network;
 mod place;
@@ -36,6 +37,7 @@ use place::Place;
 use process::{End, Starter};
 
 pub(crate) use place::{forget, read_log, uids};
+pub(crate) use sandbox::try_sandbox;
 
 /// How often the space that steps take is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -281,11 +283,7 @@ impl Running<'_> {
     fn not_started(&self, error: &io::Error) -> String {
         let settings = &self.cx.settings.workflows;
         if settings.sandbox == Sandbox::Bwrap && error.kind() == io::ErrorKind::NotFound {
-            return format!(
-                "steps run in a sandbox, and bubblewrap is not there: install it (Debian and Ubuntu: apt install \
-                 bubblewrap), or say where it is (workflows.bwrap): {}",
-                settings.bwrap
-            );
+            return sandbox::not_there(settings);
         }
         format!("the step could not be started: {error}")
     }
@@ -350,11 +348,7 @@ impl Running<'_> {
         }
         let sandboxed = self.cx.settings.workflows.sandbox == Sandbox::Bwrap;
         if sandboxed && status.code() == Some(1) && last_words.starts_with("bwrap: ") {
-            return format!(
-                "the sandbox could not be made: {last_words} (where the system does not let users make \
-                 namespaces, an administrator must allow it: sysctl kernel.unprivileged_userns_clone=1, or \
-                 an AppArmor profile for bwrap)"
-            );
+            return sandbox::refused(last_words);
         }
         match code(status) {
             Some(153) => "a file grew larger than workflows.disk_bytes".into(),
