@@ -13,7 +13,7 @@ mod types;
 
 pub use clock::{Clock, Stamp};
 pub use ledger::Ledger;
-pub use store::{Outline, clock_of, head, outlines, record, sizes_after};
+pub use store::{Outline, clock_of, newest, outlines, record, sizes_after};
 pub use types::{Action, Change, Changes};
 
 #[cfg(test)]
