@@ -16,6 +16,8 @@
             latency for steps of one and of fifteen; every picture's bar code is read
     aggregate  grouped counts, a histogram and a timeline of a million localizations over HTTP, when somebody has asked
             before, against DuckDB in process with the same columns; also the first answer, and the one after a write
+    text    median latency of a free-text query over HTTP against tantivy in process and an empty request beside it; and how
+            much later the next query answers that has to find what was just written
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
     transcode   CPU of making the streaming heights of a minute of 1080p against one ffmpeg command with the same settings;
             both results are decoded and every bar code is read
@@ -45,6 +47,7 @@ sys.path[:0] = [str(HERE.parent / "python"), str(HERE.parent / "fixtures")]
 import barcode  # noqa: E402
 import aggregates  # noqa: E402
 import annotations  # noqa: E402
+import freetext  # noqa: E402
 import transcoding  # noqa: E402
 from clips import CLIP, make_clip  # noqa: E402
 from measure import SEED, Client, check, cpu_secs, figure, pss_bytes, settle, started  # noqa: E402
@@ -193,7 +196,8 @@ def start(arguments, _dice, folder):
             "idle_pss_mib": {"value": round(statistics.median(memory), 1), "floor": "<= 150"}}
 
 
-PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "start": start, **transcoding.PARTS}
+PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "text": freetext.text, "start": start,
+         **transcoding.PARTS}
 
 
 def main():
@@ -205,6 +209,9 @@ def main():
     parser.add_argument("--big", action="store_true", help="scale up to ten million rows")
     parser.add_argument("--localizations", type=int, default=1_000_000, help="how many are aggregated")
     parser.add_argument("--pictures", type=int, default=200, help="random pictures a round")
+    parser.add_argument("--notes", type=int, default=100_000, help="texts that are searched")
+    parser.add_argument("--questions", type=int, default=150, help="of each round")
+    parser.add_argument("--writes", type=int, default=300, help="each followed by a query that must find it")
     parser.add_argument("--scratch", help="where databases and clips are written; its disk is what is measured")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

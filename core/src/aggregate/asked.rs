@@ -96,7 +96,7 @@ impl Asked {
     /// The table as of this transaction, with the columns of some keys.
     async fn current(&self, tx: &mut Tx, keys: &[Key]) -> Result<Arc<Table>> {
         let (project, kind) = (self.request.project, self.request.kind);
-        let (head, _) = journal::head(tx).await?;
+        let (head, _) = journal::newest(tx).await?;
         let has = |table: &Table| {
             let mut identities = keys.iter().map(Key::identity);
             identities.all(|identity| table.columns.contains_key(&identity))

@@ -76,7 +76,7 @@ type Companion = Arc<dyn Any + Send + Sync>;
 #[derive(Clone)]
 pub struct Database {
     engine: Arc<dyn Engine>,
-    written: Arc<watch::Sender<()>>,
+    committed: Arc<watch::Sender<()>>,
     long_readers: Arc<tokio::sync::Semaphore>,
     companion: Arc<OnceLock<Companion>>,
 }
@@ -104,7 +104,7 @@ impl Database {
         };
         Ok(Self {
             engine,
-            written: Arc::default(),
+            committed: Arc::default(),
             long_readers: stream::long_readers(),
             companion: Arc::default(),
         })
@@ -113,11 +113,6 @@ impl Database {
     /// Gives every job something at hand beside its rows; see [`Tx::companion`]. Only the first counts.
     pub fn accompany<T: Any + Send + Sync>(&self, companion: Arc<T>) {
         let _ = self.companion.set(companion);
-    }
-
-    /// Tells of each transaction that this process has written.
-    pub fn written(&self) -> watch::Receiver<()> {
-        self.written.subscribe()
     }
 
     /// Which SQL the engine speaks.
@@ -168,9 +163,14 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        let answer = self.engine.write(self.erase(job)).await?;
-        self.written.send_replace(());
-        downcast(answer)
+        let answer = downcast(self.engine.write(self.erase(job)).await?);
+        self.committed.send_replace(());
+        answer
+    }
+
+    /// Changes whenever a job of this program was committed.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.committed.subscribe()
     }
 
     /// Finishes what is queued and closes the engine.

@@ -61,7 +61,7 @@ pub async fn record(
 }
 
 /// The newest entry: its number and its clock; 0 and an empty text while there is none.
-pub async fn head(tx: &mut Tx) -> Result<(i64, String)> {
+pub async fn newest(tx: &mut Tx) -> Result<(i64, String)> {
     let sql = "select seq, clock from journal order by seq desc limit 1";
     match tx.row(sql, &[]).await? {
         Some(mut row) => Ok((row.take()?, row.take()?)),

@@ -35,7 +35,7 @@ pub async fn compare(cx: &Arc<Context>) -> Result<Vec<Comparison>> {
     indexer::begin(cx);
     let head = cx
         .database
-        .read(|tx| Box::pin(async move { Ok(journal::head(tx).await?.0) }))
+        .read(|tx| Box::pin(async move { Ok(journal::newest(tx).await?.0) }))
         .await?;
     if !cx.search.wait_for(head, COMPARING).await {
         return Err(Error::Busy(
@@ -47,7 +47,7 @@ pub async fn compare(cx: &Arc<Context>) -> Result<Vec<Comparison>> {
         .read(move |tx| {
             Box::pin(async move {
                 let (mut recent, covered) = search.covered();
-                let (head, _) = journal::head(tx).await?;
+                let (head, _) = journal::newest(tx).await?;
                 if head > covered {
                     let batch = changes(tx, covered, head, MOST_INSIDE).await?;
                     let batch = batch.ok_or_else(|| {

@@ -80,7 +80,7 @@ impl Drop for Ended<'_> {
 async fn follow(cx: &Arc<Context>) -> Result<()> {
     let search = Arc::clone(&cx.search);
     let index = blocking(move || search.index()).await?;
-    let mut written = cx.database.written();
+    let mut written = cx.database.committed();
     let mut wanted = cx.search.wanted.subscribe();
     let mut rebuilds = cx.search.rebuilds.subscribe();
     let mut work = Work::begin(cx, index).await?;
@@ -299,7 +299,7 @@ impl<'c> Work<'c> {
         let read = self
             .cx
             .database
-            .read(|tx| Box::pin(async move { journal::head(tx).await }));
+            .read(|tx| Box::pin(async move { journal::newest(tx).await }));
         self.applied = read.await?;
         let index = Arc::clone(&self.index);
         blocking(move || index.clear()).await?;

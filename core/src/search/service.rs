@@ -1,6 +1,6 @@
 //! Rules of search: who may find what, and that a write is found by the next request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ use crate::project::{self, Level};
 const MOST_RECENT: usize = 1_000;
 /// The same inside a transaction, which cannot wait.
 pub(super) const MOST_INSIDE: usize = 50_000;
-/// How long a question waits for the indexer before it answers with what is there.
+/// How long a question waits for the indexer before it answers with what is there, and how long for an
+/// index that is being built.
 const PATIENCE: Duration = Duration::from_secs(5);
+const BUILDING: Duration = Duration::from_secs(2);
 
 /// Entries of the journal that a graph may lack before it is brought up to date.
 const MOST_UNREAD: i64 = 500;
@@ -224,7 +226,7 @@ enum Gap {
 
 /// Reads what the index lacks, if that is little, for this question and the next.
 async fn read_recent(tx: &mut Tx, search: &Search) -> Result<Gap> {
-    let (head, _) = journal::head(tx).await?;
+    let (head, _) = journal::newest(tx).await?;
     let (_, covered) = search.covered();
     if search.position().is_none() {
         return Ok(Gap::Behind(head));
@@ -261,12 +263,11 @@ pub(super) async fn changes(
     let mut batch = store::batch(tx, &touched).await?;
     for (kind, type_id) in &touched.types {
         let rows = store::page(tx, *kind, Some(*type_id), 0, most).await?;
-        let known = |row: &super::Document| {
-            let same = |one: &super::Document| one.kind == row.kind && one.id == row.id;
-            batch.documents.iter().any(same)
-        };
-        let fresh: Vec<_> = rows.into_iter().filter(|row| !known(row)).collect();
-        batch.documents.extend(fresh);
+        let known: HashSet<u64> = batch.documents.iter().map(|row| row.identity).collect();
+        let fresh = rows
+            .into_iter()
+            .filter(|row| !known.contains(&row.identity));
+        batch.documents.extend(fresh.collect::<Vec<_>>());
     }
     Ok(Some(batch))
 }
@@ -287,7 +288,9 @@ async fn close_gap(cx: &Context, gap: Gap) -> bool {
         }
         Gap::Behind(seq) => seq,
     };
-    cx.search.wait_for(seq, PATIENCE).await
+    let complete = cx.search.progress.borrow().complete;
+    let patience = if complete { PATIENCE } else { BUILDING };
+    cx.search.wait_for(seq, patience).await
 }
 
 /// Turns what was found into an answer.
@@ -369,7 +372,7 @@ pub async fn matching(tx: &mut Tx, project: i64, kind: Kind, text: &str) -> Resu
         return Err(busy());
     }
     let (mut recent, covered) = search.covered();
-    let (head, _) = journal::head(tx).await?;
+    let (head, _) = journal::newest(tx).await?;
     if head > covered {
         // What this transaction has written may never be: nobody else gets to see it.
         let batch = changes(tx, covered, head, MOST_INSIDE).await?;
@@ -421,7 +424,7 @@ pub async fn near(
         }
         return Ok(None);
     };
-    let (head, _) = journal::head(tx).await?;
+    let (head, _) = journal::newest(tx).await?;
     let fresh = vectors::changed(tx, subject.kind, graph.seq(), head).await?;
     let some = fresh.as_ref().map_or(usize::MAX, Vec::len);
     if some > MOST_FRESH / 4 || head - graph.seq() > MOST_UNREAD {

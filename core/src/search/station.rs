@@ -78,7 +78,9 @@ impl Search {
 
     /// Lets go of an index that does not work any more.
     pub(super) fn close(&self) {
-        *lock(&self.opened) = None;
+        // Dropping it waits for the thread that writes; nobody else should.
+        let opened = lock(&self.opened).take();
+        drop(opened);
         lock(&self.recent).clear();
         self.progress.send_modify(|progress| {
             (progress.seq, progress.complete) = (0, false);

@@ -39,7 +39,7 @@ pub(super) async fn journal(
     }
     let wait = Duration::from_secs(query.wait.unsigned_abs());
     let until = tokio::time::Instant::now() + wait;
-    let mut committed = cx.database.written();
+    let mut committed = cx.database.committed();
     loop {
         committed.borrow_and_update();
         let found = entries(cx, actor, project, query.clone()).await?;

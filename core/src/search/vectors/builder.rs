@@ -78,7 +78,7 @@ async fn build(
 ) -> Result<()> {
     let read = cx
         .database
-        .read(|tx| Box::pin(async move { Ok(journal::head(tx).await?.0) }));
+        .read(|tx| Box::pin(async move { Ok(journal::newest(tx).await?.0) }));
     let (seq, mut after, mut found) = (read.await?, 0, Vec::new());
     loop {
         let (subject, name) = (wish.subject.clone(), wish.name.clone());
@@ -89,7 +89,7 @@ async fn build(
         let Some(last) = last else { break };
         after = last;
         found.extend(page);
-        if vectors.is_too_large(found.len(), wish.size) {
+        if vectors.refuses(&wish.subject, found.len(), wish.size) {
             return Ok(());
         }
     }
@@ -112,7 +112,7 @@ async fn update(
     let (subject, name, after) = (wish.subject.clone(), wish.name.clone(), graph.seq());
     let read = cx.database.read(move |tx| {
         Box::pin(async move {
-            let (head, _) = journal::head(tx).await?;
+            let (head, _) = journal::newest(tx).await?;
             let Some(changed) = changed(tx, subject.kind, after, head).await? else {
                 return Ok(None);
             };

@@ -10,7 +10,7 @@ mod graph;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -18,6 +18,9 @@ pub(super) use builder::{changed, run};
 pub use graph::{Graph, Metric};
 
 use crate::attribute::Kind;
+
+/// How long a graph that does not fit is not tried again.
+const REFUSED_FOR: Duration = Duration::from_secs(600);
 
 /// An attribute of one type, compared by one metric.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,6 +42,8 @@ pub struct Vectors {
     pub(super) exact: usize,
     kept: Mutex<HashMap<Subject, Kept>>,
     wishes: Mutex<Vec<Wish>>,
+    /// Subjects that do not fit, since when.
+    refused: Mutex<HashMap<Subject, Instant>>,
     wished: Notify,
 }
 
@@ -62,6 +67,7 @@ impl Vectors {
             exact,
             kept: Mutex::default(),
             wishes: Mutex::default(),
+            refused: Mutex::default(),
             wished: Notify::new(),
         }
     }
@@ -76,6 +82,10 @@ impl Vectors {
 
     /// Wishes for a graph of `size` numbers a vector, or that an old one be brought up to date.
     pub fn wish(&self, subject: Subject, name: &str, size: usize) {
+        let refused = lock(&self.refused).get(&subject).copied();
+        if refused.is_some_and(|since| since.elapsed() < REFUSED_FOR) {
+            return;
+        }
         let mut wishes = lock(&self.wishes);
         if !wishes.iter().any(|wish| wish.subject == subject) {
             wishes.push(Wish {
@@ -87,9 +97,13 @@ impl Vectors {
         }
     }
 
-    /// Whether the graph of a subject would be too large to be kept.
-    fn is_too_large(&self, count: usize, size: usize) -> bool {
-        graph::bytes(count, size) > self.most_bytes
+    /// Whether the graph of a subject is too large to be kept; it is not wished for again for a while.
+    fn refuses(&self, subject: &Subject, count: usize, size: usize) -> bool {
+        let too_large = graph::bytes(count, size) > self.most_bytes;
+        if too_large {
+            lock(&self.refused).insert(subject.clone(), Instant::now());
+        }
+        too_large
     }
 
     /// Keeps a graph; those that were used least go if there is no room.

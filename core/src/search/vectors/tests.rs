@@ -112,12 +112,12 @@ struct Ground {
     leaves: Vec<i64>,
 }
 
-const COUNT: usize = 700;
+const COUNT: usize = 300;
 
 impl Ground {
     /// A leaf type with a vector attribute, and more leaves than are compared one by one.
     async fn prepare(vectors: &[Vec<f32>]) -> Self {
-        let station = Station::start_with(&[("search.exact_vectors", "500".into())]).await;
+        let station = Station::start_with(&[("search.exact_vectors", "200".into())]).await;
         let spec = json!({"name": "embedding", "attribute_types": [
             {"name": "Vector", "dtype": "float_array", "size": SIZE},
             {"name": "Rare", "dtype": "bool"}]});

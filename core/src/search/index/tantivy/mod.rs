@@ -40,10 +40,7 @@ impl Tantivy {
     pub fn open(folder: &Path, heap_bytes: usize) -> Result<Self> {
         match Self::open_as_it_is(folder, heap_bytes) {
             Ok(opened) => Ok(opened),
-            // Somebody else's, or no fault of what is in the folder.
-            Err(error @ (TantivyError::LockFailure(..) | TantivyError::IoError(_))) => {
-                Err(failed("open the search index")(error))
-            }
+            Err(error) if !is_damage(&error) => Err(failed("open the search index")(error)),
             Err(error) => {
                 tracing::warn!(%error, folder = %folder.display(), "the search index cannot be read and is made anew");
                 if folder.exists() {
@@ -93,6 +90,21 @@ fn current(index: &Index, reader: &IndexReader) -> tantivy::Result<Current> {
         searcher: reader.searcher(),
         position: note.and_then(|note| serde_json::from_str(&note).ok()),
     })
+}
+
+/// Whether an error is the fault of what is in the folder, rather than of what is around it.
+fn is_damage(error: &TantivyError) -> bool {
+    use std::io::ErrorKind::{
+        OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match error {
+        TantivyError::LockFailure(..) => false,
+        TantivyError::IoError(error) => !matches!(
+            error.kind(),
+            OutOfMemory | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull
+        ),
+        _ => true,
+    }
 }
 
 /// No document keeps its text.
