@@ -12,8 +12,8 @@ mod value;
 pub use definition::{Definition, Definitions, Dtype, Kind, check_name};
 pub use documents::{adopt, erase_all, rename_all, set_all};
 pub use store::{
-    Indexing, TABLES, definitions_of_kind, definitions_of_type, index, insert, lock, next_position,
-    remove, remove_of_type, remove_values, replace, split_text,
+    Indexing, TABLES, TEXT_PREFIX, definitions_of_kind, definitions_of_type, index, insert, lock,
+    next_position, remove, remove_of_type, remove_values, replace, split_text,
 };
 pub(crate) use store::{Typed, typed};
 pub use value::{AttributePatch, convert, for_create, for_patch};

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::{time, values};
 
 /// Characters of a text that the typed table orders by; the rest stands beside them.
-const TEXT_PREFIX: usize = 200;
+pub const TEXT_PREFIX: usize = 200;
 
 /// The tables that know which entity has which value, or none.
 pub const TABLES: [&str; 4] = [

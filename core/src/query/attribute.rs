@@ -434,7 +434,9 @@ fn in_document(
     let json_type = json_type(selection, &definition.name);
     let value = json_text_of(selection, "t", &definition.name);
     let value = match definition.dtype {
-        Dtype::Bool if !sqlite => format!("case {value} when 'true' then 1.0 else 0.0 end"),
+        Dtype::Bool if !sqlite => {
+            format!("cast(case {value} when 'true' then 1 else 0 end as double precision)")
+        }
         Dtype::Int | Dtype::Float if !sqlite => format!("cast({value} as double precision)"),
         _ => value,
     };

@@ -6,7 +6,7 @@ use super::builtin;
 use super::plan::Lead;
 use super::schema::Schema;
 use super::selection::Selection;
-use crate::attribute::{Definition, Dtype};
+use crate::attribute::{Definition, Dtype, TEXT_PREFIX};
 use crate::database::Dialect;
 use crate::error::Result;
 
@@ -141,8 +141,8 @@ impl Selection {
         }
         let value = json_text(self, name);
         let text = match self.dialect {
-            Dialect::Postgres => format!("{value} collate \"C\""),
-            Dialect::Sqlite => format!("cast({value} as text)"),
+            Dialect::Postgres => format!("substr({value}, 1, {TEXT_PREFIX}) collate \"C\""),
+            Dialect::Sqlite => format!("substr(cast({value} as text), 1, {TEXT_PREFIX})"),
         };
         if !definitions.iter().any(numeric) {
             return vec![text];
