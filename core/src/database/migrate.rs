@@ -24,9 +24,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(2, "0002_jobs"),
     migration!(3, "0003_organization"),
     migration!(4, "0004_storage"),
-    migration!(6, "0006_workflow"),
-    migration!(9, "0009_speed"),
-    migration!(10, "0010_undo"),
+    migration!(5, "0005_workflow"),
+    migration!(6, "0006_speed"),
+    migration!(7, "0007_undo"),
 ];
 
 const TABLE: &str =
