@@ -10,8 +10,9 @@ use rayon::ThreadPool;
 
 /// Neighbours of a vector in each layer.
 const NEIGHBOURS: usize = 24;
-/// Candidates that are looked at to find them.
+/// Candidates that are looked at to find them, and at least when somebody asks.
 const CANDIDATES: usize = 200;
+const LOOKED_AT: usize = 400;
 const LAYERS: usize = 16;
 /// What the graph needs beside the numbers of a vector, about.
 const LINKS_BYTES: usize = 1_400;
@@ -187,7 +188,7 @@ impl Graph {
         let Some(place) = self.place(&vector, true) else {
             return Vec::new();
         };
-        let found = self.hnsw.search(&place, count, (2 * count).max(CANDIDATES));
+        let found = self.hnsw.search(&place, count, (2 * count).max(LOOKED_AT));
         let state = self.state();
         let rows = found.into_iter();
         rows.filter_map(|point| *state.rows.get(point.d_id)?)
