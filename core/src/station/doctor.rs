@@ -365,7 +365,13 @@ async fn libraries(child: &mut Child) -> Vec<String> {
 }
 
 fn mapped(maps: &str) -> Vec<String> {
-    let wanted = ["libavcodec.", "libavformat.", "libavutil.", "libswscale."];
+    let wanted = [
+        "libavcodec.",
+        "libavformat.",
+        "libavutil.",
+        "libswresample.",
+        "libswscale.",
+    ];
     let mut found: Vec<String> = maps
         .lines()
         .filter_map(|line| line.rsplit_once('/').map(|(_, file)| file.to_owned()))

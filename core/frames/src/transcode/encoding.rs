@@ -14,6 +14,9 @@ pub struct Encoding {
     pub gop: u32,
 }
 
+/// Encoders know no rates beyond these, in pictures per second. Times do not depend on it.
+const RATES: std::ops::RangeInclusive<f64> = 1.0..=240.0;
+
 /// Names of x264's presets, and the numbers that come nearest in SVT-AV1.
 const AV1_PRESETS: [(&str, u8); 9] = [
     ("ultrafast", 12),
@@ -40,7 +43,7 @@ impl Encoding {
     /// The encoder's options: groups are closed, and as long as asked for whatever the pictures show.
     ///
     /// Errors: `Invalid` for a quality, preset or tuning that the encoder lacks.
-    pub fn setting(&self, rate: Fraction, pixel: Fraction) -> Result<Setting, WorkerError> {
+    pub fn setting(&self, rate: Option<Fraction>, pixel: Fraction) -> Result<Setting, WorkerError> {
         let highest = if self.codec == VideoCodec::Av1 {
             63
         } else {
@@ -84,7 +87,7 @@ impl Encoding {
         }
         Ok(Setting {
             options,
-            rate: Some(rate),
+            rate: Some(known(rate)),
             many_threads: true,
             gop: Some(gop),
             sample_aspect_ratio: Some(pixel),
@@ -128,6 +131,20 @@ impl Encoding {
                 self.crf
             ),
         }
+    }
+}
+
+/// The rate that an encoder is told.
+fn known(rate: Option<Fraction>) -> Fraction {
+    let whole = |rate: f64| Fraction {
+        num: rate as i64,
+        den: 1,
+    };
+    match rate {
+        None => whole(25.0),
+        Some(rate) if rate.as_f64() < *RATES.start() => whole(*RATES.start()),
+        Some(rate) if rate.as_f64() > *RATES.end() => whole(*RATES.end()),
+        Some(rate) => rate,
     }
 }
 
@@ -178,10 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn tells_encoders_rates_that_they_know() {
+        let fraction = |num, den| Fraction { num, den };
+        for (rate, told) in [
+            (Some(fraction(30000, 1001)), fraction(30000, 1001)),
+            (Some(fraction(1, 60)), fraction(1, 1)),
+            (Some(fraction(1000, 1)), fraction(240, 1)),
+            (None, fraction(25, 1)),
+        ] {
+            assert_eq!(known(rate), told);
+        }
+    }
+
+    #[test]
     fn names_av1_presets() {
         let one = Fraction { num: 1, den: 1 };
         let preset = |encoding: Encoding| {
-            let options = encoding.setting(one, one)?.options;
+            let options = encoding.setting(None, one)?.options;
             Ok::<_, WorkerError>(options.into_iter().find(|(key, _)| *key == "preset"))
         };
         assert_eq!(

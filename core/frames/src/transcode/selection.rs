@@ -44,11 +44,12 @@ impl Selection {
                 times.push(times[times.len() - 1] + frame.duration.max(1));
             }
         }
+        let ticks = coarser(index.time_base, &mut times);
         Ok(Selection {
             everything: runs == [(0, index.frame_count() - 1)],
             runs,
             times,
-            ticks: index.time_base,
+            ticks,
         })
     }
 
@@ -103,6 +104,26 @@ impl Selection {
         }
         places
     }
+}
+
+/// Fragments have 32 bits for the time between two pictures: ticks finer than a microsecond become one. Returns the ticks
+/// that the times then have.
+fn coarser(ticks: Fraction, times: &mut [i64]) -> Fraction {
+    let micro = Fraction {
+        num: 1,
+        den: 1_000_000,
+    };
+    if ticks.as_f64() * 1.000_001 >= micro.as_f64() {
+        return ticks;
+    }
+    let mut before = -1;
+    for time in times {
+        let exact = i128::from(*time) * i128::from(micro.den) * i128::from(ticks.num);
+        let rounded = (exact + i128::from(ticks.den) / 2) / i128::from(ticks.den);
+        *time = i64::try_from(rounded).unwrap_or(i64::MAX).max(before + 1);
+        before = *time;
+    }
+    micro
 }
 
 #[cfg(test)]
@@ -182,6 +203,21 @@ pub mod tests {
             Selection::new(&index, &[(3, 2)]),
             Err(WorkerError::Invalid { .. })
         ));
+    }
+
+    #[test]
+    fn has_ticks_of_a_microsecond_at_least() {
+        let nano = Fraction {
+            num: 1,
+            den: 1_000_000_000,
+        };
+        let mut times = [0, 33_366_700, 33_366_800, 66_733_400];
+        assert_eq!(coarser(nano, &mut times).den, 1_000_000);
+        assert_eq!(times, [0, 33_367, 33_368, 66_733]);
+        let mut times = [0, 512];
+        let ticks = Fraction { num: 1, den: 15360 };
+        assert_eq!(coarser(ticks, &mut times), ticks);
+        assert_eq!(times, [0, 512]);
     }
 
     #[test]

@@ -213,8 +213,7 @@ impl Plan {
         } else {
             pixel
         };
-        let rate = index.frame_rate.unwrap_or(Fraction { num: 25, den: 1 });
-        let setting = encoding.setting(rate, pixel)?;
+        let setting = encoding.setting(index.frame_rate, pixel)?;
         let blank = look.blank(sample).map_err(refused)?;
         let encoder = Encoder::open(encoding.encoder(), &blank, &setting)
             .map_err(|error| encoding.refused(&error))?;
