@@ -12,14 +12,14 @@ import uuid
 import pytest
 import requests
 import tator
-from support import MD5, Scene, add_leaf_type, add_state_type, unique
+from support import MD5, NOWHERE, Scene, add_leaf_type, add_state_type, unique
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 SPECIFIED = json.loads((FIXTURES / "permissions.json").read_text())
 OURS = {
     "AcceptInvitation": "user", "GetJobLog": "view", "GetJournal": "view",
     **{f"Get{noun}{what}": "view" for noun in ("Media", "Localization", "State", "Leaf", "File")
-       for what in ("Aggregate", "Histogram", "Timeline")}, "TextSearch": "user", "ProjectTextSearch": "view", "Undo": "edit",
+       for what in ("Aggregate", "Histogram", "Timeline")}, "TextSearch": "user", "TextSearchInProject": "view", "Undo": "edit",
     "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view",
 }
 # A PUT counts as reading, but for the one that changes a type.
@@ -44,6 +44,7 @@ S3 = {"endpoint_url": "http://127.0.0.1:9", "region_name": "r", "aws_access_key_
 BODIES = {
     **dict.fromkeys(["CreateAttributeType", "UpdateAttributeType", "ReplaceAttributeType", "DeleteAttributeType"],
                     {"entity_type": "LocalizationType"}),
+    "MergeStates": {"merge_state_id": NOWHERE},
     "UpdateMediaList": {"attributes": {"Camera": "bow"}},
     "CompleteUpload": {"key": "k", "upload_id": "u", "parts": [{"ETag": MD5, "PartNumber": n} for n in (1, 2)]},
     "CreateBucket": {"config": S3},

@@ -21,7 +21,123 @@ export interface AffiliationUpdate {
   permission?: "Member" | "Admin";
 }
 
+export interface AggregateGroup {
+  group: Record<string, unknown>;
+  labels: Record<string, string>;
+  count: number;
+}
+
+export interface AggregateHistogram {
+  bins: { start?: number; end?: number; count?: number }[];
+  count: number;
+  below: number;
+  above: number;
+  missing: number;
+  minimum: number | null;
+  maximum: number | null;
+}
+
+export interface AggregateMoment {
+  start: number | string;
+  end: number | string;
+  group: Record<string, unknown>;
+  labels: Record<string, string>;
+  count: number;
+}
+
+export interface Algorithm {
+  id: number;
+  project: number;
+  rendered: string;
+  name: string;
+  user: number;
+  description: string;
+  manifest: string;
+  cluster: number | null;
+  files_per_job: number;
+  categories: string[];
+  parameters: AlgorithmParameter[];
+  template: number | null;
+  tparams: Parameter[];
+  extended_info: Record<string, unknown>;
+}
+
+export interface AlgorithmManifest {
+  url: string;
+}
+
+export interface AlgorithmManifestSpec {
+  name?: string;
+  upload_url?: string;
+}
+
+export interface AlgorithmParameter {
+  name: string;
+  value: number | string;
+}
+
+export interface AlgorithmSpec {
+  name: string;
+  user: number;
+  description?: string;
+  manifest?: string;
+  cluster?: number | null;
+  files_per_job: number;
+  categories?: string[];
+  parameters?: AlgorithmParameter[];
+  template?: number | null;
+  tparams?: Parameter[];
+  headers?: Parameter[];
+  extended_info?: Record<string, unknown>;
+}
+
+export interface AlgorithmUpdateSpec {
+  name?: string;
+  user?: number;
+  description?: string;
+  manifest?: string;
+  cluster?: number | null;
+  files_per_job?: number;
+  categories?: string[];
+  parameters?: AlgorithmParameter[];
+  template?: number | null;
+  tparams?: Parameter[];
+  headers?: Parameter[];
+  extended_info?: Record<string, unknown>;
+}
+
 export type AlphaRange = number[];
+
+export interface Announcement {
+  id: number;
+  created_datetime: string;
+  eol_datetime: string;
+  markdown: string;
+}
+
+export interface Applet {
+  id: number;
+  project: number;
+  rendered: string;
+  name: string;
+  html_file: string;
+  description: string;
+  categories: string[];
+  template: number | null;
+  tparams: Parameter[];
+  extended_info: Record<string, unknown>;
+}
+
+export interface AppletSpec {
+  name?: string;
+  html_file?: string;
+  description?: string;
+  categories?: string[];
+  template?: number | null;
+  tparams?: Parameter[];
+  headers?: Parameter[];
+  extended_info?: Record<string, unknown>;
+}
 
 export interface ArchiveConfig {
   name?: string;
@@ -36,7 +152,7 @@ export interface AttributeCombinatorSpec {
 
 export interface AttributeFilterSpec {
   attribute: string;
-  operation: "eq" | "gt" | "gte" | "lt" | "lte" | "icontains" | "iendswidth" | "iendswith" | "istartswith" | "isnull" | "in" | "date_eq" | "date_gte" | "date_gt" | "date_lt" | "date_lte" | "date_range" | "distance_lte" | "descendants" | "search";
+  operation: "eq" | "gt" | "gte" | "lt" | "lte" | "icontains" | "iendswidth" | "iendswith" | "istartswith" | "isnull" | "in" | "date_eq" | "date_gte" | "date_gt" | "date_lt" | "date_lte" | "date_range" | "distance_lte" | "descendants" | "search" | "matches";
   inverse?: boolean;
   value?: unknown;
 }
@@ -130,12 +246,88 @@ export interface BookmarkUpdate {
   uri?: string;
 }
 
+export interface Bucket {
+  id: number;
+  organization: number;
+  endpoint_url: string;
+  name: string;
+  archive_sc: "STANDARD" | "DEEP_ARCHIVE" | "COLDLINE";
+  live_sc: "STANDARD";
+  store_type: "AWS" | "MINIO" | "GCP" | "OCI" | "VAST" | "S3BASIC" | "AZURE";
+  external_host: string;
+  effective_permission: number;
+}
+
+export interface BucketAzureConfig {
+  connection_string: string;
+}
+
+export interface BucketGCPConfig {
+  type: string;
+  project_id: string;
+  private_key_id: string;
+  private_key: string;
+  client_email: string;
+  client_id: string;
+  auth_uri: string;
+  token_uri: string;
+  auth_provider_x509_cert_url: string;
+  client_x509_cert_url: string;
+}
+
+export interface BucketOCIConfig {
+  boto3_config: BucketS3Config;
+  native_config: BucketOCINativeConfig;
+}
+
+export interface BucketOCINativeConfig {
+  user: string;
+  key_content: string;
+  fingerprint: string;
+  tenancy: string;
+  region: string;
+}
+
+export interface BucketS3Config {
+  endpoint_url: string;
+  region_name: string;
+  aws_access_key_id: string;
+  aws_secret_access_key: string;
+}
+
+export interface BucketSpec {
+  config: BucketGCPConfig | BucketOCIConfig | BucketS3Config | BucketAzureConfig;
+  name: string;
+  archive_sc?: "STANDARD" | "DEEP_ARCHIVE" | "COLDLINE";
+  live_sc?: "STANDARD";
+  store_type: "AWS" | "MINIO" | "GCP" | "OCI" | "VAST" | "S3BASIC" | "AZURE";
+  external_host?: string;
+  effective_permission?: number;
+}
+
+export interface BucketUpdate {
+  config?: BucketGCPConfig | BucketOCIConfig | BucketS3Config | BucketAzureConfig;
+  name?: string;
+  archive_sc?: "STANDARD" | "DEEP_ARCHIVE" | "COLDLINE";
+  live_sc?: "STANDARD";
+  store_type?: "AWS" | "MINIO" | "GCP" | "OCI" | "VAST" | "S3BASIC" | "AZURE";
+  external_host?: string;
+  effective_permission?: number;
+}
+
 export interface ChangeLog {
   id: number;
   project: number;
   modified_datetime: string;
   description_of_change: { new?: { name?: string; value?: AttributeValue }[]; old?: { name?: string; value?: AttributeValue }[] };
   user: number;
+}
+
+export interface CloneMediaSpec {
+  dest_project: number;
+  dest_type: number;
+  dest_section?: string | null;
+  dest_section_id?: number;
 }
 
 export type Color = RgbColor | RgbaColor | HexColor;
@@ -185,6 +377,13 @@ export interface DownloadInfoSpec {
 export interface EmailAttachmentSpec {
   key: string;
   name: string;
+}
+
+export interface EmailSpec {
+  recipients: string[];
+  subject: string;
+  text: string;
+  attachments?: EmailAttachmentSpec[];
 }
 
 export interface EncodeConfig {
@@ -242,6 +441,20 @@ export interface File {
   type: number;
 }
 
+export interface FileAggregateQuery {
+  group_by: string[];
+  limit?: number;
+  order?: "count" | "-count" | "value" | "-value";
+}
+
+export interface FileHistogramQuery {
+  key: string;
+  bins?: number;
+  edges?: number[];
+  minimum?: number;
+  maximum?: number;
+}
+
 export interface FileSpec {
   name?: string;
   description?: string;
@@ -249,6 +462,12 @@ export interface FileSpec {
   elemental_id?: string | null;
   type?: number;
   user_elemental_id?: string | null;
+}
+
+export interface FileTimelineQuery {
+  over?: string;
+  interval?: "minute" | "hour" | "day" | "week" | "month" | "year";
+  split_by?: string[];
 }
 
 export interface FileType {
@@ -318,7 +537,58 @@ export interface FrameIndex {
   key_frames: number[];
 }
 
+export interface GenericFile {
+  name: string;
+  upload_url: string;
+  project: number;
+  url: string;
+}
+
+export interface GenericFileSpec {
+  name?: string;
+  upload_url?: string;
+}
+
+export interface GetClonedMediaResponse {
+  message: string;
+  ids: number[];
+}
+
+export interface Group {
+  id: number;
+  name: string;
+  organization: number;
+  members: number[];
+}
+
+export interface GroupSpec {
+  name: string;
+  initial_members?: number[];
+}
+
+export interface GroupUpdateSpec {
+  name?: string;
+  add_members?: number[];
+  remove_members?: number[];
+}
+
 export type HexColor = string;
+
+export interface HostedTemplate {
+  id: number;
+  organization: number;
+  effective_permission: number;
+  name: string;
+  url: string;
+  tparams: Parameter[];
+}
+
+export interface HostedTemplateSpec {
+  name: string;
+  url: string;
+  tparams?: Parameter[];
+  headers?: Parameter[];
+}
 
 export interface ImageDefinition {
   path: string;
@@ -327,6 +597,32 @@ export interface ImageDefinition {
   host?: string;
   http_auth?: string;
   mime?: string;
+}
+
+export interface Invitation {
+  id: number;
+  organization: number;
+  created_by: number;
+  created_username: string;
+  created_datetime: string;
+  status: "Pending" | "Expired" | "Accepted";
+  registration_token: string;
+  email: string;
+  permission: "Member" | "Admin";
+}
+
+export interface InvitationAcceptanceSpec {
+  registration_token: string;
+}
+
+export interface InvitationSpec {
+  email: string;
+  permission: "Member" | "Admin";
+}
+
+export interface InvitationUpdate {
+  status?: "Accepted";
+  permission?: "Member" | "Admin";
 }
 
 export interface Job {
@@ -342,6 +638,25 @@ export interface Job {
   media_ids: number[];
 }
 
+export interface JobCluster {
+  id: number;
+  organization: number;
+  effective_permission: number;
+  name: string;
+  host: string;
+  port: number;
+  token: string;
+  cert: string;
+}
+
+export interface JobClusterSpec {
+  name: string;
+  host: string;
+  port: number;
+  token: string;
+  cert: string;
+}
+
 export interface JobNode {
   id: string;
   children: string[];
@@ -349,6 +664,31 @@ export interface JobNode {
   status: string;
   start_time: string | null;
   stop_time: string | null;
+  progress: number;
+  message: string;
+}
+
+export interface JobSpec {
+  algorithm_name: string;
+  media_ids: number[];
+  extra_params?: AlgorithmParameter[];
+  success_email_spec?: { recipients: string[]; subject: string; text: string; attachments?: EmailAttachmentSpec[] } | null;
+  failure_email_spec?: { recipients: string[]; subject: string; text: string; attachments?: EmailAttachmentSpec[] } | null;
+}
+
+export interface JournalEntry {
+  id: number;
+  change: number;
+  project: number;
+  user: number | null;
+  created_datetime: string;
+  noun: string;
+  action: "create" | "update" | "delete" | "restore";
+  count: number;
+  first_id: number;
+  last_id: number;
+  undone_by: number | null;
+  rows: (Record<string, unknown>)[];
 }
 
 export interface Leaf {
@@ -361,6 +701,15 @@ export interface Leaf {
   attributes: Record<string, AttributeValue | null>;
 }
 
+export interface LeafAggregateQuery {
+  group_by: string[];
+  limit?: number;
+  order?: "count" | "-count" | "value" | "-value";
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+}
+
 export interface LeafBulkUpdate {
   attributes?: Record<string, AttributeValue | null>;
   ids?: number[];
@@ -368,6 +717,17 @@ export interface LeafBulkUpdate {
   object_search?: AttributeOperationSpec;
   null_attributes?: string[];
   reset_attributes?: string[];
+}
+
+export interface LeafHistogramQuery {
+  key: string;
+  bins?: number;
+  edges?: number[];
+  minimum?: number;
+  maximum?: number;
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
 }
 
 export interface LeafIdQuery {
@@ -387,6 +747,15 @@ export interface LeafSuggestion {
   value: string;
   group: string;
   data: Record<string, AttributeValue>;
+}
+
+export interface LeafTimelineQuery {
+  over?: string;
+  interval?: "minute" | "hour" | "day" | "week" | "month" | "year";
+  split_by?: string[];
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
 }
 
 export interface LeafType {
@@ -463,6 +832,20 @@ export interface Localization {
   master_section: number;
 }
 
+export interface LocalizationAggregateQuery {
+  group_by: string[];
+  limit?: number;
+  order?: "count" | "-count" | "value" | "-value";
+  media_query?: string;
+  media_ids?: number[];
+  ids?: number[];
+  elemental_ids?: string[];
+  state_ids?: number[];
+  frame_state_ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+}
+
 export interface LocalizationBulkDelete {
   prune?: number;
   pedantic?: number;
@@ -499,6 +882,22 @@ export interface LocalizationDelete {
   pedantic?: number;
 }
 
+export interface LocalizationHistogramQuery {
+  key: string;
+  bins?: number;
+  edges?: number[];
+  minimum?: number;
+  maximum?: number;
+  media_query?: string;
+  media_ids?: number[];
+  ids?: number[];
+  elemental_ids?: string[];
+  state_ids?: number[];
+  frame_state_ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+}
+
 export interface LocalizationIdQuery {
   media_query?: string;
   media_ids?: number[];
@@ -527,6 +926,21 @@ export interface LocalizationSpec {
   mark?: number;
   attributes?: Record<string, AttributeValue | null>;
   user_elemental_id?: string;
+}
+
+export interface LocalizationTimelineQuery {
+  over?: string;
+  interval?: "minute" | "hour" | "day" | "week" | "month" | "year";
+  frames?: number;
+  split_by?: string[];
+  media_query?: string;
+  media_ids?: number[];
+  ids?: number[];
+  elemental_ids?: string[];
+  state_ids?: number[];
+  frame_state_ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
 }
 
 export interface LocalizationType {
@@ -628,6 +1042,17 @@ export interface Media {
   master_section: number;
 }
 
+export interface MediaAggregateQuery {
+  group_by: string[];
+  limit?: number;
+  order?: "count" | "-count" | "value" | "-value";
+  ids?: number[];
+  localization_ids?: number[];
+  state_ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+}
+
 export interface MediaBulkUpdate {
   attributes?: Record<string, AttributeValue | null>;
   archive_state?: "to_archive" | "to_live";
@@ -656,6 +1081,19 @@ export interface MediaFiles {
   frameOffset?: number[];
   layout?: number[];
   quality?: number;
+}
+
+export interface MediaHistogramQuery {
+  key: string;
+  bins?: number;
+  edges?: number[];
+  minimum?: number;
+  maximum?: number;
+  ids?: number[];
+  localization_ids?: number[];
+  state_ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
 }
 
 export interface MediaIdQuery {
@@ -703,6 +1141,17 @@ export interface MediaStats {
   download_size: number;
   total_size: number;
   duration: number;
+}
+
+export interface MediaTimelineQuery {
+  over?: string;
+  interval?: "minute" | "hour" | "day" | "week" | "month" | "year";
+  split_by?: string[];
+  ids?: number[];
+  localization_ids?: number[];
+  state_ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
 }
 
 export interface MediaType {
@@ -822,6 +1271,11 @@ export interface NotFoundResponse {
   message?: string;
 }
 
+export interface NotifySpec {
+  message: string;
+  send_as_file?: number;
+}
+
 export interface Organization {
   id: number;
   permission: string;
@@ -844,6 +1298,15 @@ export interface OrganizationUpdate {
   default_membership_permission?: "No Access" | "View Only" | "Can Edit" | "Can Transfer" | "Can Execute" | "Full Control";
   thumb?: string;
   effective_permission?: number;
+}
+
+export interface Parameter {
+  name: string;
+  value: string;
+}
+
+export interface PasswordResetSpec {
+  email: string;
 }
 
 export interface Project {
@@ -903,6 +1366,53 @@ export interface ResolutionConfig {
 export type RgbColor = number[];
 
 export type RgbaColor = number[];
+
+export interface RowProtection {
+  id: number;
+  created_datetime: string;
+  created_by: number;
+  project: number;
+  media: number;
+  localization: number;
+  state: number;
+  file: number;
+  section: number;
+  algorithm: number;
+  version: number;
+  target_organization: number;
+  target_group: number;
+  job_cluster: number;
+  bucket: number;
+  hosted_template: number;
+  user: number;
+  organization: number;
+  group: number;
+  permission: number;
+}
+
+export interface RowProtectionSpec {
+  project?: number;
+  media?: number;
+  localization?: number;
+  state?: number;
+  file?: number;
+  section?: number;
+  algorithm?: number;
+  version?: number;
+  target_organization?: number;
+  target_group?: number;
+  job_cluster?: number;
+  bucket?: number;
+  hosted_template?: number;
+  user?: number;
+  organization?: number;
+  group?: number;
+  permission: number;
+}
+
+export interface RowProtectionUpdateSpec {
+  permission?: number;
+}
 
 export interface S3StorageConfig {
   aws_access_key?: string;
@@ -985,6 +1495,18 @@ export interface State {
   master_section: number;
 }
 
+export interface StateAggregateQuery {
+  group_by: string[];
+  limit?: number;
+  order?: "count" | "-count" | "value" | "-value";
+  media_query?: string;
+  media_ids?: number[];
+  localization_ids?: number[];
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+}
+
 export interface StateBulkDelete {
   prune?: number;
   pedantic?: number;
@@ -1017,6 +1539,20 @@ export interface StateDelete {
   pedantic?: number;
 }
 
+export interface StateHistogramQuery {
+  key: string;
+  bins?: number;
+  edges?: number[];
+  minimum?: number;
+  maximum?: number;
+  media_query?: string;
+  media_ids?: number[];
+  localization_ids?: number[];
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
+}
+
 export interface StateIdQuery {
   media_query?: string;
   media_ids?: number[];
@@ -1041,6 +1577,19 @@ export interface StateSpec {
   parent?: number | null;
   elemental_id?: string | null;
   mark?: number;
+}
+
+export interface StateTimelineQuery {
+  over?: string;
+  interval?: "minute" | "hour" | "day" | "week" | "month" | "year";
+  frames?: number;
+  split_by?: string[];
+  media_query?: string;
+  media_ids?: number[];
+  localization_ids?: number[];
+  ids?: number[];
+  float_array?: FloatArrayQuery[];
+  object_search?: AttributeOperationSpec;
 }
 
 export interface StateTrimUpdate {
@@ -1112,6 +1661,80 @@ export interface StateUpdate {
   version?: number;
 }
 
+export interface TemporaryFile {
+  id: number;
+  project: number;
+  user: number;
+  path: string;
+  created_datetime: string;
+  eol_datetime: string;
+  name: string;
+  lookup: string;
+}
+
+export interface TemporaryFileSpec {
+  name: string;
+  url: string;
+  lookup: string;
+  hours?: number;
+}
+
+export interface TextBucket {
+  value: unknown;
+  name: string | null;
+  noun: string | null;
+  count: number;
+}
+
+export interface TextHit {
+  noun: "media" | "localization" | "state" | "leaf" | "file";
+  id: number;
+  project: number;
+  type: number;
+  type_name: string;
+  name: string | null;
+  path: string | null;
+  media: number[];
+  frame: number | null;
+  version: number | null;
+  section: number | null;
+  elemental_id: string;
+  created_datetime: string;
+  modified_datetime: string;
+  score: number | null;
+  snippets: TextSnippet[];
+}
+
+export interface TextSearchQuery {
+  query?: string;
+  nouns?: ("media" | "localization" | "state" | "leaf" | "file")[];
+  projects?: number[];
+  types?: number[];
+  sections?: number[];
+  versions?: number[];
+  media?: number[];
+  users?: number[];
+  facets?: string[];
+  facet_size?: number;
+  sort?: string;
+  start?: number;
+  stop?: number;
+  highlight?: boolean;
+}
+
+export interface TextSearchResult {
+  total: number;
+  complete: boolean;
+  hits: TextHit[];
+  facets: Record<string, TextBucket[]>;
+  warnings: string[];
+}
+
+export interface TextSnippet {
+  field: string;
+  parts: { text?: string; hit?: boolean }[];
+}
+
 export interface Token {
   token: string;
 }
@@ -1134,6 +1757,18 @@ export interface TranscodeSpec {
   attributes?: Record<string, unknown> | null;
   email_spec?: { recipients: string[]; subject: string; text: string; attachments?: EmailAttachmentSpec[] } | null;
   media_id?: number | null;
+}
+
+export interface UndoResponse {
+  message: string;
+  undone: number[];
+  entries: number[];
+}
+
+export interface UndoSpec {
+  entries?: number[];
+  last?: number;
+  force?: boolean;
 }
 
 export interface UploadCompletionSpec {
@@ -1219,6 +1854,12 @@ export interface VersionUpdate {
   elemental_id?: string;
 }
 
+export interface VideoClip {
+  segment_start_frames: number[];
+  segment_end_frames: number[];
+  file: TemporaryFile;
+}
+
 export interface VideoDefinition {
   path: string;
   size?: number;
@@ -1231,6 +1872,18 @@ export interface VideoDefinition {
   codec_mime?: string;
   codec_description?: string;
   reference_only?: number;
+}
+
+/** Accept an invitation as the caller, whose e-mail address it must be for. */
+export function acceptInvitation(input: { body: InvitationAcceptanceSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/AcceptInvitation`, body: input.body };
+  return request(call, options);
+}
+
+/** Clone matching media into a project; their files are shared, not copied. */
+export function cloneMediaList(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: CloneMediaSpec }, options?: Options): Promise<CreateListResponse> {
+  const call: Call = { method: 'POST', path: `/rest/CloneMedia/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
+  return request(call, options);
 }
 
 /** Finish an upload in parts. */
@@ -1251,9 +1904,27 @@ export function createAttributeType(input: { id: number; body: AttributeTypeSpec
   return request(call, options);
 }
 
+/** Record a file of a media, at the end or at an index. */
+export function createAudioFile(input: { id: number; role?: "audio"; index?: number; bucket_id?: number; body: AudioDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'POST', path: `/rest/AudioFiles/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index, bucket_id: input.bucket_id }, body: input.body };
+  return request(call, options);
+}
+
+/** Record a file of a media, at the end or at an index. */
+export function createAuxiliaryFile(input: { id: number; role?: "attachment"; index?: number; bucket_id?: number; body: AuxiliaryFileDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'POST', path: `/rest/AuxiliaryFiles/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index, bucket_id: input.bucket_id }, body: input.body };
+  return request(call, options);
+}
+
 /** Create a bookmark. */
 export function createBookmark(input: { project: number; name?: string; body: BookmarkSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/Bookmarks/${encodeURIComponent(input.project)}`, query: { name: input.name }, body: input.body };
+  return request(call, options);
+}
+
+/** Register a bucket; what signs in there is never sent back. */
+export function createBucket(input: { organization: number; body: BucketSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Buckets/${encodeURIComponent(input.organization)}`, body: input.body };
   return request(call, options);
 }
 
@@ -1272,6 +1943,42 @@ export function createFile(input: { project: number; body: FileSpec }, options?:
 /** Create a file type. */
 export function createFileType(input: { project: number; body: FileTypeSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/FileTypes/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Create a group. */
+export function createGroup(input: { organization: number; body: GroupSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Groups/${encodeURIComponent(input.organization)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Register a text elsewhere that algorithms and applets can be made from. */
+export function createHostedTemplate(input: { organization: number; body: HostedTemplateSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/HostedTemplates/${encodeURIComponent(input.organization)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Record a file of a media, at the end or at an index. */
+export function createImageFile(input: { id: number; role: "image" | "thumbnail" | "thumbnail_gif"; index?: number; bucket_id?: number; body: ImageDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'POST', path: `/rest/ImageFiles/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index, bucket_id: input.bucket_id }, body: input.body };
+  return request(call, options);
+}
+
+/** Invite an e-mail address; the answer has the link where no letter was sent. */
+export function createInvitation(input: { organization: number; body: InvitationSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Invitations/${encodeURIComponent(input.organization)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Register a job cluster. */
+export function createJobCluster(input: { organization: number; body: JobClusterSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/JobClusters/${encodeURIComponent(input.organization)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Launch an algorithm over media: one workflow for each batch of files_per_job. */
+export function createJobList(input: { project: number; body: JobSpec }, options?: Options): Promise<CreateListResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Jobs/${encodeURIComponent(input.project)}`, body: input.body };
   return request(call, options);
 }
 
@@ -1329,9 +2036,21 @@ export function createOrganization(input: { body: OrganizationSpec }, options?: 
   return request(call, options);
 }
 
+/** Mail a link that sets a new password, within a day. */
+export function createPasswordReset(input: { body: PasswordResetSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'POST', path: `/rest/PasswordReset`, body: input.body };
+  return request(call, options);
+}
+
 /** Create a project. */
 export function createProject(input: { organization?: number; elemental_id?: string; body: ProjectSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/Projects`, query: { organization: input.organization, elemental_id: input.elemental_id }, body: input.body };
+  return request(call, options);
+}
+
+/** Grant a mask on one target to one user, organization or group; it is kept and decides nothing. */
+export function createRowProtection(input: { body: RowProtectionSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/RowProtections`, body: input.body };
   return request(call, options);
 }
 
@@ -1353,6 +2072,12 @@ export function createStateType(input: { project: number; body: StateTypeSpec },
   return request(call, options);
 }
 
+/** Keep what a URL gives for some hours. */
+export function createTemporaryFile(input: { project: number; body: TemporaryFileSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/TemporaryFiles/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
 /** Register an account. */
 export function createUser(input: { body: UserSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/Users`, body: input.body };
@@ -1365,9 +2090,33 @@ export function createVersion(input: { project: number; body: VersionSpec }, opt
   return request(call, options);
 }
 
+/** Record a file of a media, at the end or at an index. */
+export function createVideoFile(input: { id: number; role: "streaming" | "archival"; index?: number; bucket_id?: number; body: VideoDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'POST', path: `/rest/VideoFiles/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index, bucket_id: input.bucket_id }, body: input.body };
+  return request(call, options);
+}
+
 /** Remove a member from an organization. */
 export function deleteAffiliation(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/Affiliation/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete an algorithm; its jobs go on. */
+export function deleteAlgorithm(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Algorithm/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Dismiss an announcement for the caller. */
+export function deleteAnnouncement(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Announcement/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete an applet. */
+export function deleteApplet(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Applet/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
@@ -1377,9 +2126,27 @@ export function deleteAttributeType(input: { id: number; body: AttributeTypeDele
   return request(call, options);
 }
 
+/** Delete the record of one file, and its object if nothing else names it. */
+export function deleteAudioFile(input: { id: number; role?: "audio"; index: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/AudioFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
+/** Delete the record of one file, and its object if nothing else names it. */
+export function deleteAuxiliaryFile(input: { id: number; role?: "attachment"; index: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/AuxiliaryFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
 /** Delete one of the caller's bookmarks. */
 export function deleteBookmark(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/Bookmark/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete a bucket that no project uses; its objects stay where they are. */
+export function deleteBucket(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Bucket/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
@@ -1398,6 +2165,48 @@ export function deleteFile(input: { id: number }, options?: Options): Promise<Me
 /** Delete a file type and its instances. */
 export function deleteFileType(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/FileType/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete a group; its members stay. */
+export function deleteGroup(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Group/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete a hosted template; algorithms and applets that use it lose it. */
+export function deleteHostedTemplate(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/HostedTemplate/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete the record of one file, and its object if nothing else names it. */
+export function deleteImageFile(input: { id: number; role: "image" | "thumbnail" | "thumbnail_gif"; index: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/ImageFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
+/** Delete an invitation; its link stops working. */
+export function deleteInvitation(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Invitation/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Call one job off, and kill what runs of it. */
+export function deleteJob(input: { uid: string }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Job/${encodeURIComponent(input.uid)}` };
+  return request(call, options);
+}
+
+/** Delete a job cluster. */
+export function deleteJobCluster(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/JobCluster/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Call jobs off, and kill what runs of them. */
+export function deleteJobList(input: { project: number; gid?: string; media_id?: number[] }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Jobs/${encodeURIComponent(input.project)}`, query: { gid: input.gid, media_id: input.media_id } };
   return request(call, options);
 }
 
@@ -1479,6 +2288,12 @@ export function deleteProject(input: { id: number }, options?: Options): Promise
   return request(call, options);
 }
 
+/** Delete a row protection. */
+export function deleteRowProtection(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/RowProtection/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
 /** Delete a section; its media stay. */
 export function deleteSection(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/Section/${encodeURIComponent(input.id)}` };
@@ -1509,9 +2324,45 @@ export function deleteStateType(input: { id: number }, options?: Options): Promi
   return request(call, options);
 }
 
+/** Delete one temporary file. */
+export function deleteTemporaryFile(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/TemporaryFile/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete temporary files, or only those whose time is over. */
+export function deleteTemporaryFileList(input: { project: number; expired?: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/TemporaryFiles/${encodeURIComponent(input.project)}`, query: { expired: input.expired } };
+  return request(call, options);
+}
+
+/** Call off one transcode. */
+export function deleteTranscode(input: { uid: string }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Transcode/${encodeURIComponent(input.uid)}` };
+  return request(call, options);
+}
+
+/** Call off every matching transcode; what is recorded of its media stays. */
+export function deleteTranscodeList(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body?: MediaIdQuery }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Transcodes/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
+  return request(call, options);
+}
+
 /** Delete a version that has no annotations left. */
 export function deleteVersion(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/Version/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete the record of one file, and its object if nothing else names it. */
+export function deleteVideoFile(input: { id: number; role: "streaming" | "archival"; index: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/VideoFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
+/** Delete every matching row protection. */
+export function destroyRowProtectionListAPI(input: { project?: number; media?: number; file?: number; section?: number; algorithm?: number; version?: number; target_organization?: number; target_group?: number; job_cluster?: number; bucket?: number; hosted_template?: number; user?: number; organization?: number; group?: number } = {}, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/RowProtections`, query: { project: input.project, media: input.media, file: input.file, section: input.section, algorithm: input.algorithm, version: input.version, target_organization: input.target_organization, target_group: input.target_group, job_cluster: input.job_cluster, bucket: input.bucket, hosted_template: input.hosted_template, user: input.user, organization: input.organization, group: input.group } };
   return request(call, options);
 }
 
@@ -1533,6 +2384,66 @@ export function getAffiliationList(input: { organization: number }, options?: Op
   return request(call, options);
 }
 
+/** Read one algorithm. */
+export function getAlgorithm(input: { id: number }, options?: Options): Promise<Algorithm> {
+  const call: Call = { method: 'GET', path: `/rest/Algorithm/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the algorithms of a project. */
+export function getAlgorithmList(input: { project: number }, options?: Options): Promise<Algorithm[]> {
+  const call: Call = { method: 'GET', path: `/rest/Algorithms/${encodeURIComponent(input.project)}` };
+  return request(call, options);
+}
+
+/** List the announcements that the caller has not dismissed. */
+export function getAnnouncementList(options?: Options): Promise<Announcement[]> {
+  const call: Call = { method: 'GET', path: `/rest/Announcements` };
+  return request(call, options);
+}
+
+/** Sign the browser in as the shared user `anonymous`, and go on to a page of this site. */
+export function getAnonymousGatewaySchema(input: { redirect?: string } = {}, options?: Options): Promise<unknown> {
+  const call: Call = { method: 'GET', path: `/anonymous-gateway`, query: { redirect: input.redirect } };
+  return request(call, options);
+}
+
+/** Read one applet. */
+export function getApplet(input: { id: number }, options?: Options): Promise<Applet> {
+  const call: Call = { method: 'GET', path: `/rest/Applet/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the applets of a project. */
+export function getAppletList(input: { project: number }, options?: Options): Promise<Applet[]> {
+  const call: Call = { method: 'GET', path: `/rest/Applets/${encodeURIComponent(input.project)}` };
+  return request(call, options);
+}
+
+/** Read the record of one file. */
+export function getAudioFile(input: { id: number; role?: "audio"; index: number }, options?: Options): Promise<AudioDefinition> {
+  const call: Call = { method: 'GET', path: `/rest/AudioFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
+/** List the files of a media in a role. */
+export function getAudioFileList(input: { id: number; role?: "audio" }, options?: Options): Promise<AudioDefinition[]> {
+  const call: Call = { method: 'GET', path: `/rest/AudioFiles/${encodeURIComponent(input.id)}`, query: { role: input.role } };
+  return request(call, options);
+}
+
+/** Read the record of one file. */
+export function getAuxiliaryFile(input: { id: number; role?: "attachment"; index: number }, options?: Options): Promise<AuxiliaryFileDefinition> {
+  const call: Call = { method: 'GET', path: `/rest/AuxiliaryFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
+/** List the files of a media in a role. */
+export function getAuxiliaryFileList(input: { id: number; role?: "attachment" }, options?: Options): Promise<AuxiliaryFileDefinition[]> {
+  const call: Call = { method: 'GET', path: `/rest/AuxiliaryFiles/${encodeURIComponent(input.id)}`, query: { role: input.role } };
+  return request(call, options);
+}
+
 /** Read one of the caller's bookmarks. */
 export function getBookmark(input: { id: number }, options?: Options): Promise<Bookmark> {
   const call: Call = { method: 'GET', path: `/rest/Bookmark/${encodeURIComponent(input.id)}` };
@@ -1545,9 +2456,33 @@ export function getBookmarkList(input: { project: number; name?: string }, optio
   return request(call, options);
 }
 
+/** Read one bucket. */
+export function getBucket(input: { id: number }, options?: Options): Promise<Bucket> {
+  const call: Call = { method: 'GET', path: `/rest/Bucket/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the buckets of an organization. */
+export function getBucketList(input: { organization: number }, options?: Options): Promise<Bucket[]> {
+  const call: Call = { method: 'GET', path: `/rest/Buckets/${encodeURIComponent(input.organization)}` };
+  return request(call, options);
+}
+
 /** Read what changed in a project; at least one filter is required. */
 export function getChangeLogList(input: { project: number; user_id?: number; entity_id?: number; entity_type?: "media" | "localization" | "state" | "leaf" }, options?: Options): Promise<ChangeLog[]> {
   const call: Call = { method: 'GET', path: `/rest/ChangeLog/${encodeURIComponent(input.project)}`, query: { user_id: input.user_id, entity_id: input.entity_id, entity_type: input.entity_type } };
+  return request(call, options);
+}
+
+/** Cut ranges of frames into a temporary MP4 file. */
+export function getClip(input: { id: number; frame_ranges: string[]; quality?: number; reencode?: boolean }, options?: Options): Promise<VideoClip> {
+  const call: Call = { method: 'GET', path: `/rest/GetClip/${encodeURIComponent(input.id)}`, query: { frame_ranges: input.frame_ranges, quality: input.quality, reencode: input.reencode } };
+  return request(call, options);
+}
+
+/** The media that share stored files with this one. */
+export function getClonedMedia(input: { id: number }, options?: Options): Promise<GetClonedMediaResponse> {
+  const call: Call = { method: 'GET', path: `/rest/GetClonedMedia/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
@@ -1575,9 +2510,27 @@ export function getFile(input: { id: number }, options?: Options): Promise<File>
   return request(call, options);
 }
 
+/** Count matching files, grouped by columns and attributes. */
+export function getFileAggregate(input: { project: number; type?: number; name?: string; after?: number; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: FileAggregateQuery }, options?: Options): Promise<AggregateGroup[]> {
+  const call: Call = { method: 'PUT', path: `/rest/FileAggregate/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, after: input.after, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
+  return request(call, options);
+}
+
+/** Distribute the numbers of matching files over bins. */
+export function getFileHistogram(input: { project: number; type?: number; name?: string; after?: number; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: FileHistogramQuery }, options?: Options): Promise<AggregateHistogram> {
+  const call: Call = { method: 'PUT', path: `/rest/FileHistogram/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, after: input.after, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
+  return request(call, options);
+}
+
 /** List files. */
 export function getFileList(input: { project: number; type?: number; name?: string; after?: number; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[] }, options?: Options): Promise<File[]> {
   const call: Call = { method: 'GET', path: `/rest/Files/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, after: input.after, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by } };
+  return request(call, options);
+}
+
+/** Count matching files by intervals of time. */
+export function getFileTimeline(input: { project: number; type?: number; name?: string; after?: number; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: FileTimelineQuery }, options?: Options): Promise<AggregateMoment[]> {
+  const call: Call = { method: 'PUT', path: `/rest/FileTimeline/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, after: input.after, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
   return request(call, options);
 }
 
@@ -1617,9 +2570,99 @@ export function getFramePicture(input: { id: number; frame: number; height?: num
   return request(call, options);
 }
 
+/** Read one group. */
+export function getGroup(input: { id: number }, options?: Options): Promise<Group> {
+  const call: Call = { method: 'GET', path: `/rest/Group/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the groups of an organization, perhaps only those of one user. */
+export function getGroupList(input: { organization: number; user?: number }, options?: Options): Promise<Group[]> {
+  const call: Call = { method: 'GET', path: `/rest/Groups/${encodeURIComponent(input.organization)}`, query: { user: input.user } };
+  return request(call, options);
+}
+
+/** Read one hosted template. */
+export function getHostedTemplate(input: { id: number }, options?: Options): Promise<HostedTemplate> {
+  const call: Call = { method: 'GET', path: `/rest/HostedTemplate/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the hosted templates of an organization. */
+export function getHostedTemplateList(input: { organization: number }, options?: Options): Promise<HostedTemplate[]> {
+  const call: Call = { method: 'GET', path: `/rest/HostedTemplates/${encodeURIComponent(input.organization)}` };
+  return request(call, options);
+}
+
+/** Read the record of one file. */
+export function getImageFile(input: { id: number; role: "image" | "thumbnail" | "thumbnail_gif"; index: number }, options?: Options): Promise<ImageDefinition> {
+  const call: Call = { method: 'GET', path: `/rest/ImageFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
+/** List the files of a media in a role. */
+export function getImageFileList(input: { id: number; role: "image" | "thumbnail" | "thumbnail_gif" }, options?: Options): Promise<ImageDefinition[]> {
+  const call: Call = { method: 'GET', path: `/rest/ImageFiles/${encodeURIComponent(input.id)}`, query: { role: input.role } };
+  return request(call, options);
+}
+
+/** Read one invitation. */
+export function getInvitation(input: { id: number }, options?: Options): Promise<Invitation> {
+  const call: Call = { method: 'GET', path: `/rest/Invitation/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the invitations of an organization. */
+export function getInvitationList(input: { organization: number }, options?: Options): Promise<Invitation[]> {
+  const call: Call = { method: 'GET', path: `/rest/Invitations/${encodeURIComponent(input.organization)}` };
+  return request(call, options);
+}
+
+/** Read one job. */
+export function getJob(input: { uid: string }, options?: Options): Promise<Job> {
+  const call: Call = { method: 'GET', path: `/rest/Job/${encodeURIComponent(input.uid)}` };
+  return request(call, options);
+}
+
+/** Read one job cluster. */
+export function getJobCluster(input: { id: number }, options?: Options): Promise<JobCluster> {
+  const call: Call = { method: 'GET', path: `/rest/JobCluster/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the job clusters of an organization. */
+export function getJobClusterList(input: { organization: number }, options?: Options): Promise<JobCluster[]> {
+  const call: Call = { method: 'GET', path: `/rest/JobClusters/${encodeURIComponent(input.organization)}` };
+  return request(call, options);
+}
+
+/** List the jobs of a project. */
+export function getJobList(input: { project: number; gid?: string; media_id?: number[] }, options?: Options): Promise<Job[]> {
+  const call: Call = { method: 'GET', path: `/rest/Jobs/${encodeURIComponent(input.project)}`, query: { gid: input.gid, media_id: input.media_id } };
+  return request(call, options);
+}
+
+/** What a step of a job printed, or all of them. */
+export function getJobLog(input: { uid: string; node?: string }, options?: Options): Promise<Response> {
+  const call: Call = { method: 'GET', path: `/rest/JobLog/${encodeURIComponent(input.uid)}`, query: { node: input.node }, binary: true };
+  return request(call, options);
+}
+
+/** Read the ordered record of every change in a project; with `wait`, follow it. */
+export function getJournal(input: { project: number; after?: number; noun?: string; entity_id?: number; user_id?: number; newest?: boolean; limit?: number; wait?: number; detail?: boolean }, options?: Options): Promise<JournalEntry[]> {
+  const call: Call = { method: 'GET', path: `/rest/Journal/${encodeURIComponent(input.project)}`, query: { after: input.after, noun: input.noun, entity_id: input.entity_id, user_id: input.user_id, newest: input.newest, limit: input.limit, wait: input.wait, detail: input.detail } };
+  return request(call, options);
+}
+
 /** Read one leaf. */
 export function getLeaf(input: { id: number }, options?: Options): Promise<Leaf> {
   const call: Call = { method: 'GET', path: `/rest/Leaf/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Count matching leaves, grouped by columns and attributes. */
+export function getLeafAggregate(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: LeafAggregateQuery }, options?: Options): Promise<AggregateGroup[]> {
+  const call: Call = { method: 'PUT', path: `/rest/LeafAggregate/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
   return request(call, options);
 }
 
@@ -1635,6 +2678,12 @@ export function getLeafCountById(input: { project: number; type?: number; name?:
   return request(call, options);
 }
 
+/** Distribute the numbers of matching leaves over bins. */
+export function getLeafHistogram(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: LeafHistogramQuery }, options?: Options): Promise<AggregateHistogram> {
+  const call: Call = { method: 'PUT', path: `/rest/LeafHistogram/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
+  return request(call, options);
+}
+
 /** List leaves. */
 export function getLeafList(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[] }, options?: Options): Promise<Leaf[]> {
   const call: Call = { method: 'GET', path: `/rest/Leaves/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by } };
@@ -1644,6 +2693,12 @@ export function getLeafList(input: { project: number; type?: number; name?: stri
 /** List leaves; the body holds ids, similarity or a search object. */
 export function getLeafListById(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: LeafIdQuery }, options?: Options): Promise<Leaf[]> {
   const call: Call = { method: 'PUT', path: `/rest/Leaves/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
+  return request(call, options);
+}
+
+/** Count matching leaves by intervals of time. */
+export function getLeafTimeline(input: { project: number; type?: number; name?: string; depth?: number; leaf_id?: number[]; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; body: LeafTimelineQuery }, options?: Options): Promise<AggregateMoment[]> {
+  const call: Call = { method: 'PUT', path: `/rest/LeafTimeline/${encodeURIComponent(input.project)}`, query: { type: input.type, name: input.name, depth: input.depth, leaf_id: input.leaf_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by }, body: input.body };
   return request(call, options);
 }
 
@@ -1665,6 +2720,12 @@ export function getLocalization(input: { id: number }, options?: Options): Promi
   return request(call, options);
 }
 
+/** Count matching localizations, grouped by columns and attributes. */
+export function getLocalizationAggregate(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; frame?: number; body: LocalizationAggregateQuery }, options?: Options): Promise<AggregateGroup[]> {
+  const call: Call = { method: 'PUT', path: `/rest/LocalizationAggregate/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search, frame: input.frame }, body: input.body };
+  return request(call, options);
+}
+
 /** Read the latest (or the given) mark of a localization. */
 export function getLocalizationByElementalId(input: { version: number; elemental_id: string; mark?: number }, options?: Options): Promise<Localization> {
   const call: Call = { method: 'GET', path: `/rest/Localization/${encodeURIComponent(input.version)}/${encodeURIComponent(input.elemental_id)}`, query: { mark: input.mark } };
@@ -1683,6 +2744,18 @@ export function getLocalizationCountById(input: { project: number; media_id?: nu
   return request(call, options);
 }
 
+/** The part of the picture that a localization covers. */
+export function getLocalizationGraphic(input: { id: number; force_scale?: string; max_height?: number; use_default_margins?: boolean; margin_x?: number; margin_y?: number }, options?: Options): Promise<Response> {
+  const call: Call = { method: 'GET', path: `/rest/LocalizationGraphic/${encodeURIComponent(input.id)}`, query: { force_scale: input.force_scale, max_height: input.max_height, use_default_margins: input.use_default_margins, margin_x: input.margin_x, margin_y: input.margin_y }, binary: true };
+  return request(call, options);
+}
+
+/** Distribute the numbers of matching localizations over bins. */
+export function getLocalizationHistogram(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; frame?: number; body: LocalizationHistogramQuery }, options?: Options): Promise<AggregateHistogram> {
+  const call: Call = { method: 'PUT', path: `/rest/LocalizationHistogram/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search, frame: input.frame }, body: input.body };
+  return request(call, options);
+}
+
 /** List localizations. */
 export function getLocalizationList(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; frame?: number; fields?: string }, options?: Options): Promise<Localization[]> {
   const call: Call = { method: 'GET', path: `/rest/Localizations/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search, frame: input.frame, fields: input.fields } };
@@ -1692,6 +2765,12 @@ export function getLocalizationList(input: { project: number; media_id?: number[
 /** List localizations; the body holds ids, similarity or a search object. */
 export function getLocalizationListById(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; frame?: number; fields?: string; body: LocalizationIdQuery }, options?: Options): Promise<Localization[]> {
   const call: Call = { method: 'PUT', path: `/rest/Localizations/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search, frame: input.frame, fields: input.fields }, body: input.body };
+  return request(call, options);
+}
+
+/** Count matching localizations over the frames of a media, or by intervals of time. */
+export function getLocalizationTimeline(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; frame?: number; body: LocalizationTimelineQuery }, options?: Options): Promise<AggregateMoment[]> {
+  const call: Call = { method: 'PUT', path: `/rest/LocalizationTimeline/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search, frame: input.frame }, body: input.body };
   return request(call, options);
 }
 
@@ -1713,6 +2792,18 @@ export function getMedia(input: { id: number; presigned?: number; no_cache?: boo
   return request(call, options);
 }
 
+/** Count matching media, grouped by columns and attributes. */
+export function getMediaAggregate(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: MediaAggregateQuery }, options?: Options): Promise<AggregateGroup[]> {
+  const call: Call = { method: 'PUT', path: `/rest/MediaAggregate/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
+  return request(call, options);
+}
+
+/** Find the media of a name, in any case of letters, over all visible projects. */
+export function getMediaByName(input: { name: string }, options?: Options): Promise<{ project: number; media: number }[]> {
+  const call: Call = { method: 'GET', path: `/rest/MediaByName`, query: { name: input.name } };
+  return request(call, options);
+}
+
 /** Count matching media. */
 export function getMediaCount(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string }, options?: Options): Promise<number> {
   const call: Call = { method: 'GET', path: `/rest/MediaCount/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search } };
@@ -1722,6 +2813,12 @@ export function getMediaCount(input: { project: number; media_id?: number[]; typ
 /** Count media; the body holds ids, similarity or a search object. */
 export function getMediaCountById(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: MediaIdQuery }, options?: Options): Promise<number> {
   const call: Call = { method: 'PUT', path: `/rest/MediaCount/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
+  return request(call, options);
+}
+
+/** Distribute the numbers of matching media over bins. */
+export function getMediaHistogram(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: MediaHistogramQuery }, options?: Options): Promise<AggregateHistogram> {
+  const call: Call = { method: 'PUT', path: `/rest/MediaHistogram/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
   return request(call, options);
 }
 
@@ -1752,6 +2849,12 @@ export function getMediaPrev(input: { id: number; media_id?: number[]; type?: nu
 /** Count, bytes and duration of matching media. */
 export function getMediaStats(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string }, options?: Options): Promise<MediaStats> {
   const call: Call = { method: 'GET', path: `/rest/MediaStats/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search } };
+  return request(call, options);
+}
+
+/** Count matching media by intervals of time. */
+export function getMediaTimeline(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: MediaTimelineQuery }, options?: Options): Promise<AggregateMoment[]> {
+  const call: Call = { method: 'PUT', path: `/rest/MediaTimeline/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
   return request(call, options);
 }
 
@@ -1791,6 +2894,18 @@ export function getOrganizationList(options?: Options): Promise<Organization[]> 
   return request(call, options);
 }
 
+/** Get links for the upload of an organization's picture. */
+export function getOrganizationUploadInfo(input: { organization: number; expiration?: number; num_parts?: number }, options?: Options): Promise<UploadInfo> {
+  const call: Call = { method: 'GET', path: `/rest/OrganizationUploadInfo/${encodeURIComponent(input.organization)}`, query: { expiration: input.expiration, num_parts: input.num_parts } };
+  return request(call, options);
+}
+
+/** A link that stays, to the rendition of a media whose height comes closest. */
+export function getPermalink(input: { id: number; element?: "auto" | "streaming" | "archival" | "audio" | "image" | "thumbnail" | "thumbnail_gif"; quality?: number }, options?: Options): Promise<unknown> {
+  const call: Call = { method: 'GET', path: `/rest/Permalink/${encodeURIComponent(input.id)}`, query: { element: input.element, quality: input.quality } };
+  return request(call, options);
+}
+
 /** Read one project. */
 export function getProject(input: { id: number }, options?: Options): Promise<Project> {
   const call: Call = { method: 'GET', path: `/rest/Project/${encodeURIComponent(input.id)}` };
@@ -1800,6 +2915,18 @@ export function getProject(input: { id: number }, options?: Options): Promise<Pr
 /** List the projects that the caller is a member of. */
 export function getProjectList(input: { organization?: number; elemental_id?: string } = {}, options?: Options): Promise<Project[]> {
   const call: Call = { method: 'GET', path: `/rest/Projects`, query: { organization: input.organization, elemental_id: input.elemental_id } };
+  return request(call, options);
+}
+
+/** Read one row protection. */
+export function getRowProtection(input: { id: number }, options?: Options): Promise<RowProtection> {
+  const call: Call = { method: 'GET', path: `/rest/RowProtection/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List the row protections on what the caller may grant rights on. */
+export function getRowProtectionList(input: { project?: number; media?: number; file?: number; section?: number; algorithm?: number; version?: number; target_organization?: number; target_group?: number; job_cluster?: number; bucket?: number; hosted_template?: number; user?: number; organization?: number; group?: number } = {}, options?: Options): Promise<RowProtection[]> {
+  const call: Call = { method: 'GET', path: `/rest/RowProtections`, query: { project: input.project, media: input.media, file: input.file, section: input.section, algorithm: input.algorithm, version: input.version, target_organization: input.target_organization, target_group: input.target_group, job_cluster: input.job_cluster, bucket: input.bucket, hosted_template: input.hosted_template, user: input.user, organization: input.organization, group: input.group } };
   return request(call, options);
 }
 
@@ -1821,6 +2948,12 @@ export function getState(input: { id: number }, options?: Options): Promise<Stat
   return request(call, options);
 }
 
+/** Count matching states, grouped by columns and attributes. */
+export function getStateAggregate(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: StateAggregateQuery }, options?: Options): Promise<AggregateGroup[]> {
+  const call: Call = { method: 'PUT', path: `/rest/StateAggregate/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
+  return request(call, options);
+}
+
 /** Read the latest (or the given) mark of a state. */
 export function getStateByElementalId(input: { version: number; elemental_id: string; mark?: number }, options?: Options): Promise<State> {
   const call: Call = { method: 'GET', path: `/rest/State/${encodeURIComponent(input.version)}/${encodeURIComponent(input.elemental_id)}`, query: { mark: input.mark } };
@@ -1839,6 +2972,18 @@ export function getStateCountById(input: { project: number; media_id?: number[];
   return request(call, options);
 }
 
+/** The localizations of a track, as an animation or side by side. */
+export function getStateGraphic(input: { id: number; mode?: "animate" | "tile"; fps?: number; force_scale?: string; length?: number; offset?: number }, options?: Options): Promise<Response> {
+  const call: Call = { method: 'GET', path: `/rest/StateGraphic/${encodeURIComponent(input.id)}`, query: { mode: input.mode, fps: input.fps, force_scale: input.force_scale, length: input.length, offset: input.offset }, binary: true };
+  return request(call, options);
+}
+
+/** Distribute the numbers of matching states over bins. */
+export function getStateHistogram(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: StateHistogramQuery }, options?: Options): Promise<AggregateHistogram> {
+  const call: Call = { method: 'PUT', path: `/rest/StateHistogram/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
+  return request(call, options);
+}
+
 /** List states. */
 export function getStateList(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; fields?: string }, options?: Options): Promise<State[]> {
   const call: Call = { method: 'GET', path: `/rest/States/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search, fields: input.fields } };
@@ -1848,6 +2993,12 @@ export function getStateList(input: { project: number; media_id?: number[]; rela
 /** List states; the body holds ids, similarity or a search object. */
 export function getStateListById(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; fields?: string; body: StateIdQuery }, options?: Options): Promise<State[]> {
   const call: Call = { method: 'PUT', path: `/rest/States/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search, fields: input.fields }, body: input.body };
+  return request(call, options);
+}
+
+/** Count matching states over the frames of a media, or by intervals of time. */
+export function getStateTimeline(input: { project: number; media_id?: number[]; related_id?: number[]; section?: number; multi_section?: number[]; type?: number; version?: number[]; after?: number; elemental_id?: string; merge?: number; show_deleted?: number; show_all_marks?: number; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: StateTimelineQuery }, options?: Options): Promise<AggregateMoment[]> {
+  const call: Call = { method: 'PUT', path: `/rest/StateTimeline/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, related_id: input.related_id, section: input.section, multi_section: input.multi_section, type: input.type, version: input.version, after: input.after, elemental_id: input.elemental_id, merge: input.merge, show_deleted: input.show_deleted, show_all_marks: input.show_all_marks, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
   return request(call, options);
 }
 
@@ -1863,15 +3014,33 @@ export function getStateTypeList(input: { project: number; media_id?: number[]; 
   return request(call, options);
 }
 
+/** Read one temporary file's record. */
+export function getTemporaryFile(input: { id: number }, options?: Options): Promise<TemporaryFile> {
+  const call: Call = { method: 'GET', path: `/rest/TemporaryFile/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List temporary files, or only those whose time is over. */
+export function getTemporaryFileList(input: { project: number; expired?: number }, options?: Options): Promise<TemporaryFile[]> {
+  const call: Call = { method: 'GET', path: `/rest/TemporaryFiles/${encodeURIComponent(input.project)}`, query: { expired: input.expired } };
+  return request(call, options);
+}
+
 /** Read one transcode. */
 export function getTranscode(input: { uid: string }, options?: Options): Promise<Transcode> {
   const call: Call = { method: 'GET', path: `/rest/Transcode/${encodeURIComponent(input.uid)}` };
   return request(call, options);
 }
 
-/** List the transcodes of the project's media. */
+/** List the transcodes of a group, or of the project's media. */
 export function getTranscodeList(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string }, options?: Options): Promise<Transcode[]> {
   const call: Call = { method: 'GET', path: `/rest/Transcodes/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search } };
+  return request(call, options);
+}
+
+/** List the transcodes of media; the body holds ids or a search object. */
+export function getTranscodeListById(input: { project: number; media_id?: number[]; type?: number; name?: string; section?: number; multi_section?: number[]; dtype?: "image" | "video" | "multi" | "live"; md5?: string; gid?: string; uid?: string; after?: number; after_name?: string; archive_lifecycle?: "live" | "archived" | "all"; elemental_id?: string; attribute?: string[]; attribute_lt?: string[]; attribute_lte?: string[]; attribute_gt?: string[]; attribute_gte?: string[]; attribute_contains?: string[]; attribute_distance?: string[]; attribute_null?: string[]; start?: number; stop?: number; encoded_search?: string; sort_by?: string[]; related_attribute?: string[]; related_attribute_lt?: string[]; related_attribute_lte?: string[]; related_attribute_gt?: string[]; related_attribute_gte?: string[]; related_attribute_contains?: string[]; related_attribute_distance?: string[]; related_attribute_null?: string[]; encoded_related_search?: string; body: MediaIdQuery }, options?: Options): Promise<Transcode[]> {
+  const call: Call = { method: 'PUT', path: `/rest/Transcodes/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, name: input.name, section: input.section, multi_section: input.multi_section, dtype: input.dtype, md5: input.md5, gid: input.gid, uid: input.uid, after: input.after, after_name: input.after_name, archive_lifecycle: input.archive_lifecycle, elemental_id: input.elemental_id, attribute: input.attribute, attribute_lt: input.attribute_lt, attribute_lte: input.attribute_lte, attribute_gt: input.attribute_gt, attribute_gte: input.attribute_gte, attribute_contains: input.attribute_contains, attribute_distance: input.attribute_distance, attribute_null: input.attribute_null, start: input.start, stop: input.stop, encoded_search: input.encoded_search, sort_by: input.sort_by, related_attribute: input.related_attribute, related_attribute_lt: input.related_attribute_lt, related_attribute_lte: input.related_attribute_lte, related_attribute_gt: input.related_attribute_gt, related_attribute_gte: input.related_attribute_gte, related_attribute_contains: input.related_attribute_contains, related_attribute_distance: input.related_attribute_distance, related_attribute_null: input.related_attribute_null, encoded_related_search: input.encoded_related_search }, body: input.body };
   return request(call, options);
 }
 
@@ -1905,6 +3074,30 @@ export function getVersionList(input: { project: number; media_id?: number[] }, 
   return request(call, options);
 }
 
+/** Read the record of one file. */
+export function getVideoFile(input: { id: number; role: "streaming" | "archival"; index: number }, options?: Options): Promise<VideoDefinition> {
+  const call: Call = { method: 'GET', path: `/rest/VideoFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index } };
+  return request(call, options);
+}
+
+/** List the files of a media in a role. */
+export function getVideoFileList(input: { id: number; role: "streaming" | "archival" }, options?: Options): Promise<VideoDefinition[]> {
+  const call: Call = { method: 'GET', path: `/rest/VideoFiles/${encodeURIComponent(input.id)}`, query: { role: input.role } };
+  return request(call, options);
+}
+
+/** Whether the station answers. */
+export function healthCheck(options?: Options): Promise<(Record<string, unknown>)[]> {
+  const call: Call = { method: 'GET', path: `/rest/HealthCheck` };
+  return request(call, options);
+}
+
+/** Whether database, stored objects, disk and worker work; 503 if one does not. */
+export function healthCheckFull(options?: Options): Promise<(Record<string, unknown>)[]> {
+  const call: Call = { method: 'GET', path: `/rest/HealthCheckFull` };
+  return request(call, options);
+}
+
 /** Suggest leaves below an ancestor for what was typed. */
 export function leafSuggestion(input: { ancestor: string; project: number; min_level?: number; query: string }, options?: Options): Promise<LeafSuggestion[]> {
   const call: Call = { method: 'GET', path: `/rest/Leaves/Suggestion/${encodeURIComponent(input.ancestor)}/${encodeURIComponent(input.project)}`, query: { min_level: input.min_level, query: input.query } };
@@ -1917,13 +3110,61 @@ export function mergeStates(input: { id: number; body: StateMergeUpdate }, optio
   return request(call, options);
 }
 
+/** Send a message to the administrators' channel. */
+export function notify(input: { body: NotifySpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Notify`, body: input.body };
+  return request(call, options);
+}
+
+/** Register a workflow whose manifest was saved before, or comes from a hosted template. */
+export function registerAlgorithm(input: { project: number; body: AlgorithmSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Algorithms/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Register a page that was saved before, or comes from a hosted template. */
+export function registerApplet(input: { project: number; body: AppletSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Applets/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
 /** Replace the definition of an attribute of a type. */
 export function replaceAttributeType(input: { id: number; body: AttributeTypeUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PUT', path: `/rest/AttributeType/${encodeURIComponent(input.id)}`, body: input.body };
   return request(call, options);
 }
 
-/** Make a media of an uploaded video. */
+/** Keep an uploaded workflow manifest, a YAML mapping. */
+export function saveAlgorithmManifest(input: { project: number; body: AlgorithmManifestSpec }, options?: Options): Promise<AlgorithmManifest> {
+  const call: Call = { method: 'POST', path: `/rest/SaveAlgorithmManifest/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Keep an uploaded file, such as the page of an applet, below /media/{project}/. */
+export function saveGenericFile(input: { project: number; body: GenericFileSpec }, options?: Options): Promise<GenericFile> {
+  const call: Call = { method: 'POST', path: `/rest/SaveGenericFile/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Send a letter, perhaps with stored objects, to members of a project. */
+export function sendEmail(input: { project: number; body: EmailSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Email/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Search the text of all projects that the caller is a member of. */
+export function textSearch(input: { body: TextSearchQuery }, options?: Options): Promise<TextSearchResult> {
+  const call: Call = { method: 'PUT', path: `/rest/TextSearch`, body: input.body };
+  return request(call, options);
+}
+
+/** Search the text of one project. */
+export function textSearchInProject(input: { project: number; body: TextSearchQuery }, options?: Options): Promise<TextSearchResult> {
+  const call: Call = { method: 'PUT', path: `/rest/TextSearch/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Make a media of a video, with renditions; or many of an archive. */
 export function transcode(input: { project: number; body: TranscodeSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/Transcodes/${encodeURIComponent(input.project)}`, body: input.body };
   return request(call, options);
@@ -1935,9 +3176,27 @@ export function trimStateEnd(input: { id: number; body: StateTrimUpdate }, optio
   return request(call, options);
 }
 
+/** Take changes back, as the journal wrote them down. */
+export function undo(input: { project: number; body: UndoSpec }, options?: Options): Promise<UndoResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Undo/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
 /** Change the role of a member. */
 export function updateAffiliation(input: { id: number; body: AffiliationUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/Affiliation/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Edit an algorithm; a cluster or template of 0 takes it away. */
+export function updateAlgorithm(input: { id: number; body: AlgorithmUpdateSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Algorithm/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Edit an applet; a template of 0 takes it away. */
+export function updateApplet(input: { id: number; body: AppletSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Applet/${encodeURIComponent(input.id)}`, body: input.body };
   return request(call, options);
 }
 
@@ -1947,9 +3206,27 @@ export function updateAttributeType(input: { id: number; body: AttributeTypeUpda
   return request(call, options);
 }
 
+/** Replace the record of one file; an object that nothing names any more goes. */
+export function updateAudioFile(input: { id: number; role?: "audio"; index: number; body: AudioDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/AudioFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index }, body: input.body };
+  return request(call, options);
+}
+
+/** Replace the record of one file; an object that nothing names any more goes. */
+export function updateAuxiliaryFile(input: { id: number; role?: "attachment"; index: number; body: AuxiliaryFileDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/AuxiliaryFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index }, body: input.body };
+  return request(call, options);
+}
+
 /** Edit one of the caller's bookmarks. */
 export function updateBookmark(input: { id: number; body: BookmarkUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/Bookmark/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Edit a bucket. */
+export function updateBucket(input: { id: number; body: BucketUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Bucket/${encodeURIComponent(input.id)}`, body: input.body };
   return request(call, options);
 }
 
@@ -1968,6 +3245,36 @@ export function updateFile(input: { id: number; body: FileUpdate }, options?: Op
 /** Edit a file type; absent keys stay. */
 export function updateFileType(input: { id: number; body: FileTypeUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/FileType/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Rename a group, add and remove members. */
+export function updateGroup(input: { id: number; body: GroupUpdateSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Group/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Edit a hosted template. */
+export function updateHostedTemplate(input: { id: number; body: HostedTemplateSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/HostedTemplate/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Replace the record of one file; an object that nothing names any more goes. */
+export function updateImageFile(input: { id: number; role: "image" | "thumbnail" | "thumbnail_gif"; index: number; body: ImageDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/ImageFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index }, body: input.body };
+  return request(call, options);
+}
+
+/** Change what an invitation lets in as, or mark it as accepted. */
+export function updateInvitation(input: { id: number; body: InvitationUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Invitation/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Replace what is known of a job cluster. */
+export function updateJobCluster(input: { id: number; body: JobClusterSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/JobCluster/${encodeURIComponent(input.id)}`, body: input.body };
   return request(call, options);
 }
 
@@ -2049,6 +3356,12 @@ export function updateProject(input: { id: number; body: ProjectUpdate }, option
   return request(call, options);
 }
 
+/** Change the mask of a row protection. */
+export function updateRowProtection(input: { id: number; body: RowProtectionUpdateSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/RowProtection/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
 /** Edit a section, or what it lists. */
 export function updateSection(input: { id: number; body: SectionUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/Section/${encodeURIComponent(input.id)}`, body: input.body };
@@ -2094,6 +3407,12 @@ export function updateUser(input: { id: number; presigned?: number; body: UserUp
 /** Edit a version. */
 export function updateVersion(input: { id: number; body: VersionUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/Version/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Replace the record of one file; an object that nothing names any more goes. */
+export function updateVideoFile(input: { id: number; role: "streaming" | "archival"; index: number; body: VideoDefinition }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/VideoFile/${encodeURIComponent(input.id)}`, query: { role: input.role, index: input.index }, body: input.body };
   return request(call, options);
 }
 
