@@ -24,6 +24,9 @@ pub enum As {
     Json,
 }
 
+/// Brings up to date what is worked out from rows; gets each as it was and as it is.
+pub type Settle = for<'t> fn(&'t mut Tx, Vec<Map<String, Json>>) -> BoxFuture<'t, Result<()>>;
+
 /// The rows of a noun.
 pub struct Shape {
     /// The noun's name in the journal.
@@ -40,8 +43,8 @@ pub struct Shape {
     pub lists: &'static [(&'static str, &'static str, &'static str, &'static str)],
     /// Rows that went away stay, marked as deleted; otherwise they are gone.
     pub kept: bool,
-    /// Brings up to date what is worked out from rows that were written; gets each as it was and as it is.
-    pub settle: for<'t> fn(&'t mut Tx, Vec<Map<String, Json>>) -> BoxFuture<'t, Result<()>>,
+    /// What follows when rows were written.
+    pub settle: Settle,
 }
 
 /// For nouns of which nothing else is worked out.
