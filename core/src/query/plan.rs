@@ -339,7 +339,7 @@ impl Turns<'_> {
                 };
                 format!(
                     "select {columns} from {} a cross join {table} t \
-                     where a.attribute = {}{} and t.id = a.entity and {} \
+                     where a.attribute = {}{} and t.id in (a.entity) and {} \
                      order by a.value {direction}, {last}",
                     lead.table,
                     lead.attribute,
@@ -349,7 +349,7 @@ impl Turns<'_> {
             }
             Part::Absent(lead) => format!(
                 "select {columns} from attribute_absent a cross join {table} t \
-                 where a.attribute = {} and t.id = a.entity and {condition} order by {}",
+                 where a.attribute = {} and t.id in (a.entity) and {condition} order by {}",
                 lead.attribute,
                 lead.absent_order("a.entity"),
             ),

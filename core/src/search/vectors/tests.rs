@@ -134,7 +134,7 @@ impl Ground {
         let type_id = made["id"].as_i64().unwrap();
         let leaf = |(n, vector): (usize, &Vec<f32>)| {
             json!({"name": n.to_string(), "type": type_id, "parent": null,
-                   "attributes": {"Vector": vector, "Rare": n % 200 == 0}})
+                   "attributes": {"Vector": vector, "Rare": n % 100 == 0}})
         };
         let leaves: Vec<Json> = vectors.iter().enumerate().map(leaf).collect();
         let (status, made) = station
