@@ -1,5 +1,6 @@
 //! Bulk changes and deletions: a few statements, however many annotations they are about.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
@@ -221,9 +222,9 @@ async fn children<T: Annotation>(edit: &mut Edit<'_>, rows: &[T]) -> Result<Vec<
     let mut projects = HashSet::new();
     for row in rows {
         let type_id = row.revision().type_id;
-        if !takes.contains_key(&type_id) {
+        if let Entry::Vacant(unknown) = takes.entry(type_id) {
             let of = entity_type::service::get(edit.tx, Kind::State, type_id).await?;
-            takes.insert(type_id, of.delete_child_localizations());
+            unknown.insert(of.delete_child_localizations());
         }
         if takes[&type_id] {
             members.extend(row.links().1);
@@ -288,9 +289,9 @@ async fn index<T: Annotation>(edit: &mut Edit<'_>, rows: &[T], enter: bool) -> R
     let mut documents = Vec::with_capacity(rows.len());
     for row in rows {
         let revision = row.revision();
-        if !definitions.contains_key(&revision.type_id) {
+        if let Entry::Vacant(unknown) = definitions.entry(revision.type_id) {
             let of_type = attribute::definitions_of_type(edit.tx, T::KIND, revision.type_id);
-            definitions.insert(revision.type_id, of_type.await?);
+            unknown.insert(of_type.await?);
         }
         documents.push(revision.attributes.members()?);
     }

@@ -299,7 +299,7 @@ fn period(text: &str) -> Option<(i64, i64)> {
         (true, 4) => start.with_year(start.year() + 1)?.timestamp_millis(),
         (true, 5 | 6) => start.checked_add_months(Months::new(1))?.timestamp_millis(),
         (true, _) => from + 86_400_000,
-        (false, 10 | 11 | 12) => from + 60_000,
+        (false, 10..=12) => from + 60_000,
         (false, 13 | 14) => from + 1_000,
         _ => from + 1,
     };
