@@ -49,6 +49,17 @@ pub struct Server {
     pub request_origins: Vec<Origin>,
 }
 
+/// A text that never prints.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -139,6 +150,7 @@ pub struct Objects {
 )]
 pub struct Account {
     pub session_hours: u32,
+    pub secret: Hidden,
     pub lockout_failures: u32,
     pub lockout_minutes: u32,
     pub anonymous_registration: bool,
@@ -418,10 +430,15 @@ mod tests {
             &[
                 ("database.url", "postgres://a:secret@b/c".into()),
                 ("mail.url", "smtp://a:secret@b".into()),
+                (
+                    "account.secret",
+                    "a secret of some length, as one must be".into(),
+                ),
                 ("site.notify_webhook", "https://hooks.example/secret".into()),
             ],
         )
         .unwrap();
-        assert!(!format!("{settings:?}").contains("secret"));
+        let printed = format!("{settings:?}").replace("secret: …", "");
+        assert!(!printed.contains("secret"), "{printed}");
     }
 }

@@ -3,21 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::account::lockout::Lockout;
 use crate::account::session::SessionKey;
+use crate::account::{self, lockout::Lockout};
 use crate::aggregate::Tables;
 use crate::client::Client;
 use crate::config::Settings;
-use crate::database::{Database, Tx};
+use crate::database::Database;
 use crate::error::Result;
 use crate::frames::Frames;
 use crate::jobs;
 use crate::journal::Clock;
 use crate::mail::Mail;
 use crate::search::Search;
+use crate::secret::{self, Secret};
 use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
-use crate::{health, id, media, values, workflow};
+use crate::{health, id, media, workflow};
 
 /// One running station: its data folder, its engines, its settings.
 pub struct Context {
@@ -39,6 +40,8 @@ pub struct Context {
     pub session_key: SessionKey,
     /// Signs links to objects.
     pub link_key: LinkKey,
+    /// Seals what the database keeps.
+    pub secret: Arc<Secret>,
     /// Reads URLs of other servers.
     pub client: Client,
     /// Counts failed sign-ins.
@@ -63,13 +66,11 @@ impl Context {
     /// Opens the engines that the settings name. The caller holds the folder's lock.
     pub async fn open(settings: Settings, data: PathBuf) -> Result<Arc<Self>> {
         let database = Database::open(&settings.database.url, &data).await?;
-        let (station, secret) = database
+        let secret = secret::of(&database, &data, &settings.account.secret.0).await?;
+        let secret = Arc::new(secret);
+        let station = database
             .write(|tx| {
-                Box::pin(async move {
-                    let station = remembered(tx, "station", id::uuid()).await?;
-                    let secret = remembered(tx, "secret", id::token()).await?;
-                    Ok((station, secret))
-                })
+                Box::pin(async move { secret::remembered(tx, "station", id::uuid()).await })
             })
             .await?;
         let objects = crate::storage::objects::open(&settings.objects, &data)?;
@@ -80,7 +81,8 @@ impl Context {
             settings.account.lockout_minutes,
         );
         let search = Search::new(&settings.search, data.clone(), &station);
-        database.accompany(Arc::clone(&search));
+        database.accompany(vec![search.clone(), secret.clone()]);
+        account::service::seal_tokens(&database).await?;
         Ok(Arc::new(Self {
             data,
             search,
@@ -88,8 +90,9 @@ impl Context {
             objects,
             frames,
             clock: Clock::new(&station),
-            session_key: SessionKey::new(&secret, settings.account.session_hours),
-            link_key: LinkKey::new(&secret),
+            session_key: SessionKey::new(secret.text(), settings.account.session_hours),
+            link_key: LinkKey::new(secret.text()),
+            secret,
             client: Client::default(),
             lockout,
             mail,
@@ -107,14 +110,4 @@ impl Context {
     pub fn now(&self) -> i64 {
         crate::time::now_ms()
     }
-}
-
-/// A text of the station that is made once.
-async fn remembered(tx: &mut Tx, name: &str, fresh: String) -> Result<String> {
-    let sql = "insert into station (name, value) values ($1, $2) on conflict (name) do nothing";
-    tx.execute(sql, &values![name, fresh]).await?;
-    let value = tx
-        .scalar("select value from station where name = $1", &values![name])
-        .await?;
-    Ok(value.expect("the row was just made"))
 }

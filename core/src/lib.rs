@@ -39,6 +39,7 @@ pub mod project;
 pub mod query;
 pub mod row_protection;
 pub mod search;
+pub mod secret;
 pub mod section;
 pub mod station;
 pub mod storage;

@@ -1,6 +1,8 @@
-"""Lets the fuzzer's requests name things that are there: ids in paths are small ones."""
+"""Lets the fuzzer's requests name things that are there (ids in paths are small ones), and numbers be extreme."""
 
 import schemathesis
+
+EXTREMES = [2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**64]
 
 
 @schemathesis.hook
@@ -13,7 +15,10 @@ def map_path_parameters(context, path_parameters):
 
 @schemathesis.hook
 def map_query(context, query):
-    """Nobody waits for a journal that is silent."""
+    """Some numbers grow beyond what programs have room for. Nobody waits for a journal that is silent."""
+    for name, value in (query or {}).items():
+        if isinstance(value, int) and not isinstance(value, bool) and value % 5 == 3:
+            query[name] = EXTREMES[value % len(EXTREMES)]
     if query and "wait" in query:
         query["wait"] = 0
     return query

@@ -5,10 +5,14 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 
+import pytest
 import requests
 import tator
-from test_state import Tracks
+from conftest import LEVELS
+from support import unique
+from test_role_matrix import NOUNS, PROJECT, Ground
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = os.environ.get("TRANSECT_FUZZ_EXAMPLES", "1")
@@ -18,17 +22,34 @@ SPARED = ["DeleteProject", "DeleteOrganization", "DeleteAffiliation", "DeleteMem
           "UpdateAffiliation", "Notify"]
 
 
-def test_no_request_makes_the_station_fail(new_station, tmp_path):
+def person(station, name):
+    token = station.add_user(unique(name))
+    api = tator.get_api(station.url, token)
+    return types.SimpleNamespace(api=api, id=api.whoami().id, level=LEVELS[name], token=token)
+
+
+@pytest.fixture
+def ground(new_station):
+    """A station with two of everything that a path may name."""
     station = new_station()  # loopback has no rate limit
-    api = tator.get_api(station.url, station.admin_token)
-    organization = api.create_organization(organization_spec={"name": "Institute"}).id
-    project = api.create_project(project_spec={"name": "Survey", "organization": organization}).id
-    scene = Tracks(api, project)
-    scene.track([1, 2, 3])
+    people = types.SimpleNamespace(**{name: person(station, name) for name in PROJECT})
+    ground = Ground(tator.get_api(station.url, station.admin_token), people)
+    ground.station = station
+    for noun in NOUNS:
+        for _ in range(1 if noun == "Affiliation" else 2):
+            ground.thing(noun)
+    ground.job()
+    return ground
+
+
+@pytest.mark.parametrize("who", ["admin", "editor"])
+def test_no_request_makes_the_station_fail(ground, tmp_path, who):
+    station = ground.station
+    token = station.admin_token if who == "admin" else ground.people.editor.token
     schema = tmp_path / "schema.json"
     schema.write_bytes(requests.get(f"{station.url}/schema", timeout=60).content)
     command = [sys.executable, "-m", "schemathesis.cli", "run", schema, "--url", station.url, "--header",
-               f"Authorization: Token {station.admin_token}", "--checks", "not_a_server_error", "--phases", "coverage,fuzzing",
+               f"Authorization: Token {token}", "--checks", "not_a_server_error", "--phases", "coverage,fuzzing",
                "--max-examples", EXAMPLES, "--seed", "1", "--workers", "2", "--no-color",
                *(word for name in SPARED for word in ("--exclude-operation-id", name))]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE)}
@@ -37,4 +58,4 @@ def test_no_request_makes_the_station_fail(new_station, tmp_path):
     assert done.returncode == 0, report
     generated = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert generated and generated[1] == generated[2] and int(generated[1]) > 5000, report
-    assert station.alive and tator.get_api(station.url, station.admin_token).get_project(project).id == project
+    assert station.alive and ground.api.get_project(ground.project).id == ground.project

@@ -1,7 +1,9 @@
 """What must not go through: other people's rows, mistyped filters, files that are not the ones that were imported."""
 
 import concurrent.futures
+import http.client
 import shutil
+import time
 
 import pytest
 from station import PASSWORD
@@ -101,3 +103,20 @@ def test_a_swapped_file_says_so_until_it_is_imported_again(station, corpus, tmp_
     again = station.lines("import", path, "--project", name)[0]
     assert (again["media"], again["state"]) == (media, "ready")
     assert index()["state"] == "ready"
+
+
+def test_a_refused_request_leaves_its_connection_usable(station):
+    """The head comes first and the body a moment later, as many clients send them; the refusal does not need the body."""
+    body = b'{"name": "here", "uri": "/1"}'
+    connection = http.client.HTTPConnection(station.listen, timeout=30)
+    for _ in range(3):
+        connection.putrequest("POST", "/rest/Bookmarks/1")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders()
+        time.sleep(0.2)
+        connection.send(body)
+        answer = connection.getresponse()
+        assert answer.status >= 400 and answer.read()
+        assert connection.sock is not None, "the station closed the connection"
+    connection.close()

@@ -51,6 +51,9 @@ BODIES = {
     "CreateInvitation": {"email": "somebody@example.org"},
     "UpdateSectionList": {"path_substitution": {"old": "a", "new": "b"}},
 }
+# What Ground.thing makes one of.
+NOUNS = ["Affiliation", "Localization", "State", "StateType", "LeafType", "Leaf", "File", "Section", "Version", "Bookmark",
+         "Favorite", "Bucket", "TemporaryFile", "Algorithm", "Applet", "HostedTemplate", "JobCluster", "Group", "Invitation"]
 DENIED = "You do not have permission to perform this action."
 
 

@@ -9,7 +9,7 @@ use super::session::{COOKIE, CSRF_COOKIE, cookie};
 use super::types::{Actor, Status, User, UserPatch};
 use super::{avatar, password, reset, store};
 use crate::context::Context;
-use crate::database::Tx;
+use crate::database::{Database, Tx};
 use crate::error::{Error, Result};
 use crate::http::not_signed_in;
 use crate::journal::{self, Change};
@@ -184,6 +184,13 @@ pub async fn token(cx: &Context, account: i64, refresh: bool) -> Result<String> 
                 Ok(key)
             })
         })
+        .await
+}
+
+/// Seals the tokens that an older version left as they were.
+pub async fn seal_tokens(database: &Database) -> Result<()> {
+    database
+        .write(|tx| Box::pin(async move { store::seal_tokens(tx).await }))
         .await
 }
 

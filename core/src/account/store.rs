@@ -2,10 +2,15 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::service::code_hash;
 use super::types::{Status, User};
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::secret;
 use crate::values;
+
+/// What the secret seals tokens for.
+const SEAL: &str = "token";
 
 const COLUMNS: &str = "a.id, a.is_staff, a.username, a.first_name, a.last_name, a.email, a.elemental_id, a.profile, a.status";
 
@@ -41,9 +46,12 @@ pub async fn find_by_name(tx: &mut Tx, username: &str) -> Result<Option<User>> {
 
 pub async fn find_by_token(tx: &mut Tx, key: &str) -> Result<Option<User>> {
     let sql = format!(
-        "select {COLUMNS} from token t join account a on a.id = t.account where t.key = $1"
+        "select {COLUMNS} from token t join account a on a.id = t.account where t.key_hash = $1 and t.key_hash <> ''"
     );
-    tx.row(&sql, &values![key]).await?.map(user).transpose()
+    tx.row(&sql, &values![code_hash(key)])
+        .await?
+        .map(user)
+        .transpose()
 }
 
 /// Users whose `column` (email or elemental_id) is exactly `text`.
@@ -190,21 +198,37 @@ pub async fn has_ended(tx: &mut Tx, cookie_hash: &str) -> Result<bool> {
         .is_some())
 }
 
+/// The token of an account, as text.
 pub async fn token(tx: &mut Tx, account: i64) -> Result<Option<String>> {
-    tx.scalar(
-        "select key from token where account = $1",
-        &values![account],
-    )
-    .await
+    let sealed: Option<String> = tx
+        .scalar(
+            "select key_sealed from token where account = $1",
+            &values![account],
+        )
+        .await?;
+    let secret = secret::at_hand(tx)?;
+    sealed.map(|sealed| secret.open(SEAL, &sealed)).transpose()
 }
 
 pub async fn set_token(tx: &mut Tx, account: i64, key: &str, now_ms: i64) -> Result<()> {
+    let sealed = secret::at_hand(tx)?.seal(SEAL, key);
     tx.execute(
-        "insert into token (account, key, created_at) values ($1, $2, $3) \
-         on conflict (account) do update set key = $2, created_at = $3",
-        &values![account, key, now_ms],
+        "insert into token (account, key_hash, key_sealed, created_at) values ($1, $2, $3, $4) \
+         on conflict (account) do update set key_hash = $2, key_sealed = $3, created_at = $4",
+        &values![account, code_hash(key), sealed, now_ms],
     )
     .await?;
+    Ok(())
+}
+
+/// Seals the tokens that an older version left as they were.
+pub async fn seal_tokens(tx: &mut Tx) -> Result<()> {
+    let sql = "select account, key_sealed, created_at from token where key_hash = ''";
+    for mut row in tx.rows(sql, &[]).await? {
+        let (account, key, created_at): (i64, String, i64) =
+            (row.take()?, row.take()?, row.take()?);
+        set_token(tx, account, &key, created_at).await?;
+    }
     Ok(())
 }
 

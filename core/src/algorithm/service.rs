@@ -315,12 +315,6 @@ pub async fn manifest(cx: &Context, algorithm: &Algorithm) -> Result<Json> {
 pub async fn to_launch(tx: &mut Tx, project: i64, name: &str) -> Result<Algorithm> {
     let found = store::find_by_name(tx, project, name).await?;
     let algorithm = found.ok_or_else(|| Error::no_reference("Algorithm"))?;
-    if let Some(cluster) = algorithm.cluster {
-        return Err(Error::invalid(format!(
-            "the algorithm {name} is for job cluster {cluster}, and this station runs workflows itself only; \
-             take the cluster away from the algorithm (cluster: 0)"
-        )));
-    }
     let user = account::service::reference(tx, algorithm.user).await?;
     if user.is_staff {
         Ok(algorithm)

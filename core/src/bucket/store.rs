@@ -4,17 +4,21 @@ use super::config;
 use super::types::{Bucket, StoreType};
 use crate::database::{Row, Tx};
 use crate::error::{Error, Result};
+use crate::secret::{self, Secret};
 use crate::values;
 
 const BUCKET: &str = "select id, organization, name, store_type, config, archive_sc, live_sc, \
      external_host from bucket";
 
-fn bucket(mut row: Row) -> Result<Bucket> {
+/// What the secret seals configurations for.
+const SEAL: &str = "bucket";
+
+fn bucket(mut row: Row, secret: &Secret) -> Result<Bucket> {
     let (id, organization, name) = (row.take()?, row.take()?, row.take()?);
     let kind: String = row.take()?;
     let store_type = StoreType::from_name(&kind)
         .ok_or_else(|| Error::internal("read a bucket", format!("its store type is {kind}")))?;
-    let settings = row.take()?;
+    let settings = serde_json::from_str(&secret.open(SEAL, &row.take::<String>()?)?)?;
     Ok(Bucket {
         id,
         organization,
@@ -32,19 +36,27 @@ fn bucket(mut row: Row) -> Result<Bucket> {
 /// Buckets of an organization, by id.
 pub async fn list(tx: &mut Tx, organization: i64) -> Result<Vec<Bucket>> {
     let sql = format!("{BUCKET} where organization = $1 order by id");
+    let secret = secret::at_hand(tx)?;
     tx.rows(&sql, &values![organization])
         .await?
         .into_iter()
-        .map(bucket)
+        .map(|row| bucket(row, &secret))
         .collect()
 }
 
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Bucket>> {
     let sql = format!("{BUCKET} where id = $1");
-    tx.row(&sql, &values![id]).await?.map(bucket).transpose()
+    let secret = secret::at_hand(tx)?;
+    let row = tx.row(&sql, &values![id]).await?;
+    row.map(|row| bucket(row, &secret)).transpose()
+}
+
+fn sealed(tx: &Tx, bucket: &Bucket) -> Result<String> {
+    Ok(secret::at_hand(tx)?.seal(SEAL, &bucket.config.to_string()))
 }
 
 pub async fn insert(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
+    let config = sealed(tx, bucket)?;
     tx.execute(
         "insert into bucket (id, organization, name, store_type, config, archive_sc, live_sc, external_host) \
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -53,7 +65,7 @@ pub async fn insert(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
             bucket.organization,
             &bucket.name,
             bucket.store_type.name(),
-            &bucket.config,
+            config,
             &bucket.archive_sc,
             &bucket.live_sc,
             bucket.external_host.clone()
@@ -64,6 +76,7 @@ pub async fn insert(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
 }
 
 pub async fn update(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
+    let config = sealed(tx, bucket)?;
     tx.execute(
         "update bucket set name = $2, store_type = $3, config = $4, archive_sc = $5, live_sc = $6, \
          external_host = $7 where id = $1",
@@ -71,7 +84,7 @@ pub async fn update(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
             bucket.id,
             &bucket.name,
             bucket.store_type.name(),
-            &bucket.config,
+            config,
             &bucket.archive_sc,
             &bucket.live_sc,
             bucket.external_host.clone()

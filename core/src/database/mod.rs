@@ -55,6 +55,15 @@ impl Dialect {
     }
 }
 
+/// Rows changed until an engine takes statistics again: twice as many each time, within these bounds.
+const FIRST_ANALYSIS: u64 = 10_000;
+const LAST_ANALYSIS: u64 = 1_000_000;
+
+/// At how many changed rows the next statistics are due.
+fn next_analysis(changed: u64) -> u64 {
+    changed + changed.clamp(FIRST_ANALYSIS, LAST_ANALYSIS)
+}
+
 type Answer = Box<dyn Any + Send>;
 type Job = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Answer>> + Send>;
 
@@ -71,6 +80,8 @@ trait Engine: Send + Sync {
 }
 
 type Companion = Arc<dyn Any + Send + Sync>;
+/// What every job has at hand.
+type Companions = Arc<[Companion]>;
 
 /// The station's database.
 #[derive(Clone)]
@@ -78,7 +89,7 @@ pub struct Database {
     engine: Arc<dyn Engine>,
     committed: Arc<watch::Sender<()>>,
     long_readers: Arc<tokio::sync::Semaphore>,
-    companion: Arc<OnceLock<Companion>>,
+    companions: Arc<OnceLock<Companions>>,
 }
 
 impl Database {
@@ -106,13 +117,13 @@ impl Database {
             engine,
             committed: Arc::default(),
             long_readers: stream::long_readers(),
-            companion: Arc::default(),
+            companions: Arc::default(),
         })
     }
 
     /// Gives every job something at hand beside its rows; see [`Tx::companion`]. Only the first counts.
-    pub fn accompany<T: Any + Send + Sync>(&self, companion: Arc<T>) {
-        let _ = self.companion.set(companion);
+    pub fn accompany(&self, companions: Vec<Arc<dyn Any + Send + Sync>>) {
+        let _ = self.companions.set(companions.into());
     }
 
     /// Which SQL the engine speaks.
@@ -149,7 +160,7 @@ impl Database {
         stream::run(
             &self.engine,
             &self.long_readers,
-            self.companion.get().cloned(),
+            self.companions.get().cloned(),
             Arc::new(job),
         )
         .await
@@ -183,9 +194,9 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        let companion = self.companion.get().cloned();
+        let companions = self.companions.get().cloned();
         Box::new(move |tx| {
-            tx.companion = companion;
+            tx.companions = companions;
             let work = job(tx);
             Box::pin(async move { Ok(Box::new(work.await?) as Answer) })
         })
@@ -201,7 +212,9 @@ fn downcast<T: 'static>(answer: Answer) -> Result<T> {
 /// One transaction. Dropped without success, it leaves nothing.
 pub struct Tx {
     inner: Inner,
-    companion: Option<Companion>,
+    companions: Option<Companions>,
+    /// Rows that it wrote.
+    written: u64,
 }
 
 enum Inner {
@@ -213,13 +226,15 @@ impl Tx {
     fn new(inner: Inner) -> Self {
         Self {
             inner,
-            companion: None,
+            companions: None,
+            written: 0,
         }
     }
 
-    /// What the station's jobs have at hand, if it is of that type.
+    /// What the station's jobs have at hand of that type.
     pub fn companion<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.companion.as_ref()?).downcast().ok()
+        let all = self.companions.as_ref()?.iter();
+        all.cloned().find_map(|one| one.downcast().ok())
     }
 
     /// Which SQL the engine speaks.
@@ -301,10 +316,12 @@ impl Tx {
 
     /// Runs a statement and returns how many rows it touched.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
-        match &mut self.inner {
-            Inner::Sqlite(connection) => sqlite::execute(connection, sql, values),
-            Inner::Postgres(tx) => postgres::execute(tx, sql, values).await,
-        }
+        let touched = match &mut self.inner {
+            Inner::Sqlite(connection) => sqlite::execute(connection, sql, values)?,
+            Inner::Postgres(tx) => postgres::execute(tx, sql, values).await?,
+        };
+        self.written += touched;
+        Ok(touched)
     }
 
     /// Inserts many rows into `table`; each row has one value per column.
@@ -317,6 +334,7 @@ impl Tx {
         if rows.is_empty() {
             return Ok(());
         }
+        self.written += rows.len() as u64;
         match &mut self.inner {
             Inner::Sqlite(connection) => sqlite::insert_many(connection, table, columns, &rows),
             Inner::Postgres(tx) => postgres::insert_many(tx, table, columns, &rows).await,
@@ -335,6 +353,7 @@ impl Tx {
         if rows.is_empty() {
             return Ok(());
         }
+        self.written += rows.len() as u64;
         match &mut self.inner {
             Inner::Sqlite(connection) => {
                 sqlite::update_many(connection, table, keys, columns, rows)
@@ -353,6 +372,7 @@ impl Tx {
         if rows.is_empty() {
             return Ok(());
         }
+        self.written += rows.len() as u64;
         match &mut self.inner {
             Inner::Sqlite(connection) => sqlite::delete_many(connection, table, keys, rows),
             Inner::Postgres(tx) => postgres::delete_many(tx, table, keys, rows).await,

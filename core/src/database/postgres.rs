@@ -5,6 +5,7 @@
 //! means the same on both engines, whatever Rust type a caller holds.
 
 use std::borrow::Cow;
+use std::sync::Mutex as Lock;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,9 +16,13 @@ use sqlx::{
     Statement, TypeInfo, ValueRef as _,
 };
 use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::stream::{Pass, Sink};
-use super::{Answer, Columns, Dialect, Engine, Field, Inner, Job, Row, Tx, Value, migrate};
+use super::{
+    Answer, Columns, Dialect, Engine, FIRST_ANALYSIS, Field, Inner, Job, Row, Tx, Value, migrate,
+    next_analysis,
+};
 use crate::error::{Error, Result, storage_full_message};
 
 const CONNECTIONS: u32 = 16;
@@ -29,9 +34,17 @@ const ONE_SNAPSHOT: &str = "set transaction isolation level repeatable read read
 /// Rows that one statement writes.
 const MOST_ROWS: usize = 10_000;
 
+/// Tables whose statistics matter: the server takes them itself a minute or more after a bulk load,
+/// and until then plans some questions as if the tables were empty.
+const GROWING: &str =
+    "select quote_ident(tablename) from pg_tables where schemaname = current_schema()";
+
 pub(super) struct Postgres {
     pool: PgPool,
     turn: Mutex<()>,
+    /// Rows written by this program, and the number of them at which statistics are taken.
+    written: Lock<(u64, u64)>,
+    analysis: Lock<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Postgres {
@@ -45,6 +58,8 @@ impl Postgres {
         Ok(Self {
             pool,
             turn: Mutex::new(()),
+            written: Lock::new((0, FIRST_ANALYSIS)),
+            analysis: Lock::new(None),
         })
     }
 
@@ -53,12 +68,40 @@ impl Postgres {
         transaction.execute(begin).await?;
         let mut tx = Tx::new(Inner::Postgres(transaction));
         let answer = job(&mut tx).await?;
+        let written = tx.written;
         let Inner::Postgres(transaction) = tx.inner else {
             unreachable!("made above")
         };
         transaction.commit().await?;
+        self.count(written);
         Ok(answer)
     }
+
+    /// Takes statistics beside everything else, each time that as many rows were written again.
+    fn count(&self, rows: u64) {
+        let mut written = self.written.lock().expect("it is only added to");
+        written.0 += rows;
+        if written.0 < written.1 {
+            return;
+        }
+        written.1 = next_analysis(written.0);
+        let pool = self.pool.clone();
+        let taking = tokio::spawn(async move {
+            if let Err(error) = analyse(&pool).await {
+                tracing::warn!(%error, "the database could not be analysed");
+            }
+        });
+        *self.analysis.lock().expect("it is only set") = Some(AbortOnDropHandle::new(taking));
+    }
+}
+
+async fn analyse(pool: &PgPool) -> std::result::Result<(), sqlx::Error> {
+    let tables: Vec<String> = sqlx::query_scalar(GROWING).fetch_all(pool).await?;
+    for table in tables {
+        let sql = AssertSqlSafe(format!("analyze {table}"));
+        pool.execute(sql.into_sql_str()).await?;
+    }
+    Ok(())
 }
 
 impl Engine for Postgres {
@@ -84,6 +127,7 @@ impl Engine for Postgres {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
+        drop(self.analysis.lock().expect("it is only set").take());
         self.pool.close().boxed()
     }
 }

@@ -19,7 +19,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::stream::Pass;
-use super::{Answer, Columns, Dialect, Engine, Field, Inner, Job, Row, Tx, Value, migrate};
+use super::{
+    Answer, Columns, Dialect, Engine, FIRST_ANALYSIS, Field, Inner, Job, Row, Tx, Value, migrate,
+    next_analysis,
+};
 use crate::error::{Error, Result, storage_full_message};
 
 /// Requests whose jobs may share one commit.
@@ -32,9 +35,6 @@ const READERS: usize = 4;
 /// Without statistics SQLite takes an index on the project for a good one. They are taken of tables
 /// that have grown tenfold, from some thousand entries of each index (the engine's own limit).
 const ANALYSE: &str = "pragma optimize = 0x10002";
-/// Rows changed until statistics are taken again: twice as many each time, within these bounds.
-const FIRST_ANALYSIS: u64 = 10_000;
-const LAST_ANALYSIS: u64 = 1_000_000;
 
 struct Request {
     job: Job,
@@ -233,12 +233,12 @@ fn write_loop(
     mut requests: mpsc::Receiver<Request>,
     readers: &Readers,
 ) {
-    let mut next_analysis = connection.total_changes() + FIRST_ANALYSIS;
+    let mut next = connection.total_changes() + FIRST_ANALYSIS;
     while let Some(first) = requests.blocking_recv() {
         connection = write_group(connection, first, &mut requests);
         let changes = connection.total_changes();
-        if changes >= next_analysis {
-            next_analysis = changes + changes.clamp(FIRST_ANALYSIS, LAST_ANALYSIS);
+        if changes >= next {
+            next = next_analysis(changes);
             match connection.execute_batch(ANALYSE) {
                 Ok(()) => drop(readers.analysed.fetch_add(1, Ordering::AcqRel)),
                 Err(error) => tracing::warn!(%error, "the database could not be analysed"),

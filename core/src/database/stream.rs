@@ -18,7 +18,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Answer, Companion, Engine, Job, Tx};
+use super::{Answer, Companions, Engine, Job, Tx};
 use crate::error::{Error, Result};
 
 /// Long readers that may run at once.
@@ -156,16 +156,16 @@ impl<T: Send + 'static> Streamed<T> {
 pub(super) async fn run<T: Send + 'static>(
     engine: &Arc<dyn Engine>,
     long_readers: &Arc<Semaphore>,
-    companion: Option<Companion>,
+    companions: Option<Companions>,
     work: Arc<Work<T>>,
 ) -> Result<Streamed<T>> {
-    if let Some(streamed) = attempt(engine, long_readers, companion.clone(), &work, None).await? {
+    if let Some(streamed) = attempt(engine, long_readers, companions.clone(), &work, None).await? {
         return Ok(streamed);
     }
     let waiting = tokio::time::timeout(PATIENCE, Arc::clone(long_readers).acquire_owned());
     let permit = waiting.await.map_err(|_| too_many())?;
     let permit = permit.map_err(|error| Error::internal("wait for a reader", error))?;
-    let streamed = attempt(engine, long_readers, companion, &work, Some(permit)).await?;
+    let streamed = attempt(engine, long_readers, companions, &work, Some(permit)).await?;
     Ok(streamed.expect("who has the permit needs no other"))
 }
 
@@ -173,7 +173,7 @@ pub(super) async fn run<T: Send + 'static>(
 async fn attempt<T: Send + 'static>(
     engine: &Arc<dyn Engine>,
     long_readers: &Arc<Semaphore>,
-    companion: Option<Companion>,
+    companions: Option<Companions>,
     work: &Arc<Work<T>>,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Option<Streamed<T>>> {
@@ -195,7 +195,7 @@ async fn attempt<T: Send + 'static>(
     let (engine, work) = (Arc::clone(engine), Arc::clone(work));
     let mut reading = AbortOnDropHandle::new(tokio::spawn(async move {
         engine
-            .read(job(work, companion, sink), pass)
+            .read(job(work, companions, sink), pass)
             .await
             .map(drop)
     }));
@@ -221,11 +221,11 @@ async fn attempt<T: Send + 'static>(
 
 fn job<T: Send + 'static>(
     work: Arc<Work<T>>,
-    companion: Option<Companion>,
+    companions: Option<Companions>,
     mut sink: Sink<T>,
 ) -> Job {
     Box::new(move |tx| {
-        tx.companion = companion;
+        tx.companions = companions;
         Box::pin(async move {
             work(tx, &mut sink).await?;
             Ok(Box::new(()) as Answer)

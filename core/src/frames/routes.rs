@@ -24,12 +24,12 @@ pub fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/rest/GetFrame/{id}", "GetFrame", get_frame)
             .about("Render one or several frames of a media.")
-            .query("frames: [int<0..>]=[0], tile: string, roi: string, force_scale: string, animate: int<0..15>, quality: int<0..>")
+            .query("frames: [int<0..>]=[0], tile: string, roi: string, force_scale: string, animate: int<0..15>, quality: int<0..100000>")
             .binary("image/*", &["png", "jpg", "gif", "mp4"])
         .refused_with(notice::png),
         Operation::get("/rest/GetClip/{id}", "GetClip", get_clip)
             .about("Cut ranges of frames into a temporary MP4 file.")
-            .query("*frame_ranges: [string], quality: int<0..>, reencode: bool=false")
+            .query("*frame_ranges: [string], quality: int<0..100000>, reencode: bool=false")
             .answers("VideoClip"),
         Operation::get("/rest/FrameIndex/{id}", "GetFrameIndex", frame_index)
             .about("The frame index of a media: which pictures it has, when they show, where decoding can start.")

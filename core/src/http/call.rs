@@ -62,12 +62,16 @@ impl Call {
 
     /// The query parameters, checked and with their defaults.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(serde_json::from_value(Value::Object(self.query.clone()))?)
+        let query = Value::Object(self.query.clone());
+        serde_json::from_value(query)
+            .map_err(|error| Error::invalid_because("Query parameter error", error.to_string()))
     }
 
     /// The body, checked and with its defaults; JSON null when it is optional and absent.
     pub fn body<T: DeserializeOwned>(&mut self) -> Result<T> {
-        Ok(serde_json::from_value(self.body.take())?)
+        serde_json::from_value(self.body.take()).map_err(|error| {
+            Error::invalid_because("Request body validation error", error.to_string())
+        })
     }
 
     /// The body as it is, checked and with its defaults.

@@ -2,6 +2,7 @@
 //!
 //! path and method → who is asking → query and body checked → handler → answer.
 
+mod body;
 mod call;
 mod form;
 mod forms;
@@ -124,6 +125,7 @@ impl Api {
 async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
     let request_id = crate::id::uuid();
     let path = request.uri().path().to_owned();
+    let (request, rest_of_body) = body::Rest::of(request);
     let allowed = guard::check_host(&api.cx.settings.server.listen, request.headers());
     let mut response = match path.as_str() {
         _ if let Err(error) = &allowed => problem::response(error, &request_id),
@@ -134,6 +136,9 @@ async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
         },
         _ => rest(&api, request, &path, &request_id).await,
     };
+    if !response.status().is_success() {
+        rest_of_body.drain().await;
+    }
     guard::protect(&mut response);
     let headers = response.headers_mut();
     headers.insert(

@@ -25,7 +25,7 @@ pub(super) async fn answer(cx: &Context, request: Request, request_id: &str) -> 
         "/accounts/login" | "/redirect/login" if request.method() == Method::GET => {
             sign_in::to_sign_in(cx, request).await
         }
-        "/accounts/login" => sign_in::sign_in(cx, request).await,
+        "/accounts/login" | "/redirect/login" => sign_in::sign_in(cx, request).await,
         "/accounts/logout" => sign_in::sign_out(cx, request).await,
         "/check-login" => sign_in::check(cx, request).await,
         "/sign-in" if has_code => sign_in::by_code(cx, request).await,

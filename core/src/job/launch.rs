@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::project::{self, Level};
 use crate::workflow::manifest::Manifest;
 use crate::workflow::{KIND, Launch};
-use crate::{id, jobs, mail, media};
+use crate::{id, jobs, media};
 
 /// The most workflows of one launch.
 const MOST_WORKFLOWS: usize = 5000;
@@ -51,9 +51,6 @@ pub(super) async fn launch(
             })
         })
         .await?;
-    if new.success_email_spec.is_some() || new.failure_email_spec.is_some() {
-        mail::check(cx)?;
-    }
     let launches = batches(cx, &algorithm, &new).await?;
     let (gid, actor, now) = (id::uuid(), actor.clone(), cx.now());
     let made = cx

@@ -3,11 +3,15 @@
 use super::types::JobCluster;
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::secret::{self, Secret};
 use crate::values;
 
 const CLUSTER: &str = "select id, organization, name, host, port, token, cert from job_cluster";
 
-fn cluster(mut row: Row) -> Result<JobCluster> {
+/// What the secret seals tokens for.
+const SEAL: &str = "job cluster";
+
+fn cluster(mut row: Row, secret: &Secret) -> Result<JobCluster> {
     Ok(JobCluster {
         id: row.take()?,
         organization: row.take()?,
@@ -15,7 +19,7 @@ fn cluster(mut row: Row) -> Result<JobCluster> {
         name: row.take()?,
         host: row.take()?,
         port: row.take()?,
-        token: row.take()?,
+        token: secret.open(SEAL, &row.take::<String>()?)?,
         cert: row.take()?,
     })
 }
@@ -23,19 +27,23 @@ fn cluster(mut row: Row) -> Result<JobCluster> {
 /// Clusters of an organization, by id.
 pub async fn list(tx: &mut Tx, organization: i64) -> Result<Vec<JobCluster>> {
     let sql = format!("{CLUSTER} where organization = $1 order by id");
+    let secret = secret::at_hand(tx)?;
     tx.rows(&sql, &values![organization])
         .await?
         .into_iter()
-        .map(cluster)
+        .map(|row| cluster(row, &secret))
         .collect()
 }
 
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<JobCluster>> {
     let sql = format!("{CLUSTER} where id = $1");
-    tx.row(&sql, &values![id]).await?.map(cluster).transpose()
+    let secret = secret::at_hand(tx)?;
+    let row = tx.row(&sql, &values![id]).await?;
+    row.map(|row| cluster(row, &secret)).transpose()
 }
 
 pub async fn insert(tx: &mut Tx, cluster: &JobCluster) -> Result<()> {
+    let token = secret::at_hand(tx)?.seal(SEAL, &cluster.token);
     tx.execute(
         "insert into job_cluster (id, organization, name, host, port, token, cert) \
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -45,7 +53,7 @@ pub async fn insert(tx: &mut Tx, cluster: &JobCluster) -> Result<()> {
             &cluster.name,
             &cluster.host,
             cluster.port,
-            &cluster.token,
+            token,
             &cluster.cert
         ],
     )
@@ -54,6 +62,7 @@ pub async fn insert(tx: &mut Tx, cluster: &JobCluster) -> Result<()> {
 }
 
 pub async fn update(tx: &mut Tx, cluster: &JobCluster) -> Result<()> {
+    let token = secret::at_hand(tx)?.seal(SEAL, &cluster.token);
     tx.execute(
         "update job_cluster set name = $2, host = $3, port = $4, token = $5, cert = $6 where id = $1",
         &values![
@@ -61,7 +70,7 @@ pub async fn update(tx: &mut Tx, cluster: &JobCluster) -> Result<()> {
             &cluster.name,
             &cluster.host,
             cluster.port,
-            &cluster.token,
+            token,
             &cluster.cert
         ],
     )

@@ -57,6 +57,7 @@ pub(super) async fn create(
     if !actor.is_staff && !cx.settings.account.organization_post {
         return Err(Error::forbidden());
     }
+    row_protection::service::check_model(new.permission_model.as_deref())?;
     let stamp = cx.clock.stamp(Some(actor.id), cx.now());
     let account = actor.id;
     cx.database

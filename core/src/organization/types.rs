@@ -57,6 +57,7 @@ pub(super) struct NewOrganization {
     pub name: String,
     pub default_membership_permission: Option<String>,
     pub thumb: Option<String>,
+    pub permission_model: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -12,7 +12,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
 use crate::organization::{self, Role};
-use crate::{id, jobs, storage, version};
+use crate::{id, jobs, row_protection, storage, version};
 
 /// The rights of a creator, as the original echoes them: five full bytes.
 const CREATOR_MASK: i64 = 0xff_ffff_ffff;
@@ -210,6 +210,7 @@ pub async fn create_named(
         upload_bucket: None,
         backup_bucket: None,
         elemental_id: None,
+        permission_model: None,
     };
     Ok(create(cx, actor, new).await?.id)
 }
@@ -220,6 +221,7 @@ pub async fn create_named(
 /// one. Errors: `Forbidden` unless the actor is Admin of the organization; `Invalid` when one of
 /// the actor's projects has the name.
 pub async fn create(cx: &Context, actor: &Actor, new: NewProject) -> Result<Project> {
+    row_protection::service::check_model(new.permission_model.as_deref())?;
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {

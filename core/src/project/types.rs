@@ -111,6 +111,7 @@ pub struct NewProject {
     pub upload_bucket: Option<i64>,
     pub backup_bucket: Option<i64>,
     pub elemental_id: Option<String>,
+    pub permission_model: Option<String>,
 }
 
 fn yes() -> bool {

@@ -262,3 +262,13 @@ pub async fn forget_organization(tx: &mut Tx, stamp: &Stamp, organization: i64) 
     let grants = store::list(tx, None, Some(grantee)).await?;
     erase(tx, stamp, grants).await
 }
+
+/// Refuses the model of permissions in which row protections decide: this station follows memberships.
+pub fn check_model(asked: Option<&str>) -> Result<()> {
+    match asked {
+        None | Some("legacy") => Ok(()),
+        Some(other) => Err(Error::invalid(format!(
+            "permission_model {other} is not offered: rights come from memberships; leave it out"
+        ))),
+    }
+}

@@ -17,7 +17,7 @@ pub(in crate::annotation) fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/rest/LocalizationGraphic/{id}", "GetLocalizationGraphic", localization)
             .about("The part of the picture that a localization covers.")
-            .query("force_scale: string, max_height: int<1..16384>, use_default_margins: bool=true, margin_x: int<0..>=0, margin_y: int<0..>=0")
+            .query("force_scale: string, max_height: int<1..16384>, use_default_margins: bool=true, margin_x: int<0..100000>=0, margin_y: int<0..100000>=0")
             .binary("image/*", &["png", "jpg", "webp"]),
         Operation::get("/rest/StateGraphic/{id}", "GetStateGraphic", state)
             .about("The localizations of a track, as an animation or side by side.")
