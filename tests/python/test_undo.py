@@ -180,6 +180,55 @@ def test_wrong_input(admin, project, scene, undo, last):
     assert other
 
 
+def test_what_somebody_edited_since_is_not_thrown_away(admin, project, scene, undo, last, members):
+    made = scene.add({"attributes": {"Species": "cod"}})[0]
+    mine = last()
+    members.editor.api.update_localization(made, localization_update={"attributes": {"Species": "ray"}})
+    edited = scene.list()[0].id
+    answer = refused(400, undo, [mine])
+    assert "1 rows were changed again" in answer["message"] and f"localization {made} has a newer revision" in str(answer)
+    assert (scene.list()[0].id, scene.list()[0].attributes["Species"]) == (edited, "ray")
+    undo(last=1, api=members.editor.api)
+    assert (scene.list()[0].id, scene.list()[0].attributes["Species"]) == (made, "cod")
+    undo([mine])
+    assert scene.list() == []
+
+
+def test_the_journal_names_changes_of_revisions_as_people_do(admin, project, scene, undo, last):
+    start = last()
+    made = scene.add({}, {})
+    admin.update_localization(made[0], localization_update={"x": 0.5})
+    admin.delete_localization_list(project)
+    undone = undo(last=1).entries
+    undo(undone)
+    undo(last=1)
+    words = [entry.action for entry in admin.get_journal(project, after=start)]
+    assert words == ["create", "update", "delete", "restore", "delete", "restore"]
+    undo(last=1)
+    assert admin.get_journal(project, newest=True, limit=1)[0].action == "update"
+
+
+def test_many_rows_are_taken_back_as_one(admin, project, scene, undo):
+    """Deletions, edits in place and edits of thousands come back whole, and are found by their values again."""
+    count = 3000
+    made = [one for at in range(0, count, 500) for one in scene.add(*({"attributes": {"Species": "cod", "Count": at}},) * 500)]
+    before = {row.id: plain(row) for row in scene.list()}
+    admin.delete_localization_list(project)
+    assert scene.list() == []
+    undo(last=1)
+    assert {row.id: plain(row) for row in scene.list()} == before
+    assert admin.get_localization_count(project, attribute=["Species::cod"]) == count
+    admin.update_localization_list(project, localization_bulk_update={"in_place": 1, "attributes": {"Species": "eel"}})
+    undo(last=1)
+    assert {row.id: plain(row) for row in scene.list()} == before
+    admin.update_localization_list(project, localization_bulk_update={"attributes": {"Species": "ray"}})
+    assert admin.get_localization_count(project, attribute=["Species::ray"]) == count
+    undo(last=1)
+    assert {row.id: plain(row) for row in scene.list()} == before and set(made) == set(before)
+    assert admin.get_localization_count(project, attribute=["Species::ray"]) == 0
+    assert admin.get_localization_count(project, attribute=["Species::cod"]) == count
+
+
 def test_the_journal_tells_who_did_what_and_when(admin, project, scene, last):
     start = last()
     made = scene.add({}, {})

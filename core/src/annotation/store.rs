@@ -47,6 +47,7 @@ pub const LOCALIZATION: Shape = Shape {
     attributes: Some(Kind::Localization),
     lists: &[],
     kept: true,
+    revised: true,
     settle: |tx, rows| Box::pin(settle_all(tx, Kind::Localization, rows)),
 };
 
@@ -80,20 +81,16 @@ pub const STATE: Shape = Shape {
         ),
     ],
     kept: true,
+    revised: true,
     settle: |tx, rows| Box::pin(settle_all(tx, Kind::State, rows)),
 };
 
 /// Settles which revision is the latest, for every annotation among some rows.
 async fn settle_all(tx: &mut Tx, kind: Kind, rows: Vec<Map<String, Json>>) -> Result<()> {
-    let identity = |row: &Map<String, Json>| {
-        let uuid = row.get("elemental_id")?.as_str()?.to_owned();
-        Some((row.get("version")?.as_i64()?, uuid))
-    };
-    let identities: BTreeSet<(i64, String)> = rows.iter().filter_map(identity).collect();
-    for (version, elemental_id) in identities {
-        settle_latest(tx, kind, version, &elemental_id).await?;
-    }
-    Ok(())
+    let uuid = |row: &Map<String, Json>| row.get("elemental_id")?.as_str().map(str::to_owned);
+    let uuids: BTreeSet<String> = rows.iter().filter_map(uuid).collect();
+    let uuids: Vec<&str> = uuids.iter().map(String::as_str).collect();
+    settle_latest_all(tx, kind, &uuids).await
 }
 
 /// Ids that one statement lists.

@@ -23,6 +23,7 @@ pub const BOOKMARK_SHAPE: Shape = Shape {
     attributes: None,
     lists: &[],
     kept: false,
+    revised: false,
     settle: settled,
 };
 
@@ -100,6 +101,7 @@ pub const FAVORITE_SHAPE: Shape = Shape {
     attributes: None,
     lists: &[],
     kept: false,
+    revised: false,
     settle: settled,
 };
 

@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(6, "0006_speed"),
     migration!(7, "0007_undo"),
     migration!(10, "0010_token"),
+    migration!(11, "0011_journal_meaning"),
 ];
 
 const TABLE: &str =

@@ -32,6 +32,7 @@ pub const SHAPE: Shape = Shape {
     attributes: Some(Kind::File),
     lists: &[],
     kept: true,
+    revised: false,
     settle: settled,
 };
 

@@ -1,5 +1,6 @@
 //! Rows of the journal.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::clock::Stamp;
@@ -31,8 +32,8 @@ pub async fn record(
         .map_err(|error| Error::internal("compress a journal entry", error))?;
     let seq = tx.allocate("journal", 1).await?;
     tx.execute(
-        "insert into journal (seq, at_ms, clock, account, project, noun, action, first_id, last_id, count, changes) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "insert into journal (seq, at_ms, clock, account, project, noun, action, meaning, first_id, last_id, count, changes) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &values![
             seq,
             stamp.at_ms,
@@ -41,6 +42,7 @@ pub async fn record(
             project,
             noun,
             changes.action.name(),
+            meaning(noun, &changes)?.map(Action::name),
             *first,
             *last,
             ids.len() as i64,
@@ -58,6 +60,35 @@ pub async fn record(
             .await?;
     }
     Ok(())
+}
+
+/// What a change of revisions means to people: a new revision is an edit of what was there before, a
+/// tombstone deletes it, and to take either away again is the opposite.
+fn meaning(noun: &str, changes: &Changes) -> Result<Option<Action>> {
+    #[derive(Deserialize)]
+    struct Revision {
+        #[serde(default)]
+        mark: i64,
+        #[serde(default)]
+        variant_deleted: Option<bool>,
+    }
+    let Some(change) = changes.entities.first() else {
+        return Ok(None);
+    };
+    let row = change.after.as_ref().or(change.before.as_ref());
+    let (Some(row), "localization" | "state") = (row, noun) else {
+        return Ok(None);
+    };
+    let revision: Revision = serde_json::from_str(row.get())?;
+    let tombstone = revision.variant_deleted == Some(true);
+    Ok(match changes.action {
+        Action::Create | Action::Restore if tombstone => Some(Action::Delete),
+        Action::Delete if tombstone => Some(Action::Restore),
+        Action::Create | Action::Restore | Action::Delete if revision.mark > 0 => {
+            Some(Action::Update)
+        }
+        _ => None,
+    })
 }
 
 /// The newest entry: its number and its clock; 0 and an empty text while there is none.
@@ -221,7 +252,7 @@ pub async fn seq_of(tx: &mut Tx, clock: &str, near: i64) -> Result<Option<i64>> 
 /// A page of a project's entries.
 pub async fn page(tx: &mut Tx, project: i64, page: &Page) -> Result<Vec<Summary>> {
     let mut sql = format!(
-        "select seq, at_ms, clock, account, noun, action, first_id, last_id, count{} \
+        "select seq, at_ms, clock, account, noun, coalesce(meaning, action), first_id, last_id, count{} \
          from journal where project = $1",
         if page.detail { ", changes" } else { "" }
     );

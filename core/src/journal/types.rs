@@ -143,7 +143,7 @@ pub struct Summary {
     pub account: Option<i64>,
     /// To what.
     pub noun: String,
-    /// What happened: `create`, `update`, `delete`, `restore`.
+    /// What happened, as people say it: `create`, `update`, `delete`, `restore`.
     pub action: String,
     /// The lowest id among the entities.
     pub first_id: i64,

@@ -33,6 +33,7 @@ pub const SHAPE: Shape = Shape {
     attributes: Some(Kind::Leaf),
     lists: &[],
     kept: true,
+    revised: false,
     settle: |tx, rows| Box::pin(settle_paths(tx, rows)),
 };
 

@@ -75,6 +75,7 @@ pub const SHAPE: Shape = Shape {
     attributes: Some(Kind::Media),
     lists: &[],
     kept: true,
+    revised: false,
     settle: settled,
 };
 

@@ -326,5 +326,6 @@ pub const SHAPE: Shape = Shape {
     attributes: None,
     lists: &[],
     kept: false,
+    revised: false,
     settle: settled,
 };

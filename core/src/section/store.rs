@@ -37,6 +37,7 @@ pub const SHAPE: Shape = Shape {
     attributes: Some(Kind::Section),
     lists: &[("media", "section_media", "section", "media")],
     kept: false,
+    revised: false,
     settle: settled,
 };
 

@@ -1,6 +1,7 @@
 //! Reading and writing rows by their shape.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde_json::{Map, Value as Json};
 
@@ -24,6 +25,8 @@ pub(super) struct Now {
     pub row: Row,
     /// Whether it is marked as deleted.
     pub deleted: bool,
+    /// Whether a newer revision stands for what it was.
+    pub superseded: bool,
 }
 
 /// The rows of some ids that exist, also those marked as deleted.
@@ -32,6 +35,7 @@ pub(super) async fn read(tx: &mut Tx, shape: &Shape, ids: &[i64]) -> Result<BTre
     columns.extend(shape.columns.iter().map(|(_, column, _)| *column));
     columns.extend(shape.attributes.map(|_| "attributes"));
     columns.extend(shape.kept.then_some("deleted"));
+    columns.extend(shape.revised.then_some("latest"));
     let mut found = BTreeMap::new();
     for chunk in ids.chunks(CHUNK) {
         let sql = format!(
@@ -80,8 +84,14 @@ fn one(shape: &Shape, mut stored: Stored) -> Result<(i64, Now)> {
     if shape.attributes.is_some() {
         row.insert("attributes".into(), stored.take()?);
     }
-    let deleted = if shape.kept { stored.take()? } else { false };
-    Ok((id, Now { row, deleted }))
+    let deleted = shape.kept && stored.take()?;
+    let superseded = shape.revised && !stored.take::<bool>()?;
+    let now = Now {
+        row,
+        deleted,
+        superseded,
+    };
+    Ok((id, now))
 }
 
 fn shown(how: As, stored: &mut Stored) -> Result<Json> {
@@ -120,140 +130,173 @@ fn stored(how: As, shown: &Json) -> Value {
     }
 }
 
-/// Who writes, and in whose project.
+/// Rows of a noun that are written together: by whom, and in whose project.
 pub(super) struct Writing<'w> {
-    pub shape: &'static Shape,
-    pub stamp: &'w Stamp,
-    pub project: i64,
+    shape: &'static Shape,
+    stamp: &'w Stamp,
+    project: i64,
+    /// Rows that get other values, or are made again: id and values.
+    updated: Vec<Vec<Value>>,
+    made: Vec<Vec<Value>>,
+    /// Rows that are marked, or no longer marked, as deleted.
+    marked: Vec<Vec<Value>>,
+    /// Rows that go for good.
+    gone: Vec<Vec<Value>>,
+    /// For each list: its rows.
+    listed: Vec<Vec<Vec<Value>>>,
+    indexed: Vec<(i64, Option<Row>, Option<Row>)>,
 }
 
-impl Writing<'_> {
-    /// Gives a row other values; `before` is the row as it is.
-    pub async fn update(&self, tx: &mut Tx, id: i64, before: &Row, after: &Row) -> Result<()> {
-        let (mut sets, mut given) = self.columns(after);
-        if self.shape.kept {
-            given.extend(values![self.stamp.at_ms, self.stamp.account]);
-            sets.extend(["modified_at".to_owned(), "modified_by".to_owned()]);
+impl<'w> Writing<'w> {
+    pub fn new(shape: &'static Shape, stamp: &'w Stamp, project: i64) -> Self {
+        Self {
+            shape,
+            stamp,
+            project,
+            updated: Vec::new(),
+            made: Vec::new(),
+            marked: Vec::new(),
+            gone: Vec::new(),
+            listed: vec![Vec::new(); shape.lists.len()],
+            indexed: Vec::new(),
         }
-        let sets: Vec<String> = (1..)
-            .zip(sets)
-            .map(|(at, set)| format!("{set} = ${at}"))
-            .collect();
-        let sql = format!(
-            "update {} set {} where id = ${}",
-            self.shape.table,
-            sets.join(", "),
-            sets.len() + 1
-        );
-        given.push(id.into());
-        tx.execute(&sql, &given).await?;
-        self.write_lists(tx, id, after).await?;
-        self.index(tx, id, Some(before), Some(after)).await
+    }
+
+    /// Gives a row other values; `before` is the row as it is.
+    pub fn update(&mut self, id: i64, before: &Row, after: &Row) {
+        let mut values = self.values(id, after);
+        if self.shape.kept {
+            values.extend(values![self.stamp.at_ms, self.stamp.account]);
+        }
+        self.updated.push(values);
+        self.list(id, after);
+        self.index(id, Some(before), Some(after));
     }
 
     /// Takes a row away that is as `before` says.
-    pub async fn remove(&self, tx: &mut Tx, id: i64, before: &Row) -> Result<()> {
+    pub fn remove(&mut self, id: i64, before: &Row) {
         if self.shape.kept {
-            self.mark(tx, id, true).await?;
+            self.mark(id, true);
         } else {
-            for (_, table, own, _) in self.shape.lists {
-                let sql = format!("delete from {table} where {own} = $1");
-                tx.execute(&sql, &values![id]).await?;
-            }
-            let sql = format!("delete from {} where id = $1", self.shape.table);
-            tx.execute(&sql, &values![id]).await?;
+            self.gone.push(values![id].to_vec());
         }
-        self.index(tx, id, Some(before), None).await
+        self.index(id, Some(before), None);
     }
 
     /// Brings a row back; `kept` is what is left of it.
-    pub async fn bring_back(
-        &self,
-        tx: &mut Tx,
-        id: i64,
-        kept: Option<&Row>,
-        row: &Row,
-    ) -> Result<()> {
+    pub fn bring_back(&mut self, id: i64, kept: Option<&Row>, row: &Row) {
         match kept {
-            Some(_) => self.mark(tx, id, false).await?,
+            Some(_) => self.mark(id, false),
             None => {
-                let (columns, mut given) = self.columns(row);
-                let mut columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-                columns.push("id");
-                given.push(id.into());
-                tx.insert_many(self.shape.table, &columns, vec![given])
-                    .await?;
-                self.write_lists(tx, id, row).await?;
+                let values = self.values(id, row);
+                self.made.push(values);
+                self.list(id, row);
             }
         }
-        self.index(tx, id, None, Some(kept.unwrap_or(row))).await
+        self.index(id, None, Some(kept.unwrap_or(row)));
     }
 
-    async fn mark(&self, tx: &mut Tx, id: i64, deleted: bool) -> Result<()> {
-        let sql = format!(
-            "update {} set deleted = $2, modified_at = $3, modified_by = $4 where id = $1",
-            self.shape.table
-        );
-        let given = values![id, deleted, self.stamp.at_ms, self.stamp.account];
-        tx.execute(&sql, &given).await?;
-        Ok(())
+    fn mark(&mut self, id: i64, deleted: bool) {
+        let row = values![id, deleted, self.stamp.at_ms, self.stamp.account];
+        self.marked.push(row.to_vec());
     }
 
-    fn columns(&self, row: &Row) -> (Vec<String>, Vec<Value>) {
-        let null = Json::Null;
-        let mut columns = Vec::new();
-        let mut given = Vec::new();
-        for (key, column, how) in self.shape.columns {
-            columns.push((*column).to_owned());
-            given.push(stored(*how, row.get(*key).unwrap_or(&null)));
+    /// The columns behind the id, in the order of [`Self::values`].
+    fn columns(&self) -> Vec<&'static str> {
+        let own = self.shape.columns.iter().map(|(_, column, _)| *column);
+        own.chain(self.shape.attributes.map(|_| "attributes"))
+            .collect()
+    }
+
+    fn values(&self, id: i64, row: &Row) -> Vec<Value> {
+        let mut values = values![id].to_vec();
+        for (key, _, how) in self.shape.columns {
+            values.push(stored(*how, row.get(*key).unwrap_or(&Json::Null)));
         }
         if self.shape.attributes.is_some() {
-            columns.push("attributes".into());
-            given.push(Value::from(&Json::Object(attributes(row))));
+            values.push(Value::from(&Json::Object(attributes(row))));
         }
-        (columns, given)
+        values
     }
 
-    async fn write_lists(&self, tx: &mut Tx, id: i64, row: &Row) -> Result<()> {
-        for (key, table, own, other) in self.shape.lists {
-            let sql = format!("delete from {table} where {own} = $1");
-            tx.execute(&sql, &values![id]).await?;
+    fn list(&mut self, id: i64, row: &Row) {
+        for ((key, ..), rows) in self.shape.lists.iter().zip(&mut self.listed) {
             let ids = row.get(*key).and_then(Json::as_array);
             let mut ids: Vec<i64> = ids.into_iter().flatten().filter_map(Json::as_i64).collect();
             ids.sort_unstable();
             ids.dedup();
-            let rows = ids.into_iter().map(|listed| values![id, listed].to_vec());
-            tx.insert_many(table, &[own, other], rows.collect()).await?;
+            rows.extend(ids.into_iter().map(|listed| values![id, listed].to_vec()));
         }
-        Ok(())
     }
 
-    async fn index(
-        &self,
-        tx: &mut Tx,
-        id: i64,
-        before: Option<&Row>,
-        after: Option<&Row>,
-    ) -> Result<()> {
-        let Some(kind) = self.shape.attributes else {
-            return Ok(());
+    fn index(&mut self, id: i64, before: Option<&Row>, after: Option<&Row>) {
+        if self.shape.attributes.is_some() {
+            self.indexed.push((id, before.cloned(), after.cloned()));
+        }
+    }
+
+    /// Writes all of them.
+    pub async fn finish(self, tx: &mut Tx) -> Result<()> {
+        let (shape, table) = (self.shape, self.shape.table);
+        let mut columns = self.columns();
+        let ids = |rows: &[Vec<Value>]| -> Vec<Vec<Value>> {
+            rows.iter().map(|row| row[..1].to_vec()).collect()
         };
-        let of = |row: Option<&Row>| row.and_then(|row| row.get("type")).and_then(Json::as_i64);
+        for ((_, list, own, other), rows) in shape.lists.iter().zip(self.listed) {
+            for written in [&self.updated, &self.gone] {
+                tx.delete_many(list, &[own], &ids(written)).await?;
+            }
+            tx.insert_many(list, &[own, other], rows).await?;
+        }
+        tx.delete_many(table, &["id"], &self.gone).await?;
+        let marks = ["deleted", "modified_at", "modified_by"];
+        tx.update_many(table, &["id"], &marks, &self.marked).await?;
+        let all = [&["id"], &columns[..]].concat();
+        tx.insert_many(table, &all, self.made).await?;
+        if shape.kept {
+            columns.extend(&marks[1..]);
+        }
+        tx.update_many(table, &["id"], &columns, &self.updated)
+            .await?;
+        match shape.attributes {
+            Some(kind) => index(tx, kind, self.project, self.indexed).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Brings the typed values of rows in step with their documents.
+async fn index(
+    tx: &mut Tx,
+    kind: Kind,
+    project: i64,
+    rows: Vec<(i64, Option<Row>, Option<Row>)>,
+) -> Result<()> {
+    let type_of = |row: &Option<Row>| row.as_ref()?.get("type")?.as_i64();
+    let mut definitions = BTreeMap::new();
+    let mut documents = Vec::with_capacity(rows.len());
+    for (id, before, after) in rows {
         let type_id = match kind {
-            Kind::Section => Some(self.project),
-            _ => of(after).or(of(before)),
+            Kind::Section => Some(project),
+            _ => type_of(&after).or(type_of(&before)),
         };
-        let Some(type_id) = type_id else {
-            return Ok(());
-        };
-        let definitions = attribute::definitions_of_type(tx, kind, type_id).await?;
-        let (before, after) = (before.map(attributes), after.map(attributes));
-        let entity = Indexing {
-            entity: id,
-            definitions: &definitions,
+        let Some(type_id) = type_id else { continue };
+        if let Entry::Vacant(place) = definitions.entry(type_id) {
+            place.insert(attribute::definitions_of_type(tx, kind, type_id).await?);
+        }
+        let (before, after) = (
+            before.map(|row| attributes(&row)),
+            after.map(|row| attributes(&row)),
+        );
+        documents.push((id, type_id, before, after));
+    }
+    let indexing = documents
+        .iter()
+        .map(|(entity, type_id, before, after)| Indexing {
+            entity: *entity,
+            definitions: &definitions[type_id],
             before: before.as_ref(),
             after: after.as_ref(),
-        };
-        attribute::index(tx, [entity]).await
-    }
+        });
+    attribute::index(tx, indexing.collect::<Vec<_>>()).await
 }

@@ -270,12 +270,8 @@ async fn take_back(
         }
     }
     for (shape, nets, now) in nets {
-        let writing = Writing {
-            shape,
-            stamp,
-            project,
-        };
-        write(tx, &writing, nets, now, ledger).await?;
+        let writing = Writing::new(shape, stamp, project);
+        write(tx, shape, writing, nets, now, ledger).await?;
     }
     Ok(())
 }
@@ -308,6 +304,9 @@ fn conflicts<'c>(
             (_, Some(_), None) => Some(format!("{name} is gone")),
             (_, None, Some(_)) => Some(format!("{name} is there again")),
             (_, None, None) => None,
+            (_, Some(_), Some(now)) if now.superseded => {
+                Some(format!("{name} has a newer revision"))
+            }
             (before, Some(after), Some(now)) => {
                 let keys = match before {
                     Some(before) => changed(shape, before, after),
@@ -323,12 +322,13 @@ fn conflicts<'c>(
 
 async fn write(
     tx: &mut Tx,
-    writing: &Writing<'_>,
+    shape: &'static Shape,
+    mut writing: Writing<'_>,
     nets: BTreeMap<i64, Net>,
     mut now: BTreeMap<i64, Now>,
     ledger: &mut Ledger,
 ) -> Result<()> {
-    let (shape, mut touched) = (writing.shape, Vec::new());
+    let mut touched = Vec::new();
     for (id, net) in nets {
         let current = now.remove(&id);
         let there = current.as_ref().is_some_and(|now| !now.deleted);
@@ -337,19 +337,17 @@ async fn write(
             (Some(before), Some(after), Some(current)) if there => {
                 let mut row = current.clone();
                 set(&mut row, &changed(shape, &before, &after), &before);
-                writing.update(tx, id, &current, &row).await?;
+                writing.update(id, &current, &row);
                 ledger.updated(shape.noun, id, &current, &row)?;
                 touched.extend([current, row]);
             }
             (None, Some(_), Some(current)) if there => {
-                writing.remove(tx, id, &current).await?;
+                writing.remove(id, &current);
                 ledger.deleted(shape.noun, id, &current)?;
                 touched.push(current);
             }
             (Some(before), None, current) if !there && (current.is_some() || !shape.kept) => {
-                writing
-                    .bring_back(tx, id, current.as_ref(), &before)
-                    .await?;
+                writing.bring_back(id, current.as_ref(), &before);
                 let row = current.unwrap_or(before);
                 ledger.restored(shape.noun, id, &row)?;
                 touched.push(row);
@@ -364,6 +362,7 @@ async fn write(
             _ => {}
         }
     }
+    writing.finish(tx).await?;
     (shape.settle)(tx, touched).await
 }
 

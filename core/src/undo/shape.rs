@@ -43,6 +43,8 @@ pub struct Shape {
     pub lists: &'static [(&'static str, &'static str, &'static str, &'static str)],
     /// Rows that went away stay, marked as deleted; otherwise they are gone.
     pub kept: bool,
+    /// Rows are revisions: a newer one supersedes an older one of the same identity.
+    pub revised: bool,
     /// What follows when rows were written.
     pub settle: Settle,
 }

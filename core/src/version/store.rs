@@ -28,6 +28,7 @@ pub const SHAPE: Shape = Shape {
     attributes: None,
     lists: &[],
     kept: false,
+    revised: false,
     settle: settled,
 };
 
