@@ -31,6 +31,7 @@ pub struct Settings {
     pub frames: Frames,
     pub jobs: Jobs,
     pub workflows: Workflows,
+    pub lists: Lists,
     pub aggregate: Aggregate,
     pub transcode: Transcode,
     pub search: Search,
@@ -181,6 +182,16 @@ pub struct Frames {
     reason = "assets/config.default.toml documents every key"
 )]
 pub struct Aggregate {
+    pub memory_bytes: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Lists {
     pub memory_bytes: usize,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::account::session::SessionKey;
 use crate::account::{self, lockout::Lockout};
 use crate::aggregate::Tables;
+use crate::answers::Answers;
 use crate::client::Client;
 use crate::config::Settings;
 use crate::database::Database;
@@ -54,6 +55,8 @@ pub struct Context {
     pub indexing: media::Queue,
     /// Columns of what is counted.
     pub tables: Arc<Tables>,
+    /// Long answers that were given lately.
+    pub answers: Arc<Answers>,
     /// Wakes the runners of jobs, and reaches those that run.
     pub jobs: jobs::Bell,
     /// Runs the steps of workflows.
@@ -99,6 +102,7 @@ impl Context {
             health: health::Latest::default(),
             indexing: media::Queue::default(),
             tables: Arc::new(Tables::new(settings.aggregate.memory_bytes)),
+            answers: Arc::new(Answers::new(settings.lists.memory_bytes)),
             jobs: jobs::Bell::default(),
             workflows: workflow::Local::new(&settings.workflows),
             station,

@@ -8,6 +8,7 @@ pub mod aggregate;
 pub mod algorithm;
 pub mod annotation;
 pub mod announcement;
+pub mod answers;
 pub mod applet;
 pub mod attribute;
 pub mod bookmark;

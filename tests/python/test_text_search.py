@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -553,3 +554,12 @@ def test_the_doctor_compares_and_repairs(own):
     assert own.texts.ids("number3") == []
     assert doctor(own.station, "--repair")["search"]["level"] == "ok"
     assert doctor(own.station)["search"]["level"] == "ok"
+
+
+def test_the_doctor_says_at_once_that_the_index_can_not_be_opened(new_station):
+    station = new_station()
+    assert station.stop() == 0
+    station.environment["TRANSECT_SEARCH_URL"] = "foo:"
+    done = station.command("doctor", "--json", check=False, secs=60)
+    finding = {one["check"]: one for one in map(json.loads, done.stdout.splitlines())}["search"]
+    assert finding["level"] == "failed" and "use tantivy:" in finding["message"]

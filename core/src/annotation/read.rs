@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::filter::{Filter, IdQuery, select};
 use super::store;
 use super::types::Annotation;
 use crate::account::Actor;
+use crate::answers;
 use crate::context::Context;
 use crate::database::{Streamed, Tx};
 use crate::error::{Error, Result};
 use crate::id;
+use crate::journal;
 use crate::project::{self, Level};
 use crate::query::{Column, Listing, Schema};
 
-/// The selected annotations as lines of JSON, one a line, each line ended, as they come.
+/// The selected annotations as rows of JSON, as they come, or as they were given before if nothing
+/// of the project has changed since.
 pub(super) async fn list<T: Annotation>(
     cx: &Context,
     actor: &Actor,
@@ -21,17 +26,47 @@ pub(super) async fn list<T: Annotation>(
     filter: Filter,
     ids: IdQuery,
     listing: Listing,
-) -> Result<Streamed<Vec<u8>>> {
+) -> Result<Streamed<Bytes>> {
+    let key = answers::key(&(T::KIND, project, &filter, &ids, &listing));
+    if let Some(batches) = given_before(cx, actor, project, key).await? {
+        return Ok(Streamed::Whole(batches.to_vec()));
+    }
     let question = Arc::new((actor.clone(), filter, ids, listing));
+    let answers = Arc::clone(&cx.answers);
     cx.database
         .stream(move |tx, sink| {
-            let question = Arc::clone(&question);
+            let (question, answers) = (Arc::clone(&question), Arc::clone(&answers));
             Box::pin(async move {
                 let (actor, filter, ids, listing) = &*question;
                 project::access(tx, actor, project, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
                 let selection = select::<T>(tx, &schema, project, filter, ids).await?;
-                selection.lines(tx, listing, sink).await
+                let mut gathering = answers.gather(journal::newest(tx).await?.0);
+                selection
+                    .lines(tx, listing, sink, &mut |batch| gathering.push(batch))
+                    .await?;
+                answers.keep(key, gathering);
+                Ok(())
+            })
+        })
+        .await
+}
+
+async fn given_before(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    key: answers::Key,
+) -> Result<Option<Arc<[Bytes]>>> {
+    if !cx.answers.knows(&key) {
+        return Ok(None);
+    }
+    let (actor, answers) = (actor.clone(), Arc::clone(&cx.answers));
+    cx.database
+        .read(move |tx| {
+            Box::pin(async move {
+                project::access(tx, &actor, project, Level::View).await?;
+                answers.find(tx, project, &key).await
             })
         })
         .await

@@ -407,7 +407,10 @@ impl Columns for rusqlite::Row<'_> {
             ValueRef::Null => Field::Null,
             ValueRef::Integer(value) => Field::Int(value),
             ValueRef::Real(value) => Field::Real(value),
-            ValueRef::Text(text) => Field::Text(String::from_utf8_lossy(text)),
+            ValueRef::Text(text) => Field::Text(match std::str::from_utf8(text) {
+                Ok(text) => text.into(),
+                Err(_) => String::from_utf8_lossy(text),
+            }),
             ValueRef::Blob(bytes) => Field::Blob(bytes),
         })
     }

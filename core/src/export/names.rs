@@ -3,20 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use crate::account;
 use crate::context::Context;
 use crate::database::Streamed;
 use crate::error::Result;
+use crate::query::{push_row, rows_of};
 
 /// Columns that hold accounts.
 const ACCOUNTS: [&str; 3] = ["user", "created_by", "modified_by"];
 
-/// Replaces ids by names in lines of JSON: accounts by their e-mail (or name), media by their name.
-pub async fn named(cx: &Arc<Context>, lines: Streamed<Vec<u8>>) -> Result<Streamed<Vec<u8>>> {
+/// Replaces ids by names in rows of JSON: accounts by their e-mail (or name), media by their name.
+pub async fn named(cx: &Arc<Context>, rows: Streamed<Bytes>) -> Result<Streamed<Bytes>> {
     let (cx, names) = (Arc::clone(cx), Arc::new(Names::load(cx).await?));
-    let replaced = lines.then(move |batch| {
+    let replaced = rows.then(move |batch| {
         let (cx, names) = (Arc::clone(&cx), Arc::clone(&names));
         async move { names.replace(&cx, &batch).await }
     });
@@ -41,15 +43,13 @@ impl Names {
         })
     }
 
-    /// Replaces ids by names in some lines.
-    async fn replace(&self, cx: &Context, lines: &[u8]) -> Result<Vec<u8>> {
-        let ended = lines.split(|byte| *byte == b'\n');
-        let mut rows = ended
-            .filter(|line| !line.is_empty())
-            .map(|line| Ok(serde_json::from_slice(line)?))
+    /// Replaces ids by names in some rows.
+    async fn replace(&self, cx: &Context, batch: &[u8]) -> Result<Bytes> {
+        let mut rows = rows_of(batch)
+            .map(|row| Ok(serde_json::from_slice(row)?))
             .collect::<Result<Vec<Json>>>()?;
         let media = media_names(cx, &rows).await?;
-        let mut named = Vec::with_capacity(lines.len());
+        let mut named = Vec::with_capacity(batch.len());
         for row in &mut rows {
             for column in ACCOUNTS {
                 if let Some(id) = row.get_mut(column) {
@@ -61,10 +61,9 @@ impl Names {
                 Some(id) => name_of(id, &media),
                 None => {}
             }
-            serde_json::to_writer(&mut named, row)?;
-            named.push(b'\n');
+            push_row(&mut named, row)?;
         }
-        Ok(named)
+        Ok(named.into())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::database::{Streamed, Tx};
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
 use crate::query::{Column, Listing, Schema};
+use bytes::Bytes;
 
 /// A file that the actor may see at a level. Errors: `NotFound`, `Forbidden`.
 pub(super) async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<File> {
@@ -35,7 +36,7 @@ pub(super) async fn list(
     actor: &Actor,
     project: i64,
     filter: Filter,
-) -> Result<Streamed<Vec<u8>>> {
+) -> Result<Streamed<Bytes>> {
     let question = Arc::new((actor.clone(), filter));
     cx.database
         .stream(move |tx, sink| {
@@ -44,7 +45,8 @@ pub(super) async fn list(
                 let (actor, filter) = &*question;
                 project::access(tx, actor, project, Level::View).await?;
                 let selection = select(tx, project, filter).await?;
-                selection.lines(tx, &Listing::of(&KEYS), sink).await
+                let listing = Listing::of(&KEYS);
+                selection.lines(tx, &listing, sink, &mut |_| {}).await
             })
         })
         .await

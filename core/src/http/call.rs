@@ -104,7 +104,7 @@ pub(super) enum Body {
     /// JSON items, each followed by a line break.
     Items(Vec<u8>),
     /// The same as they come, and the columns of a table of them.
-    Rows(Streamed<Vec<u8>>, Vec<Column>),
+    Rows(Streamed<Bytes>, Vec<Column>),
     /// Bytes whose type is among the headers.
     Bytes(Bytes),
     /// Bytes as they come.
@@ -140,9 +140,9 @@ impl Answer {
         Self::new(Body::Items(lines))
     }
 
-    /// Items as they come from the database: JSON, one a line, each line ended; `columns` are those
+    /// Rows as they come from the database, in batches as a `Listing` writes them; `columns` are those
     /// of `format=csv`.
-    pub fn rows(lines: Streamed<Vec<u8>>, columns: Vec<Column>) -> Self {
+    pub fn rows(lines: Streamed<Bytes>, columns: Vec<Column>) -> Self {
         Self::new(Body::Rows(lines, columns))
     }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::database::Streamed;
 use crate::error::{Chain, Error, Result};
 use crate::export::csv;
-use crate::query::Column;
+use crate::query::{Column, rows_of};
 
 /// Answers below this many bytes are not compressed.
 const WORTH_PACKING: usize = 1400;
@@ -60,8 +60,13 @@ pub(super) fn items(lines: Vec<u8>, format: Option<&str>) -> Result<(&'static st
             csv::table(&rows?)?
         }
         _ => {
+            let mut rows = Vec::with_capacity(lines.len() + lines.len() / 16);
+            for line in ended(&lines) {
+                rows.extend_from_slice(b",\n");
+                rows.extend_from_slice(line);
+            }
             let mut form = Form::new(format, Vec::new());
-            let mut bytes = form.piece(lines)?;
+            let mut bytes = Vec::from(form.piece(rows.into())?);
             bytes.extend(form.end());
             bytes
         }
@@ -89,7 +94,7 @@ pub(super) fn respond(
 /// connection off: no caller takes half a list for a whole one.
 pub(super) fn rows(
     status: StatusCode,
-    rows: Streamed<Vec<u8>>,
+    rows: Streamed<Bytes>,
     columns: Vec<Column>,
     format: Option<&str>,
     gzip: bool,
@@ -98,7 +103,11 @@ pub(super) fn rows(
     let mut form = Form::new(format, columns);
     let batches = match rows {
         Streamed::Whole(batches) => {
-            let mut bytes = form.piece(batches.concat())?;
+            let size: usize = batches.iter().map(Bytes::len).sum();
+            let mut bytes = Vec::with_capacity(size + 1);
+            for batch in batches {
+                bytes.extend_from_slice(&form.piece(batch)?);
+            }
             bytes.extend(form.end());
             return Ok(respond(status, kind, bytes, gzip));
         }
@@ -122,10 +131,9 @@ pub(super) fn rows(
             };
             piece
                 .map(|piece| match &mut packing {
-                    Some(packing) => packing.piece(&piece),
+                    Some(packing) => Bytes::from(packing.piece(&piece)),
                     None => piece,
                 })
-                .map(Bytes::from)
                 .inspect_err(broken_off)
         });
     // Nothing follows an error: the end would make the list look whole.
@@ -173,7 +181,7 @@ impl Packing {
     }
 }
 
-/// Puts lines of JSON into a form, piece by piece.
+/// Puts batches of rows into a form, piece by piece.
 enum Form {
     Lines,
     Array { begun: bool },
@@ -192,46 +200,45 @@ impl Form {
         }
     }
 
-    /// The next lines, each ended by a line break.
-    fn piece(&mut self, mut lines: Vec<u8>) -> Result<Vec<u8>> {
+    /// The next rows.
+    fn piece(&mut self, batch: Bytes) -> Result<Bytes> {
+        if batch.is_empty() {
+            return Ok(batch);
+        }
+        let mut piece = Vec::new();
         match self {
-            Self::Lines => Ok(lines),
+            Self::Array { begun: true } => return Ok(batch),
             Self::Array { begun } => {
-                if lines.pop().is_none() {
-                    return Ok(lines);
-                }
-                // Compact JSON has no line breaks of its own.
-                for byte in &mut lines {
-                    if *byte == b'\n' {
-                        *byte = b',';
-                    }
-                }
-                lines.insert(0, if *begun { b',' } else { b'[' });
+                // In the place of the first comma.
+                piece.extend_from_slice(&batch);
+                piece[0] = b'[';
                 *begun = true;
-                Ok(lines)
+            }
+            Self::Lines => {
+                for row in rows_of(&batch) {
+                    piece.extend_from_slice(row);
+                    piece.push(b'\n');
+                }
             }
             Self::Pretty { begun } => {
-                let mut pretty = Vec::new();
-                for line in ended(&lines) {
-                    let text = serde_json::to_string_pretty(&parse(line)?)?;
+                for row in rows_of(&batch) {
+                    let text = serde_json::to_string_pretty(&parse(row)?)?;
                     let start = if *begun { ",\n  " } else { "[\n  " };
-                    pretty.extend_from_slice(start.as_bytes());
-                    pretty.extend_from_slice(text.replace('\n', "\n  ").as_bytes());
+                    piece.extend_from_slice(start.as_bytes());
+                    piece.extend_from_slice(text.replace('\n', "\n  ").as_bytes());
                     *begun = true;
                 }
-                Ok(pretty)
             }
             Self::Table { begun, columns } => {
-                let mut table = Vec::new();
                 if !std::mem::replace(begun, true) {
-                    table.extend_from_slice(csv::header(columns).as_bytes());
+                    piece.extend_from_slice(csv::header(columns).as_bytes());
                 }
-                for line in ended(&lines) {
-                    table.extend_from_slice(csv::row(columns, &parse(line)?).as_bytes());
+                for row in rows_of(&batch) {
+                    piece.extend_from_slice(csv::row(columns, &parse(row)?).as_bytes());
                 }
-                Ok(table)
             }
         }
+        Ok(piece.into())
     }
 
     /// What comes after the last line.
@@ -269,7 +276,7 @@ mod tests {
         let mut form = Form::new(Some(format), columns);
         let mut all = Vec::new();
         for piece in pieces {
-            all.extend(form.piece(piece.as_bytes().to_vec()).unwrap());
+            all.extend(form.piece(Bytes::from((*piece).to_owned())).unwrap());
         }
         all.extend(form.end());
         String::from_utf8(all).unwrap()
@@ -277,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_list_is_the_same_in_however_many_pieces_it_comes() {
-        let line = |id: u32| format!("{{\"id\":{id},\"attributes\":{{\"A\":\"x,{id}\"}}}}\n");
+        let line = |id: u32| format!(",\n{{\"id\":{id},\"attributes\":{{\"A\":\"x,{id}\"}}}}");
         let whole = (1..=4).map(line).collect::<String>();
         let pieces = [line(1), line(2) + &line(3), String::new(), line(4)];
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();

@@ -88,6 +88,16 @@ pub async fn touched(tx: &mut Tx, project: i64, noun: &str, seq: i64) -> Result<
     Ok(Some(touched))
 }
 
+/// Whether a project has no entry after one of the journal; then the newest entry of all.
+pub async fn unchanged(tx: &mut Tx, project: i64, seq: i64) -> Result<Option<i64>> {
+    let (head, _) = store::newest(tx).await?;
+    if head == seq {
+        return Ok(Some(head));
+    }
+    let since = store::heads_after(tx, project, seq, 0).await?;
+    Ok(since.map(|_| head))
+}
+
 fn filter(query: ChangeLogQuery) -> Result<EntryFilter> {
     if query.user_id.is_none() && query.entity_id.is_none() && query.entity_type.is_none() {
         return Err(Error::invalid(

@@ -14,6 +14,7 @@ use crate::database::{Streamed, Tx};
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
 use crate::query::{Column, Listing, Schema};
+use bytes::Bytes;
 
 /// A leaf that the actor may see at a level. Errors: `NotFound`, `Forbidden`.
 pub(super) async fn visible(tx: &mut Tx, actor: &Actor, id: i64, level: Level) -> Result<Leaf> {
@@ -38,7 +39,7 @@ pub(super) async fn list(
     project: i64,
     filter: Filter,
     ids: IdQuery,
-) -> Result<Streamed<Vec<u8>>> {
+) -> Result<Streamed<Bytes>> {
     let question = Arc::new((actor.clone(), filter, ids));
     cx.database
         .stream(move |tx, sink| {
@@ -47,7 +48,8 @@ pub(super) async fn list(
                 let (actor, filter, ids) = &*question;
                 project::access(tx, actor, project, Level::View).await?;
                 let selection = select(tx, project, filter, ids).await?;
-                selection.lines(tx, &Listing::of(&KEYS), sink).await
+                let listing = Listing::of(&KEYS);
+                selection.lines(tx, &listing, sink, &mut |_| {}).await
             })
         })
         .await

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use super::family::Families;
@@ -48,7 +49,7 @@ pub(super) async fn get(cx: &Context, actor: &Actor, id: i64) -> Result<Media> {
         .await
 }
 
-/// The selected media as lines of JSON, one a line, each line ended, as they come.
+/// The selected media as rows of JSON, as they come.
 pub(super) async fn list(
     cx: &Arc<Context>,
     actor: &Actor,
@@ -56,7 +57,7 @@ pub(super) async fn list(
     (filter, ids): (Filter, IdQuery),
     listing: Listing,
     presigning: Option<Presigning>,
-) -> Result<Streamed<Vec<u8>>> {
+) -> Result<Streamed<Bytes>> {
     if presigning.is_some() || filter.related.encoded_related_search.is_some() {
         let rows = typed(cx, actor, project, filter, ids).await?;
         let how = Arc::new((Arc::clone(cx), actor.clone(), presigning, listing));
@@ -75,7 +76,7 @@ pub(super) async fn list(
                 project::access(tx, actor, project, Level::View).await?;
                 let schema = Schema::load(tx, project).await?;
                 let selection = select(tx, &schema, project, filter, ids).await?;
-                selection.lines(tx, listing, sink).await
+                selection.lines(tx, listing, sink, &mut |_| {}).await
             })
         })
         .await
@@ -111,14 +112,14 @@ async fn typed(
         .await
 }
 
-/// Media as lines of JSON.
+/// Media as rows of JSON.
 async fn write(
     cx: &Context,
     actor: &Actor,
     mut rows: Vec<Media>,
     presigning: Option<&Presigning>,
     listing: &Listing,
-) -> Result<Vec<u8>> {
+) -> Result<Bytes> {
     if let Some(how) = presigning {
         presign(cx, actor, &mut rows, how).await?;
     }
@@ -126,7 +127,7 @@ async fn write(
     for row in rows {
         listing.write_json(&serde_json::to_value(row)?, &mut lines)?;
     }
-    Ok(lines)
+    Ok(lines.into())
 }
 
 /// The columns of a table of media.

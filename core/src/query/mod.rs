@@ -22,7 +22,7 @@ mod tests;
 
 pub use attribute::{ATTRIBUTE_PARAMETERS, AttributeFilters, RELATED_PARAMETERS, RelatedFilters};
 pub(crate) use builtin::{Scalar, column as builtin_column};
-pub use listing::{Column, Form, Key, Listing};
+pub use listing::{Column, Form, Key, Listing, push_row, rows_of};
 pub use page::{PAGE_PARAMETERS, Page};
 pub use related::incident;
 pub use schema::Schema;

@@ -32,6 +32,9 @@ pub struct Comparison {
 ///
 /// Errors: `Busy` when it does not come up in time.
 pub async fn compare(cx: &Arc<Context>) -> Result<Vec<Comparison>> {
+    // What cannot be opened is not waited for.
+    let search = Arc::clone(&cx.search);
+    indexer::blocking(move || search.index()).await?;
     indexer::begin(cx);
     let head = cx
         .database

@@ -109,7 +109,7 @@ async fn follow(cx: &Arc<Context>) -> Result<()> {
 }
 
 /// Runs what blocks where it disturbs nobody.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)

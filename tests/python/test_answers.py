@@ -1,0 +1,60 @@
+"""Long lists that are given again from memory are the rows as they stand."""
+
+import json
+
+import pytest
+import requests
+from support import Scene
+
+COUNT = 1500
+
+
+@pytest.fixture
+def scene(admin, project):
+    scene = Scene(admin, project)
+    for _ in range(COUNT // 500):
+        scene.add(*({"attributes": {"Species": "cod"}},) * 500)
+    return scene
+
+
+def test_a_list_given_again_is_never_stale(station, admin, project, organization, people, scene):
+    path = f"/rest/Localizations/{project}"
+    asked = lambda: station.http("GET", path, station.admin_token)
+    first = asked()
+    assert len(first.content) > 300_000, "too short to be kept"
+    assert asked().content == first.content
+    rows = first.json()
+    admin.update_localization(rows[7]["id"], localization_update={"x": 0.5})
+    again = asked().json()
+    assert len(again) == COUNT and sum(row["x"] == 0.5 for row in again) == 1
+    # What happens in another project does not matter.
+    Scene(admin, admin.create_project(project_spec={"name": f"Other {project}", "organization": organization}).id).add({})
+    assert asked().json() == again
+    admin.create_attribute_type(scene.box_type, attribute_type_spec={
+        "entity_type": "LocalizationType", "addition": {"name": "Depth", "dtype": "float", "default": 3.5}})
+    assert all(row["attributes"]["Depth"] == 3.5 for row in asked().json())
+    admin.delete_localization_list(project)
+    assert asked().json() == []
+
+
+def test_nobody_is_given_what_they_may_not_see(station, admin, project, people, scene):
+    path = f"/rest/Localizations/{project}"
+    assert len(station.http("GET", path, station.admin_token).json()) == COUNT
+    assert station.http("GET", path, people.stranger.token).status_code == 403
+    membership = admin.create_membership(project, membership_spec={"user": people.viewer.id, "permission": "View Only"}).id
+    assert len(station.http("GET", path, people.viewer.token).json()) == COUNT
+    admin.delete_membership(membership)
+    assert station.http("GET", path, people.viewer.token).status_code == 403
+
+
+def test_every_form_has_the_same_rows(station, project, scene):
+    path = f"/rest/Localizations/{project}"
+    get = lambda form: requests.get(f"{station.url}{path}?format={form}", headers={"Authorization": f"Token {station.admin_token}"},
+                                    timeout=60)
+    for _ in range(2):
+        rows = get("json").json()
+        assert len(rows) == COUNT
+        assert [json.loads(line) for line in get("jsonl").text.splitlines()] == rows
+        assert get("pprint").json() == rows
+        table = get("csv").text.splitlines()
+        assert len(table) == COUNT + 1 and table[1].startswith(str(rows[0]["id"]))
