@@ -9,7 +9,7 @@ from support import MD5, NOWHERE, Scene, add_media_type, add_video, encoded, ids
 KEYS = ["name", "media_files", "last_edit_start", "last_edit_end", "attributes", "elemental_id", "primary_section", "id",
         "project", "type", "created_datetime", "created_by", "modified_datetime", "modified_by", "md5", "num_frames", "fps",
         "codec", "width", "height", "summary_level", "gid", "uid", "archive_state", "archive_status_date",
-        "effective_permission"]
+        "effective_permission", "master_section"]
 
 
 @pytest.fixture
@@ -175,6 +175,47 @@ def test_folder_and_attribute_follow_each_other(admin, project, videos):
     assert state() == (folder, tag)
     admin.update_media_list(project, media_id=[one], media_bulk_update={"attributes": {"tator_user_sections": ""}})
     assert state() == (None, "")
+
+
+def test_a_folder_that_nobody_knows_is_refused(admin, project, organization, videos):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    foreign = admin.create_section(other, section_spec={"name": "Folder"}).id
+    for section in (foreign, NOWHERE):
+        refused(404, admin.update_media, videos[0], media_update={"primary_section": section})
+        refused(404, admin.update_media_list, project, media_bulk_update={"primary_section": section})
+    assert [row.primary_section for row in admin.get_media_list(project)] == [None] * 4
+
+
+def test_a_master_section_is_the_folder_unless_another_is_named(admin, project, kind, videos):
+    first, second = (admin.create_section(project, section_spec={"name": name}).id for name in ("One", "Two"))
+    one = videos[0]
+
+    def state():
+        row = admin.get_media(one)
+        listed, = admin.get_media_list(project, media_id=[one], fields="master_section")
+        assert listed["master_section"] == row.master_section
+        return row.primary_section, row.master_section
+
+    def patch(**change):
+        admin.update_media(one, media_update=change)
+        return state()
+
+    assert state() == (None, None)
+    assert patch(primary_section=first) == (first, first)
+    assert patch(master_section=second) == (first, second)
+    assert patch(primary_section=-1) == (None, second)
+    assert patch(primary_section=first, master_section=-1) == (first, first)
+    refused(404, admin.update_media, one, media_update={"master_section": NOWHERE})
+    assert admin.get_media(add_video(admin, project, kind, section_id=first)).master_section == first
+    assert admin.get_media(add_video(admin, project, kind, section_id=first, master_section=second)).master_section == second
+    patch(master_section=second)
+    admin.update_section(first, section_update={"master_section": second})
+    assert admin.get_section(first).master_section == second
+    third = admin.create_section(project, section_spec={"name": "Three", "master_section": second}).id
+    assert [row.master_section for row in admin.get_section_list(project)] == [second, second, None]
+    admin.delete_section(second)
+    assert state() == (first, first)
+    assert admin.get_section(third).master_section is None
 
 
 def test_folders_named_at_creation(admin, project, kind):

@@ -154,6 +154,7 @@ async fn clone_all(
             attributes: Document::of(&fitting)?,
             elemental_id: id::uuid(),
             primary_section: section,
+            master_section: section,
             id: ids[&original.id],
             project: Some(to.dest_project),
             type_id: of.id,

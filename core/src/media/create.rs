@@ -322,6 +322,9 @@ async fn check(
         None => None,
     };
     existing_folder(tx, project, &new).await?;
+    if let Some(master) = new.master_section {
+        section::service::check_of_project(tx, project, master).await?;
+    }
     let source = match &links.source {
         Some(Origin::Key(key)) => Some(key),
         _ => None,
@@ -470,9 +473,10 @@ async fn draw(
         archive_state: "live".into(),
         archive_status_date: None,
         effective_permission: None,
+        master_section: new.master_section.or(primary_section),
         incident: None,
     };
-    refer(&mut media, &new);
+    refer(&mut media, &new, &of.dtype);
     pictures(tx, project, &mut media, &links).await?;
     if let Some(origin) = links.source {
         attach(tx, stamp, project, &media, origin).await?;
@@ -501,8 +505,8 @@ pub(super) fn claimed_size(media: &Media) -> (i64, i64) {
 }
 
 /// Records the URL of an image that stays where it is.
-fn refer(media: &mut Media, new: &NewMedia) {
-    if new.reference_only == 0 {
+fn refer(media: &mut Media, new: &NewMedia, dtype: &str) {
+    if new.reference_only == 0 || dtype != "image" {
         return;
     }
     if let Some(url) = &new.url {
