@@ -228,7 +228,8 @@ pub(super) async fn add_upload(
     Ok(media)
 }
 
-/// Gives an existing media a file, or lets what failed of the one that it has be tried again.
+/// Gives an existing media a file, if it has none, or lets what failed of the one that it has be tried
+/// again.
 async fn give(
     tx: &mut Tx,
     stamp: &Stamp,
@@ -245,6 +246,7 @@ async fn give(
     }
     match upload.origin {
         Some(Origin::Web(_)) => {}
+        Some(_) if source::is_settled(tx, &before).await? => {}
         Some(origin) => attach(tx, stamp, project, &before, origin).await?,
         None => try_again(tx, existing).await?,
     }
@@ -547,7 +549,8 @@ async fn uploaded_size(tx: &mut Tx, upload: &str) -> Result<i64> {
     })
 }
 
-/// Makes stored bytes the source of a media, in place of the one that it had.
+/// Makes stored bytes the source of a media, in place of the one that it had; what its records name
+/// stays.
 pub(super) async fn attach(
     tx: &mut Tx,
     stamp: &Stamp,
@@ -578,8 +581,11 @@ pub(super) async fn attach(
     let before = source::find(tx, media.id).await?;
     let mut source = Source::waiting(media.id, Bytes::Stored(own), size, stamp.at_ms);
     if let Some(before) = before {
+        let mut recorded = media.media_files.iter().flat_map(files::keys);
+        let old = before.object_key;
+        let old = old.filter(|old| !recorded.any(|key| key == *old));
         source.made = before.made;
-        source.made.extend(before.object_key);
+        source.made.extend(old);
     }
     source::put(tx, &source).await
 }
