@@ -48,6 +48,20 @@ def test_a_new_image_has_no_files_yet(admin, project):
     assert admin.get_media(made.id[0])["media_files"] == {}
 
 
+def test_a_video_is_not_fetched_from_its_url(admin, project, kind):
+    """Only images are: a video may name where it came from."""
+    images = add_media_type(admin, project, "image")
+    for url in ("https://elsewhere.example/a.mp4", "http://127.0.0.1:1/a.mp4", "the third shelf"):
+        made = add_video(admin, project, kind, url=url)
+        assert (admin.get_media(made).media_files, admin.get_media(made).project) == (None, project)
+        index = admin.get_frame_index(made)
+        assert index.state == "failed" and "has no file" in index.message
+        made = add_video(admin, project, kind, url="https://elsewhere.example/a.mp4", reference_only=1)
+        assert admin.get_media(made).media_files is None
+        refused(403, admin.create_media_list, project,
+                body={"type": images, "name": "a.png", "md5": "", "url": url})
+
+
 def test_many_at_once_are_images(admin, project, kind):
     images = add_media_type(admin, project, "image")
     specs = [{"type": images, "name": f"{n:03d}.png", "md5": ""} for n in range(30)]

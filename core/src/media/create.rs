@@ -42,13 +42,15 @@ pub(super) struct Links {
     pub thumbnail: Option<String>,
     pub thumbnail_gif: Option<String>,
     pub elsewhere: Elsewhere,
+    /// Why the source cannot be fetched.
+    pub refused: Option<Error>,
 }
 
 /// Makes one media, or those of a list of images that can be made. What lies elsewhere is fetched
 /// later.
 ///
-/// Errors: `Forbidden` for a URL that is neither this station's nor of an allowed origin, `Invalid` for
-/// what does not fit its type; of a list only when there is no image that could be made, and then those
+/// Errors: `Forbidden` for an image's URL that is neither this station's nor of an allowed origin, `Invalid`
+/// for what does not fit its type; of a list only when there is no image that could be made, and then those
 /// of the first.
 pub(super) async fn create(
     cx: &Context,
@@ -90,13 +92,15 @@ pub(super) async fn create(
     Ok(Made { media: made })
 }
 
-/// Reads the links of a media to be made. Errors: `Forbidden` for one of a foreign origin.
+/// Reads the links of a media to be made. Errors: `Forbidden` for a thumbnail of a foreign origin.
 async fn links(cx: &Context, new: NewMedia) -> Result<Sourced> {
     let mut links = Links::default();
     let source = new.url.clone().filter(|_| new.reference_only == 0);
-    match given(cx, &source).await? {
-        Some(Origin::Web(url)) => links.elsewhere.source = Some(url),
-        origin => links.source = origin,
+    match given(cx, &source).await {
+        Ok(Some(Origin::Web(url))) => links.elsewhere.source = Some(url),
+        Ok(origin) => links.source = origin,
+        // Nothing but images is fetched; what is no image may name any place.
+        Err(error) => links.refused = Some(error),
     }
     let thumbnails = [
         (
@@ -310,8 +314,14 @@ async fn check(
     types: &mut Types,
     one: Sourced,
 ) -> Result<Draft> {
-    let Sourced { mut new, links } = one;
+    let Sourced { mut new, mut links } = one;
     let of = types.of(tx, project, &new).await?;
+    if of.dtype != "image" && new.url.is_some() {
+        // It says where the media came from; whoever made it brings its files.
+        (links.source, links.elsewhere.source) = (None, None);
+    } else if let Some(error) = links.refused.take() {
+        return Err(error);
+    }
     check_name(&new.name)?;
     let reference = new.url.as_deref().filter(|_| new.reference_only != 0);
     if let Some(url) = reference.filter(|url| !files::is_url(url)) {
