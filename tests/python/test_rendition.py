@@ -219,6 +219,10 @@ def test_permalink(admin, station, members, project, video, tmp_path):
         url = answer.headers["Location"]
         assert dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))["X-Amz-Expires"] == "86400"
         assert len(requests.get(url, timeout=60).content) == height
+        assert answer.headers["Cache-Control"] == "no-store"
+    # The link is good for the whole day, whatever this person got before.
+    old = admin.get_media(video, presigned=7200).media_files.streaming[1].path
+    assert old != ask().headers["Location"] and "X-Amz-Expires=86400" in ask().headers["Location"]
     assert ask("?element=archival").status_code == 404
     assert ask("?element=thumb").status_code == 400
     assert ask("?element=audio&quality=-1").status_code == 400
@@ -246,3 +250,5 @@ def test_permalink_for_whoever_is_not_signed_in(new_station):
     admin.create_membership(project, membership_spec={"user": anonymous, "permission": "View Only"})
     answer = ask()
     assert (answer.status_code, answer.headers["Location"]) == (301, "https://elsewhere.example/i.png")
+    station.command("user", "disable", "anonymous")
+    assert ask().status_code == 400
