@@ -164,6 +164,39 @@ def test_objects_go_with_their_last_record(admin, project, video, tmp_path):
     assert not exists(admin, project, kept)
 
 
+def test_a_bucket_in_the_body(admin, video, own, organization):
+    bucket = admin.create_bucket(organization, bucket_spec={"name": "b", "store_type": "MINIO", "config": S3}).id
+    admin.create_video_file(video, role="streaming", video_definition=streaming(own("a.mp4"), bucket_id=bucket))
+    assert "bucket_id" not in admin.get_video_file(video, role="streaming", index=0)
+
+
+def test_sizes_are_completed_by_patch(admin, video, own, tmp_path):
+    key, segments = stored(admin, video, tmp_path), stored(admin, video, tmp_path, "s.json", 50)
+    record = {"path": key, "codec": "h264", "resolution": [1, 1], "segment_info": segments}
+    files = {"streaming": [record], "audio": [{"path": key, "codec": "aac", "size": 7}],
+             "attachment": [{"path": own("nothing.bin"), "name": "n"}]}
+    admin.update_media(video, media_update={"media_files": files})
+    files = admin.get_media(video).media_files
+    assert (files.streaming[0].size, files.audio[0].size, files.attachment[0].size) == (1000, 7, None)
+
+
+def test_a_recorded_object_is_not_overwritten(admin, project, video, tmp_path):
+    info = admin.get_upload_info(project, media_id=video, filename="a.bin")
+
+    def put(content):
+        return requests.put(info.urls[0], data=content, timeout=60).status_code
+
+    assert (put(b"first"), put(b"second"), put(b"second")) == (200, 200, 200)
+    admin.create_auxiliary_file(video, auxiliary_file_definition={"path": info.key})
+    assert put(b"second") == 200  # who missed the answer sends it again
+    answer = requests.put(info.urls[0], data=b"third", timeout=60)
+    assert answer.status_code == 403 and "is recorded" in answer.text
+    link = admin.get_download_info(project, download_info_spec={"keys": [info.key]})[0].url
+    assert requests.get(link, timeout=60).content == b"second"
+    admin.delete_auxiliary_file(video, index=0)
+    assert put(b"third") == 200
+
+
 def test_a_recorded_video_can_be_looked_at(admin, project, video, corpus):
     clip = corpus["h264_cfr30"]
     key = upload(admin, video, clip["path"], "clip.mp4")
