@@ -10,6 +10,7 @@ import requests
 import tator
 from station import wait_for
 from support import NOWHERE, add_media_type, add_video, refused
+from test_bucket import S3
 from tator.util._upload_file import _upload_file
 
 
@@ -114,6 +115,7 @@ def test_what_is_refused(admin, project, video, own, organization):
         refused(400, call, video, role="streaming", index=1, **more)
         refused(404, call, NOWHERE, role="streaming", index=0, **more)
     refused(400, admin.create_video_file, video, role="streaming", bucket_id=NOWHERE, video_definition=good)
+    refused(400, admin.create_video_file, video, role="streaming", video_definition={**good, "bucket_id": NOWHERE})
     assert len(admin.get_video_file_list(video, role="streaming")) == 1
 
 
@@ -226,6 +228,22 @@ def test_levels(members, video, own):
     refused(403, members.editor.api.update_audio_file, video, index=0, audio_definition=audio)
     refused(403, members.editor.api.delete_audio_file, video, index=0)
     members.transferrer.api.delete_audio_file(video, index=0)
+
+
+def test_changes_are_found_by_the_client(admin, project, video):
+    admin.update_media(video, media_update={"name": "b"})
+    admin.update_media(video, media_update={"name": "c"})
+    admin.update_media(video, media_update={"name": "b"})
+    find = tator.util.find_single_change
+    rows = admin.get_change_log_list(project, entity_id=video)
+    assert find(admin, project, video, "_name", new_value="b") == rows[1]
+    assert find(admin, project, video, "_name", new_value="b", find_last_change=True) == rows[3]
+    assert find(admin, project, video, "_name", old_value="b", new_value="c") == rows[2]
+    assert find(admin, project, video, "_name", old_value="c", new_value="d") is None
+    change = find(admin, project, video, "_name", old_value="b").description_of_change
+    assert isinstance(change.old[0], tator.models.ChangeLogDescriptionOfChangeNew)
+    admin.delete_media(video)
+    assert find(admin, project, video, "_deleted", new_value=True).user == admin.whoami().id
 
 
 def test_changes_are_logged(admin, project, video, own):
