@@ -164,6 +164,19 @@ def test_bulk_patch(admin, project, videos):
     assert body["message"] == "When doing a bulk patch the type id of all objects must be the same."
 
 
+def test_bulk_patch_of_one_thing_alone(admin, project, videos, members):
+    b, a, capital, second_a = videos
+    admin.update_media_list(project, media_id=[a], media_bulk_update={"null_attributes": ["Depth"]})
+    assert [admin.get_media(one).attributes["Depth"] for one in (a, capital)] == [None, 20]
+    admin.update_media_list(project, media_id=[capital], media_bulk_update={"attributes": {"Site": 1}})
+    admin.update_media_list(project, media_bulk_update={"reset_attributes": ["Site"]})
+    assert {row.attributes["Site"] for row in admin.get_media_list(project)} == {7}
+    eid = members.editor.api.whoami().elemental_id
+    admin.update_media_list(project, media_id=[b, second_a], media_bulk_update={"user_elemental_id": eid})
+    assert ids(row for row in admin.get_media_list(project) if row.created_by == members.editor.id) == [second_a, b]
+    refused(403, members.editor.api.update_media_list, project, media_bulk_update={"user_elemental_id": eid})
+
+
 def test_folder_and_attribute_follow_each_other(admin, project, videos):
     tag = str(uuid.uuid4())
     folder = admin.create_section(project, section_spec={"name": "Folder", "tator_user_sections": tag}).id
