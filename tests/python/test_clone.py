@@ -69,7 +69,7 @@ def test_destination(admin, project, kind, other, other_kind, members):
     only = {"filters": {"media_id": [made]}}
     assert admin.get_media(clone(admin, project, other, **only).id[0]).type == other_kind
     refused(400, clone, admin, project, other, kind, **only)  # of the source project
-    refused(400, clone, admin, project, other, image_kind, **only)
+    assert admin.get_media(clone(admin, project, other, image_kind, **only).id[0]).type == other_kind  # the first that fits
     refused(400, clone, admin, project, other, NOWHERE, **only)
     refused(404, clone, admin, project, NOWHERE, **only)
     refused(400, clone, admin, project, other, dest_section_id=NOWHERE, **only)
@@ -184,7 +184,7 @@ def test_a_clone_of_a_deleted_project(admin, organization, other, other_kind, tm
     admin.delete_project(project)
     url = admin.get_media(copy, presigned=3600).media_files.attachment[0].path
     assert len(requests.get(url, timeout=60).content) == 1000
-    assert admin.get_cloned_media(copy).ids == [made] or admin.get_cloned_media(copy).ids == []
+    assert admin.get_cloned_media(copy).ids == []
 
 
 def test_composites(admin, project, kind, other, other_kind):
@@ -200,8 +200,19 @@ def test_composites(admin, project, kind, other, other_kind):
     new = {row.name: row for row in (admin.get_media(one) for one in clone(admin, project, other).id)}
     assert new["quad"].media_files.ids == [new["v0"].id, new["v1"].id]
     assert new["joined"].media_files.concat[0].id == new["v0"].id
+    again = admin.get_media(clone(admin, project, other, filters={"media_id": [multi]}).id[0])
+    assert again.media_files.ids == [new["v0"].id, new["v1"].id]  # which were cloned before
     same = clone(admin, project, project, filters={"media_id": [multi]}).id[0]
     assert admin.get_media(same).media_files.ids == videos
+
+
+def test_the_clients_own_function_takes_the_first_type(admin, project, kind, other):
+    first = add_media_type(admin, other, "image")
+    second, _ = add_media_type(admin, other, attributes=CAMERA), add_media_type(admin, other, attributes=CAMERA)
+    made = [add_video(admin, project, kind), admin.create_media_list(
+        project, body={"type": add_media_type(admin, project, "image"), "name": "i.png", "md5": ""}).id]
+    *_, (_, _, _, mapping) = tator.util.clone_media_list(admin, {"project": project, "media_id": made}, other)
+    assert sorted(admin.get_media(new).type for new in mapping.values()) == [first, second]
 
 
 def test_the_clients_own_function(admin, project, kind, other, other_kind):

@@ -123,6 +123,26 @@ def test_crop_and_scale(admin, media):
         assert barcode.read_pixels(picture.convert("L").tobytes(), 640, 480) == 77
 
 
+def test_the_part_is_width_height_x_y(admin, media):
+    """The bar code along the top tells where a part was cut."""
+    one = media["h264_cfr25"]
+    with Image.open(admin.get_frame(one, frames=[85])) as whole:
+        whole = whole.convert("RGB")
+    parts = {"0.5:0.25:0.25:0": (80, 0, 240, 60), "0.5:0.25:0:0.25": (0, 60, 160, 120), "0.25:0.5:0.5:0": (160, 0, 240, 120)}
+    for roi, corners in parts.items():
+        with Image.open(admin.get_frame(one, frames=[85], roi=roi)) as picture:
+            shown, cut = picture.convert("RGB"), whole.crop(corners)
+        assert shown.size == cut.size, roi
+        assert max(abs(a - b) for a, b in zip(shown.tobytes(), cut.tobytes())) <= 2, roi
+
+
+def test_an_animation_without_a_format_is_a_gif(admin, station, media):
+    one = media["h264_cfr25"]
+    assert frame(station, one, "1,50", animate=4)[:2] == (200, "image/gif")
+    with Image.open(admin.get_frame(one, frames=[1, 50], animate=4)) as picture:
+        assert (picture.format, picture.n_frames, picture.info["duration"]) == ("GIF", 2, 250)
+
+
 def test_animation(admin, media):
     with Image.open(admin.get_frame(media["h264_cfr25"], frames=[1, 50, 99], animate=2, format="gif")) as picture:
         assert picture.n_frames == 3

@@ -158,6 +158,11 @@ def test_an_animation_shows_the_members_in_order(clip):
     assert [bar_number(picture) for picture in seen] == [3, 40, 90]
 
 
+def test_an_animation_shows_two_pictures_a_second(clip):
+    with Image.open(clip.api.get_state_graphic(clip.add_track([1, 2]))) as picture:
+        assert (picture.format, picture.n_frames, picture.info["duration"]) == ("GIF", 2, 500)
+
+
 def bar_number(picture):
     """The number of a picture of which only the upper half was shown."""
     whole = Image.new("L", (WIDTH, HEIGHT))

@@ -2,6 +2,8 @@
 
 import io
 import pathlib
+import struct
+import subprocess
 import time
 
 import barcode
@@ -9,7 +11,7 @@ import pytest
 import requests
 import tator
 from PIL import Image
-from renditions import link_to
+from renditions import boxes, link_to
 from station import wait_for
 from support import MD5, add_media_type, refused, unique
 
@@ -61,6 +63,45 @@ def test_hundreds_of_images_answer_at_once(admin, project, corpus, kind):
     wait_for("the last image", lambda: ready(admin, answer.id[-1]), secs=240)
     assert admin.get_media_count(project) == 500
     refused(400, admin.create_media_list, project, body=[*body, body[0]])
+
+
+def boxed(name, *content):
+    content = b"".join(content)
+    return struct.pack(">I", len(content) + 8) + name + content
+
+
+def heic(picture, folder):
+    """A picture as phones write it: one picture of H.265 in a HEIF file."""
+    film = folder / "one.mp4"
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", picture, "-c:v", "libx265", "-x265-params", "log-level=none",
+                    "-crf", "8", "-pix_fmt", "yuv420p", film], check=True)
+    content = film.read_bytes()
+    coded = b"".join(content[at + 8:at + size] for name, at, size in boxes(content) if name == "mdat")
+    at = content.index(b"hvcC")
+    record = content[at + 4:at - 4 + struct.unpack(">I", content[at - 4:at])[0]]
+    ftyp = boxed(b"ftyp", b"heic\0\0\0\0mif1heic")
+
+    def meta(start):
+        place = bytes([1, 0, 0, 0, 0x44, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1]) + struct.pack(">II", start, len(coded))
+        item = boxed(b"infe", bytes([2, 0, 0, 0, 0, 1, 0, 0]), b"hvc1\0")
+        properties = boxed(b"ipco", boxed(b"hvcC", record)) + boxed(b"ipma", bytes([0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 0x81]))
+        return boxed(b"meta", bytes(4), boxed(b"pitm", bytes([0, 0, 0, 0, 0, 1])), boxed(b"iloc", place),
+                     boxed(b"iinf", bytes([0, 0, 0, 0, 0, 1]), item), boxed(b"iprp", properties))
+
+    return ftyp + meta(len(ftyp) + len(meta(0)) + 8) + boxed(b"mdat", coded)
+
+
+def test_a_picture_of_a_phone_becomes_a_png(admin, project, corpus, kind, tmp_path):
+    clip, path = corpus["image_png"], tmp_path / "phone.heic"
+    path.write_bytes(heic(clip["path"], tmp_path))
+    spec = {"type": kind, "name": "phone.heic", "md5": "", "url": link_to(admin, project, path)}
+    media = wait_for("the image", lambda made=admin.create_media_list(project, body=spec).id: ready(admin, made))
+    image, = media.media_files.image
+    assert (media.width, media.height, image.mime) == (clip["width"], clip["height"], "image/png")
+    assert image.path.endswith(".png") and image.resolution == [clip["height"], clip["width"]]
+    content = stored(admin, media, image)
+    assert Image.open(io.BytesIO(content)).format == "PNG" and len(content) == image.size
+    assert barcode.read_file(content) == barcode.read_file(admin.get_frame(media.id, frames=[0])) == clip["first"]
 
 
 def test_an_orientation_is_applied_and_a_jpeg_stays_one(admin, project, corpus, kind, tmp_path):

@@ -9,7 +9,7 @@ from support import MD5, NOWHERE, Scene, add_media_type, add_video, encoded, ids
 KEYS = ["name", "media_files", "last_edit_start", "last_edit_end", "attributes", "elemental_id", "primary_section", "id",
         "project", "type", "created_datetime", "created_by", "modified_datetime", "modified_by", "md5", "num_frames", "fps",
         "codec", "width", "height", "summary_level", "gid", "uid", "archive_state", "archive_status_date",
-        "effective_permission"]
+        "effective_permission", "master_section"]
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ def test_a_new_image_has_no_files_yet(admin, project):
     made = admin.create_media_list(project, body=[{"type": images, "name": "a.png", "md5": ""}])
     assert made.id == [made.object[0]["id"]]
     assert admin.get_media(made.id[0])["media_files"] == {}
+
+
+def test_a_video_is_not_fetched_from_its_url(admin, project, kind):
+    """Only images are: a video may name where it came from."""
+    images = add_media_type(admin, project, "image")
+    for url in ("https://elsewhere.example/a.mp4", "http://127.0.0.1:1/a.mp4", "the third shelf"):
+        made = add_video(admin, project, kind, url=url)
+        assert (admin.get_media(made).media_files, admin.get_media(made).project) == (None, project)
+        index = admin.get_frame_index(made)
+        assert index.state == "failed" and "has no file" in index.message
+        made = add_video(admin, project, kind, url="https://elsewhere.example/a.mp4", reference_only=1)
+        assert admin.get_media(made).media_files is None
+        refused(403, admin.create_media_list, project,
+                body={"type": images, "name": "a.png", "md5": "", "url": url})
 
 
 def test_many_at_once_are_images(admin, project, kind):
@@ -150,6 +164,19 @@ def test_bulk_patch(admin, project, videos):
     assert body["message"] == "When doing a bulk patch the type id of all objects must be the same."
 
 
+def test_bulk_patch_of_one_thing_alone(admin, project, videos, members):
+    b, a, capital, second_a = videos
+    admin.update_media_list(project, media_id=[a], media_bulk_update={"null_attributes": ["Depth"]})
+    assert [admin.get_media(one).attributes["Depth"] for one in (a, capital)] == [None, 20]
+    admin.update_media_list(project, media_id=[capital], media_bulk_update={"attributes": {"Site": 1}})
+    admin.update_media_list(project, media_bulk_update={"reset_attributes": ["Site"]})
+    assert {row.attributes["Site"] for row in admin.get_media_list(project)} == {7}
+    eid = members.editor.api.whoami().elemental_id
+    admin.update_media_list(project, media_id=[b, second_a], media_bulk_update={"user_elemental_id": eid})
+    assert ids(row for row in admin.get_media_list(project) if row.created_by == members.editor.id) == [second_a, b]
+    refused(403, members.editor.api.update_media_list, project, media_bulk_update={"user_elemental_id": eid})
+
+
 def test_folder_and_attribute_follow_each_other(admin, project, videos):
     tag = str(uuid.uuid4())
     folder = admin.create_section(project, section_spec={"name": "Folder", "tator_user_sections": tag}).id
@@ -175,6 +202,47 @@ def test_folder_and_attribute_follow_each_other(admin, project, videos):
     assert state() == (folder, tag)
     admin.update_media_list(project, media_id=[one], media_bulk_update={"attributes": {"tator_user_sections": ""}})
     assert state() == (None, "")
+
+
+def test_a_folder_that_nobody_knows_is_refused(admin, project, organization, videos):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    foreign = admin.create_section(other, section_spec={"name": "Folder"}).id
+    for section in (foreign, NOWHERE):
+        refused(404, admin.update_media, videos[0], media_update={"primary_section": section})
+        refused(404, admin.update_media_list, project, media_bulk_update={"primary_section": section})
+    assert [row.primary_section for row in admin.get_media_list(project)] == [None] * 4
+
+
+def test_a_master_section_is_the_folder_unless_another_is_named(admin, project, kind, videos):
+    first, second = (admin.create_section(project, section_spec={"name": name}).id for name in ("One", "Two"))
+    one = videos[0]
+
+    def state():
+        row = admin.get_media(one)
+        listed, = admin.get_media_list(project, media_id=[one], fields="master_section")
+        assert listed["master_section"] == row.master_section
+        return row.primary_section, row.master_section
+
+    def patch(**change):
+        admin.update_media(one, media_update=change)
+        return state()
+
+    assert state() == (None, None)
+    assert patch(primary_section=first) == (first, first)
+    assert patch(master_section=second) == (first, second)
+    assert patch(primary_section=-1) == (None, second)
+    assert patch(primary_section=first, master_section=-1) == (first, first)
+    refused(404, admin.update_media, one, media_update={"master_section": NOWHERE})
+    assert admin.get_media(add_video(admin, project, kind, section_id=first)).master_section == first
+    assert admin.get_media(add_video(admin, project, kind, section_id=first, master_section=second)).master_section == second
+    patch(master_section=second)
+    admin.update_section(first, section_update={"master_section": second})
+    assert admin.get_section(first).master_section == second
+    third = admin.create_section(project, section_spec={"name": "Three", "master_section": second}).id
+    assert [row.master_section for row in admin.get_section_list(project)] == [second, second, None]
+    admin.delete_section(second)
+    assert state() == (first, first)
+    assert admin.get_section(third).master_section is None
 
 
 def test_folders_named_at_creation(admin, project, kind):

@@ -172,6 +172,31 @@ def test_change_log_of_a_localization(admin, project):
     assert {"name": "Species", "value": "ling"} in rows[-1].description_of_change["new"]
 
 
+def deletions(api, project, **about):
+    """Users of the rows that say that something was deleted."""
+    gone = {"old": [{"name": "_deleted", "value": False}], "new": [{"name": "_deleted", "value": True}]}
+    return [row.user for row in api.get_change_log_list(project, **about) if row.description_of_change == gone]
+
+
+def test_change_log_of_deletions(admin, project, members):
+    scene = Scene(admin, project, videos=2)
+    made, editor = scene.add({}, {}, {}, {}), members.editor
+    editor.api.delete_localization(made[0], localization_delete={"prune": 1})
+    assert deletions(admin, project, entity_type="localization", entity_id=made[0]) == [editor.id]
+    # All at once is one row, found by each.
+    admin.delete_localization_list(project, localization_bulk_delete={"ids": made[1:3], "prune": 1})
+    for one in made[1:3]:
+        assert deletions(admin, project, entity_type="localization", entity_id=one) == [admin.whoami().id]
+    assert len(deletions(admin, project, entity_type="localization")) == 2
+    assert deletions(admin, project, entity_type="localization", entity_id=made[3]) == []
+    # A media takes along what was drawn on it.
+    admin.delete_media(scene.video)
+    assert len(deletions(admin, project, entity_type="media", entity_id=scene.video)) == 1
+    assert len(deletions(admin, project, entity_type="localization", entity_id=made[3])) == 1
+    admin.delete_media_list(project)
+    assert len(deletions(admin, project, entity_type="media")) == 2
+
+
 def test_bulk_change_is_one_row_for_all(admin, project):
     scene = Scene(admin, project)
     made = scene.add({}, {}, {})

@@ -10,6 +10,7 @@ import requests
 import tator
 from station import wait_for
 from support import NOWHERE, add_media_type, add_video, refused
+from test_bucket import S3
 from tator.util._upload_file import _upload_file
 
 
@@ -114,6 +115,7 @@ def test_what_is_refused(admin, project, video, own, organization):
         refused(400, call, video, role="streaming", index=1, **more)
         refused(404, call, NOWHERE, role="streaming", index=0, **more)
     refused(400, admin.create_video_file, video, role="streaming", bucket_id=NOWHERE, video_definition=good)
+    refused(400, admin.create_video_file, video, role="streaming", video_definition={**good, "bucket_id": NOWHERE})
     assert len(admin.get_video_file_list(video, role="streaming")) == 1
 
 
@@ -164,6 +166,39 @@ def test_objects_go_with_their_last_record(admin, project, video, tmp_path):
     assert not exists(admin, project, kept)
 
 
+def test_a_bucket_in_the_body(admin, video, own, organization):
+    bucket = admin.create_bucket(organization, bucket_spec={"name": "b", "store_type": "MINIO", "config": S3}).id
+    admin.create_video_file(video, role="streaming", video_definition=streaming(own("a.mp4"), bucket_id=bucket))
+    assert "bucket_id" not in admin.get_video_file(video, role="streaming", index=0)
+
+
+def test_sizes_are_completed_by_patch(admin, video, own, tmp_path):
+    key, segments = stored(admin, video, tmp_path), stored(admin, video, tmp_path, "s.json", 50)
+    record = {"path": key, "codec": "h264", "resolution": [1, 1], "segment_info": segments}
+    files = {"streaming": [record], "audio": [{"path": key, "codec": "aac", "size": 7}],
+             "attachment": [{"path": own("nothing.bin"), "name": "n"}]}
+    admin.update_media(video, media_update={"media_files": files})
+    files = admin.get_media(video).media_files
+    assert (files.streaming[0].size, files.audio[0].size, files.attachment[0].size) == (1000, 7, None)
+
+
+def test_a_recorded_object_is_not_overwritten(admin, project, video, tmp_path):
+    info = admin.get_upload_info(project, media_id=video, filename="a.bin")
+
+    def put(content):
+        return requests.put(info.urls[0], data=content, timeout=60).status_code
+
+    assert (put(b"first"), put(b"second"), put(b"second")) == (200, 200, 200)
+    admin.create_auxiliary_file(video, auxiliary_file_definition={"path": info.key})
+    assert put(b"second") == 200  # who missed the answer sends it again
+    answer = requests.put(info.urls[0], data=b"third", timeout=60)
+    assert answer.status_code == 403 and "is recorded" in answer.text
+    link = admin.get_download_info(project, download_info_spec={"keys": [info.key]})[0].url
+    assert requests.get(link, timeout=60).content == b"second"
+    admin.delete_auxiliary_file(video, index=0)
+    assert put(b"third") == 200
+
+
 def test_a_recorded_video_can_be_looked_at(admin, project, video, corpus):
     clip = corpus["h264_cfr30"]
     key = upload(admin, video, clip["path"], "clip.mp4")
@@ -195,6 +230,22 @@ def test_levels(members, video, own):
     members.transferrer.api.delete_audio_file(video, index=0)
 
 
+def test_changes_are_found_by_the_client(admin, project, video):
+    admin.update_media(video, media_update={"name": "b"})
+    admin.update_media(video, media_update={"name": "c"})
+    admin.update_media(video, media_update={"name": "b"})
+    find = tator.util.find_single_change
+    rows = admin.get_change_log_list(project, entity_id=video)
+    assert find(admin, project, video, "_name", new_value="b") == rows[1]
+    assert find(admin, project, video, "_name", new_value="b", find_last_change=True) == rows[3]
+    assert find(admin, project, video, "_name", old_value="b", new_value="c") == rows[2]
+    assert find(admin, project, video, "_name", old_value="c", new_value="d") is None
+    change = find(admin, project, video, "_name", old_value="b").description_of_change
+    assert isinstance(change.old[0], tator.models.ChangeLogDescriptionOfChangeNew)
+    admin.delete_media(video)
+    assert find(admin, project, video, "_deleted", new_value=True).user == admin.whoami().id
+
+
 def test_changes_are_logged(admin, project, video, own):
     admin.create_audio_file(video, audio_definition={"path": own("s.m4a"), "codec": "aac"})
     log = admin.get_change_log_list(project, entity_type="media", entity_id=video)
@@ -219,6 +270,10 @@ def test_permalink(admin, station, members, project, video, tmp_path):
         url = answer.headers["Location"]
         assert dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))["X-Amz-Expires"] == "86400"
         assert len(requests.get(url, timeout=60).content) == height
+        assert answer.headers["Cache-Control"] == "no-store"
+    # The link is good for the whole day, whatever this person got before.
+    old = admin.get_media(video, presigned=7200).media_files.streaming[1].path
+    assert old != ask().headers["Location"] and "X-Amz-Expires=86400" in ask().headers["Location"]
     assert ask("?element=archival").status_code == 404
     assert ask("?element=thumb").status_code == 400
     assert ask("?element=audio&quality=-1").status_code == 400
@@ -246,3 +301,5 @@ def test_permalink_for_whoever_is_not_signed_in(new_station):
     admin.create_membership(project, membership_spec={"user": anonymous, "permission": "View Only"})
     answer = ask()
     assert (answer.status_code, answer.headers["Location"]) == (301, "https://elsewhere.example/i.png")
+    station.command("user", "disable", "anonymous")
+    assert ask().status_code == 400

@@ -1,5 +1,6 @@
 """Temporary files, manifests and pages, and what is served below /media/."""
 
+import datetime
 import os
 import re
 
@@ -52,6 +53,14 @@ def test_a_file_is_made_read_and_deleted(admin, station, project, blob, tmp_path
     assert admin.delete_temporary_file(response.id).message == f"Temporary file {response.id} successfully deleted!"
     refused(404, admin.get_temporary_file, response.id)
     assert requests.get(row.path, headers=headers(station.admin_token), timeout=60).status_code == 404
+
+
+def test_a_file_lives_for_a_day_unless_it_says_otherwise(admin, project, blob):
+    spec = {"name": "n", "url": link(admin, project, blob), "lookup": "l"}
+    for more, hours in (({}, 24), ({"hours": 3}, 3)):
+        row = admin.get_temporary_file(admin.create_temporary_file(project, temporary_file_spec={**spec, **more}).id)
+        made, end = (datetime.datetime.fromisoformat(text) for text in (row.created_datetime, row.eol_datetime))
+        assert end - made == datetime.timedelta(hours=hours)
 
 
 def test_list(admin, project, blob):

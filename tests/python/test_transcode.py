@@ -14,7 +14,8 @@ import tator
 from renditions import (STREAMING_KEYS, blobs, check_segments, downloaded, finished, link_to, make_clip, numbers, spec,
                         transcoded, work_files)
 from station import wait_for
-from support import add_box_type, add_boxes, add_media_type, box, refused, unique
+from support import add_box_type, add_boxes, add_media_type, add_video, box, refused, unique
+from test_rendition import exists, upload
 
 SLOW = [{"resolution": height, "vcodec": "h264", "crf": 23, "preset": "veryslow", "pixel_format": "yuv420p"}
         for height in (144, 240, 360, 480)]
@@ -263,6 +264,7 @@ def test_wrong_input(waiting):
     missing = {key: value for key, value in spec(kind, url).items() if key != "name"}
     refused(400, api.transcode, project, transcode_spec=missing)
     refused(404, api.transcode, project, transcode_spec=spec(kind, url, media_id=2_000_000_000))
+    assert "UUID" in refused(400, api.transcode, project, transcode_spec=spec(kind, url, gid="dive 7"))["message"]
     refused(400, api.transcode, project, transcode_spec=spec(kind, url, section_id=2_000_000_000))
     twice = spec(kind, url)
     api.transcode(project, transcode_spec=twice)
@@ -305,6 +307,51 @@ def test_a_file_in_place_gets_renditions_when_asked(station, admin, corpus, tmp_
     assert len(admin.get_media(media).attributes["_tator_import_workflow"]) == 2
     bare = admin.create_media_list(row.project, body={"type": row.type, "name": "bare.mp4", "md5": ""}).id
     refused(400, admin.transcode, row.project, transcode_spec=spec(row.type, "", media_id=bare))
+
+
+def recorded(api, media, role, path, segments=None):
+    """Uploads a clip of 320 by 240 pixels and records it, as a client's own transcoder does; returns its key once it is indexed."""
+    key = upload(api, media, path, "a.mp4")
+    record = {"path": key, "codec": "h264", "resolution": [240, 320]}
+    if role == "streaming":
+        record["segment_info"] = upload(api, media, segments, "a.json")
+    api.create_video_file(media, role=role, video_definition=record)
+    wait_for("the index", lambda: api.get_media(media).media_files.thumbnail)
+    return key
+
+
+@pytest.mark.parametrize("there", ["nothing", "archival", "streaming"])
+def test_an_upload_for_a_media_brings_what_is_missing(admin, project, corpus, tmp_path, there):
+    clip = corpus["h264_cfr25"]
+    encode = {"vcodec": "hevc", "crf": 35, "preset": "ultrafast"}
+    kind = add_media_type(admin, project, "video", archive_config=[{"name": "small", "encode": encode}] if there == "archival" else [])
+    media = add_video(admin, project, kind)
+    (tmp_path / "a.json").write_text("{}")
+    key = None if there == "nothing" else recorded(admin, media, there, clip["path"], tmp_path / "a.json")
+    row, _ = transcoded(admin, kind, clip["path"], media_id=media)
+    files = row.media_files
+    assert row.id == media and admin.get_media_count(project) == 1
+    assert sorted(one.resolution for one in files.streaming) == [[144, 192], [240, 320]]
+    assert [len(files.archival), len(files.thumbnail), len(files.thumbnail_gif)] == [1, 1, 1]
+    assert (there == "archival") == (files.archival[0].path == key)
+    assert (there == "streaming") == (key in [one.path for one in files.streaming])
+    for one in (*files.archival, *files.streaming, *files.thumbnail, *files.thumbnail_gif):
+        assert exists(admin, project, one.path), one
+    assert barcode.read_file(admin.get_frame(media, frames=[7])) == 7
+    before = {one.path for one in (*files.archival, *files.streaming)}
+    row, _ = transcoded(admin, kind, clip["path"], media_id=media)  # a second time nothing is
+    assert {one.path for one in (*row.media_files.archival, *row.media_files.streaming)} == before
+
+
+def test_an_upload_takes_the_place_of_one_that_failed(admin, project, corpus, tmp_path):
+    kind = add_media_type(admin, project, "video")
+    media = add_video(admin, project, kind)
+    (tmp_path / "noise.mp4").write_bytes(b"no film " * 1000)
+    wanted = spec(kind, link_to(admin, project, tmp_path / "noise.mp4"), media_id=media)
+    admin.transcode(project, transcode_spec=wanted)
+    assert finished(admin, wanted["uid"]).job.status == "failed"
+    row, _ = transcoded(admin, kind, corpus["h264_cfr25"]["path"], media_id=media)
+    assert (row.num_frames, len(row.media_files.archival), len(row.media_files.streaming)) == (120, 1, 2)
 
 
 def progress(transcode):
@@ -392,6 +439,10 @@ def test_hosted_files_are_fetched_from_allowed_origins(new_station, web, corpus)
     assert done.job.nodes[0].task == "fetch the file"
     media = api.get_media(done.job.media_ids[0])
     assert media.name == "dive.mp4" and media.num_frames == 120 and len(media.media_files.streaming) == 2
+    asked = len(web.asked)
+    stranger = tator.get_api(station.url, station.add_user("stranger"))
+    refused(403, stranger.transcode, project, transcode_spec=spec(kind, f"{web.origin}/dive.mp4"))
+    assert len(web.asked) == asked  # nobody looks at a URL for them
     missing = spec(kind, f"{web.origin}/nothing.mp4", size=5)
     api.transcode(project, transcode_spec=missing)
     failed = finished(api, missing["uid"])
@@ -440,20 +491,30 @@ print(json.dumps(list(boxes(content, 0, len(content)))))
 '''
 
 
-def test_the_clients_own_transcoder(station, admin, project, tmp_path):
-    """`python -m tator.transcode` makes the renditions itself and records them one by one."""
-    kind = add_media_type(admin, project, "video", archive_config=[{"name": "original", "encode": {"vcodec": "copy"}}])
-    tools, work = tmp_path / "tools", tmp_path / "work"
+@pytest.fixture
+def transcode_locally(station, project, tmp_path):
+    """Runs `python -m tator.transcode` with these words."""
+    tools = tmp_path / "tools"
     tools.mkdir()
-    work.mkdir()
     (tools / "mp4dump").write_text(MP4DUMP.format(python=sys.executable))
     (tools / "mp4dump").chmod(0o755)
-    clip = make_clip(work / "dive.mp4", 640, 480, frames=50, sound=True)
-    command = [sys.executable, "-m", "tator.transcode", str(clip), "--host", station.url, "--token", station.admin_token,
-               "--project", str(project), "--type", str(kind), "--section", "Local"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False,
-                          env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"})
-    assert done.returncode == 0, done.stderr[-3000:]
+
+    def run(kind, *words):
+        command = [sys.executable, "-m", "tator.transcode", *map(str, words), "--host", station.url, "--token", station.admin_token,
+                   "--project", str(project), "--type", str(kind)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False,
+                              env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"})
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return run
+
+
+def test_the_clients_own_transcoder(admin, project, tmp_path, transcode_locally):
+    """`python -m tator.transcode` makes the renditions itself and records them one by one."""
+    kind = add_media_type(admin, project, "video", archive_config=[{"name": "original", "encode": {"vcodec": "copy"}}])
+    work = tmp_path / "work"
+    work.mkdir()
+    transcode_locally(kind, make_clip(work / "dive.mp4", 640, 480, frames=50, sound=True), "--section", "Local")
     row, = admin.get_media_list(project)
     files = row.media_files
     assert [one.resolution for one in files.streaming] == [[144, 192], [360, 480], [480, 640]]
@@ -461,3 +522,27 @@ def test_the_clients_own_transcoder(station, admin, project, tmp_path):
     assert files.audio[0].codec == "aac" and (row.width, row.height) == (640, 480)
     assert 50 < row.num_frames <= 53  # it appends black pictures, and counts by duration
     assert admin.get_section(row.primary_section).name == "Local" and admin.get_transcode_list(project) == []
+
+
+def test_the_clients_own_transcoder_of_a_url(admin, project, corpus, tmp_path, transcode_locally):
+    """It reads the file from a link, which the media that it makes names as its url."""
+    kind = add_media_type(admin, project, "video", archive_config=[{"name": "original", "encode": {"vcodec": "copy"}}])
+    link = link_to(admin, project, corpus["h264_cfr25"]["path"])
+    transcode_locally(kind, "--url", link, "--name", "dive.mp4", "--work_dir", tmp_path, "--section", "Local")
+    row, = admin.get_media_list(project)
+    files = row.media_files
+    assert row.name == "dive.mp4" and [one.resolution for one in files.streaming] == [[144, 192], [240, 320]]
+    assert [len(files.archival), len(files.thumbnail), len(files.thumbnail_gif)] == [1, 1, 1]
+    content = downloaded(admin, row, files.archival[0].path, tmp_path / "back").read_bytes()
+    assert content == pathlib.Path(corpus["h264_cfr25"]["path"]).read_bytes()
+
+
+def test_the_clients_own_transcoder_for_a_media(admin, project, corpus, tmp_path, transcode_locally):
+    kind = add_media_type(admin, project, "video")
+    media = add_video(admin, project, kind)
+    key = recorded(admin, media, "archival", corpus["h264_cfr25"]["path"])
+    link = link_to(admin, project, corpus["h264_cfr25"]["path"])
+    transcode_locally(kind, "--url", link, "--name", "dive.mp4", "--work_dir", tmp_path, "--media_id", media)
+    row, = admin.get_media_list(project)
+    assert row.id == media and [one.path for one in row.media_files.archival] == [key]
+    assert [one.resolution for one in row.media_files.streaming] == [[144, 192], [240, 320]]

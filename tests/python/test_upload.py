@@ -1,5 +1,9 @@
 """Uploads and downloads with the client's own functions, and the links they ride on."""
 
+import base64
+import datetime
+import email.utils
+import hashlib
 import os
 import pathlib
 import urllib.parse
@@ -119,6 +123,68 @@ def test_parts_arrive_in_any_order(admin, project):
     spec = {"key": info.key, "upload_id": info.upload_id, "parts": sorted(parts, key=lambda p: p["PartNumber"]), "bucket_id": None}
     assert isinstance(admin.complete_upload(project, upload_completion_spec=spec), tator.models.MessageResponse)
     assert requests.get(link(admin, project, info.key), timeout=60).content == content
+
+
+def test_a_completion_is_of_the_project_and_of_parts(admin, project, organization, members):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    info = admin.get_upload_info(project, num_parts=2)
+    parts = [{"ETag": requests.put(url, data=b"x", timeout=60).headers["ETag"], "PartNumber": n}
+             for n, url in enumerate(info.urls, 1)]
+    spec = {"key": info.key, "upload_id": info.upload_id, "parts": parts, "bucket_id": None}
+    refused(403, admin.complete_upload, other, upload_completion_spec=spec)
+    refused(403, members.editor.api.complete_upload, project, upload_completion_spec=spec)
+    refused(400, admin.complete_upload, project, upload_completion_spec={**spec, "parts": parts[:1]})
+    admin.complete_upload(project, upload_completion_spec=spec)
+    assert requests.get(link(admin, project, info.key), timeout=60).content == b"xx"
+
+
+def test_links_come_from_one_cache(admin, project, blob):
+    """DownloadInfo and presigned lists give each other's links."""
+    media = admin.create_media_list(project, body={"type": add_media_type(admin, project), "name": "a.mp4", "md5": ""}).id
+    for _, info in _upload_file(admin, project, str(blob), media_id=media, filename="a.bin"):
+        pass
+    admin.create_auxiliary_file(media, auxiliary_file_definition={"path": info.key})
+    first = link(admin, project, info.key, expiration=7200)
+    assert query_of(first)["X-Amz-Expires"] == "7200"
+    assert admin.get_media(media, presigned=86400).media_files.attachment[0].path == first
+    fresh = admin.get_media(media, presigned=86400, no_cache=True).media_files.attachment[0].path
+    assert query_of(fresh)["X-Amz-Expires"] == "86400" and link(admin, project, info.key) == first
+
+
+def test_what_was_announced_is_compared_first(admin, project):
+    info = admin.get_upload_info(project)
+
+    def put(content, digest):
+        return requests.put(info.urls[0], data=content, headers={"Content-MD5": digest}, timeout=60)
+
+    def md5(content):
+        return base64.b64encode(hashlib.md5(content).digest()).decode()
+
+    assert put(b"old", md5(b"old")).status_code == 200
+    answer = put(b"new", md5(b"another"))
+    assert answer.status_code == 400 and "<Code>BadDigest</Code>" in answer.text
+    assert "<Code>InvalidDigest</Code>" in put(b"new", "nonsense").text
+    assert requests.get(link(admin, project, info.key), timeout=60).content == b"old"
+    many = admin.get_upload_info(project, num_parts=2)
+    answer = requests.put(many.urls[0], data=b"x", headers={"Content-MD5": md5(b"y")}, timeout=60)
+    assert answer.status_code == 400 and "<Code>BadDigest</Code>" in answer.text
+
+
+def test_what_has_not_changed_is_not_sent_again(admin, project, blob):
+    url = link(admin, project, temporary(admin, project, blob))
+    seen = requests.get(url, timeout=60).headers["Last-Modified"]
+    at = email.utils.parsedate_to_datetime(seen)
+
+    def status(name, value, **more):
+        return requests.get(url, headers={name: value, **more}, timeout=60).status_code
+
+    def shown(at):
+        return email.utils.format_datetime(at, usegmt=True)
+
+    later, sooner = shown(at + datetime.timedelta(hours=1)), shown(at - datetime.timedelta(seconds=1))
+    assert [status("If-Modified-Since", when) for when in (seen, later, sooner, "yesterday")] == [304, 304, 200, 200]
+    assert status("If-Modified-Since", at.strftime("%A, %d-%b-%y %H:%M:%S GMT")) == 304  # as old programs write it
+    assert [status("If-Range", when, Range="bytes=0-9") for when in (seen, sooner, later)] == [206, 200, 200]
 
 
 def test_links_are_signed_and_expire_as_asked(admin, project, blob):

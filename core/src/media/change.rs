@@ -137,6 +137,9 @@ async fn change_all(
         None => None,
     };
     let folder = folder(tx, project, patch).await?;
+    if let Some(master) = patch.master_section.filter(|master| *master != -1) {
+        section::service::check_of_project(tx, project, master).await?;
+    }
     let types = definitions(tx, &rows).await?;
     let mut names: HashMap<i64, String> = HashMap::new();
     let (mut changed, mut documents) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -167,10 +170,18 @@ async fn change_all(
             new = attribute::for_patch(definitions, &names[&type_id], &old, &patch.attributes)?;
         }
         if let Some(folder) = &folder {
+            if media.master_section == media.primary_section {
+                media.master_section = folder.section;
+            }
             media.primary_section = folder.section;
             if let Some(uuid) = &folder.uuid {
                 new.insert(USER_SECTIONS.into(), json!(uuid));
             }
+        }
+        match patch.master_section {
+            None => {}
+            Some(-1) => media.master_section = media.primary_section,
+            master => media.master_section = master,
         }
         media.attributes = Document::of(&new)?;
         media.modified_datetime = stamp.at_ms;

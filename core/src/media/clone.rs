@@ -10,7 +10,7 @@ use super::filter::{Filter, IdQuery, select};
 use super::read::visible;
 use super::source::{self, Source, State};
 use super::types::{Media, NewMedia};
-use super::{create, family, store};
+use super::{composite, create, family, store};
 use crate::account::Actor;
 use crate::annotation::Document;
 use crate::attribute::{self, Definitions, Indexing, Kind};
@@ -30,7 +30,7 @@ const MOST: usize = 500;
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Destination {
     pub dest_project: i64,
-    /// −1 means the first type there that fits each media.
+    /// Media of another dtype get the first type there that fits; with −1, all do.
     pub dest_type: i64,
     /// The name of a folder, made where there is none.
     pub dest_section: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct Destination {
 /// Clones the selected media, in their order; returns the new ids.
 ///
 /// Errors: `Forbidden` without Transfer in both projects; `Invalid` for more than 500, for a type that
-/// is not of the destination, and for attributes that do not fit it.
+/// is not of the destination, for a dtype that it has no type for, and for attributes that do not fit.
 pub(super) async fn clone(
     cx: &Arc<Context>,
     actor: &Actor,
@@ -72,46 +72,39 @@ pub(super) async fn clone(
     Ok(pairs.into_iter().map(|(_, clone)| clone).collect())
 }
 
-/// The types of the destination that clones may get.
+/// The types of the destination, of which each clone gets one.
 struct Types {
     all: Vec<(EntityType, Definitions)>,
-    any: bool,
+    wanted: i64,
 }
 
 impl Types {
     async fn of(tx: &mut Tx, to: &Destination) -> Result<Self> {
-        let found = if to.dest_type == -1 {
-            entity_type::service::list_of_project(tx, Kind::Media, to.dest_project).await?
-        } else {
-            entity_type::service::of_project(tx, Kind::Media, [to.dest_type], to.dest_project)
-                .await?
-                .into_values()
-                .collect()
-        };
+        if to.dest_type != -1 {
+            let wanted = [to.dest_type];
+            entity_type::service::of_project(tx, Kind::Media, wanted, to.dest_project).await?;
+        }
+        let found = entity_type::service::list_of_project(tx, Kind::Media, to.dest_project).await?;
         let mut all = Vec::with_capacity(found.len());
         for of in found {
             let definitions = attribute::definitions_of_type(tx, Kind::Media, of.id).await?;
             all.push((of, definitions));
         }
         all.sort_by_key(|(of, _)| of.id);
-        let any = to.dest_type == -1;
-        Ok(Self { all, any })
+        let wanted = to.dest_type;
+        Ok(Self { all, wanted })
     }
 
-    /// The type of a clone. Errors: `Invalid` when none fits the dtype.
+    /// The type of a clone: the wanted one, or the first that fits. Errors: `Invalid` when none fits the
+    /// dtype.
     fn fitting(&self, original: &Media, dtype: &str) -> Result<&(EntityType, Definitions)> {
-        let found = self.all.iter().find(|(of, _)| of.dtype == dtype);
+        let fitting = self.all.iter().filter(|(of, _)| of.dtype == dtype);
+        let found = fitting.min_by_key(|(of, _)| (of.id != self.wanted, of.id));
         found.ok_or_else(|| {
-            let id = original.id;
-            Error::invalid(match self.all.first() {
-                Some((of, _)) if !self.any => format!(
-                    "Media {id} is of dtype {dtype}, and type {} is of dtype {}; name a type that fits, or -1.",
-                    of.id, of.dtype
-                ),
-                _ => format!(
-                    "Media {id} is of dtype {dtype}, and the destination project has no type for that."
-                ),
-            })
+            Error::invalid(format!(
+                "Media {} is of dtype {dtype}, and the destination project has no type for that.",
+                original.id
+            ))
         })
     }
 }
@@ -139,6 +132,13 @@ async fn clone_all(
         .zip(first..)
         .collect();
     let ids: HashMap<i64, i64> = pairs.iter().copied().collect();
+    let same_project = project == to.dest_project;
+    let mut parts = if same_project {
+        HashMap::new()
+    } else {
+        family::clones(tx, &composite::parts(originals), to.dest_project).await?
+    };
+    parts.extend(&ids);
     let mut clones = Vec::with_capacity(originals.len());
     for original in originals {
         let (of, definitions) = types.fitting(original, &dtypes[&original.type_id])?;
@@ -146,14 +146,14 @@ async fn clone_all(
         attributes.insert("tator_user_sections".into(), json!(user_sections));
         let mut fitting = attribute::for_create(definitions, &attributes, stamp.at_ms)?;
         fitting.insert("tator_user_sections".into(), json!(user_sections));
-        let same_project = project == to.dest_project;
         let media = Media {
-            media_files: children(original, &ids, same_project)?,
+            media_files: children(original, &parts, same_project)?,
             last_edit_start: None,
             last_edit_end: None,
             attributes: Document::of(&fitting)?,
             elemental_id: id::uuid(),
             primary_section: section,
+            master_section: section,
             id: ids[&original.id],
             project: Some(to.dest_project),
             type_id: of.id,
@@ -221,25 +221,25 @@ async fn folder(tx: &mut Tx, stamp: &Stamp, to: &Destination) -> Result<(Option<
     create::folder(tx, stamp, to.dest_project, &new).await
 }
 
-/// The records of a clone. Media that consist of others consist of the clones of these, and within
-/// one project of the same ones where those are not cloned too.
+/// The records of a clone. Media that consist of others consist of the clones of these, which come
+/// with them or came before; and within one project of the same ones where those are not cloned too.
 fn children(
     original: &Media,
-    ids: &HashMap<i64, i64>,
+    parts: &HashMap<i64, i64>,
     same_project: bool,
 ) -> Result<Option<Map<String, Json>>> {
     let Some(mut files) = original.media_files.clone() else {
         return Ok(None);
     };
     let follow = |child: &mut Json| match child.as_i64() {
-        Some(id) => match ids.get(&id) {
+        Some(id) => match parts.get(&id) {
             Some(clone) => {
                 *child = json!(clone);
                 Ok(())
             }
             None if same_project => Ok(()),
             None => Err(Error::invalid(format!(
-                "Media {} consists of media {id}; clone both in one call.",
+                "Media {} consists of media {id}; clone that first, or both in one call.",
                 original.id
             ))),
         },

@@ -88,6 +88,18 @@ pub(super) async fn compose(
     Ok(())
 }
 
+/// The media that some consist of.
+pub(super) fn parts(media: &[Media]) -> Vec<i64> {
+    let files = media.iter().filter_map(|media| media.media_files.as_ref());
+    let parts = files.flat_map(|files| {
+        let joined = files.get("concat").and_then(Json::as_array);
+        let joined = joined.into_iter().flatten();
+        let joined = joined.filter_map(|part| part["id"].as_i64());
+        integers(files.get("ids")).into_iter().chain(joined)
+    });
+    parts.collect()
+}
+
 /// The integers of a list; none of anything else.
 pub(super) fn integers(value: Option<&Json>) -> Vec<i64> {
     value

@@ -42,13 +42,15 @@ pub(super) struct Links {
     pub thumbnail: Option<String>,
     pub thumbnail_gif: Option<String>,
     pub elsewhere: Elsewhere,
+    /// Why the source cannot be fetched.
+    pub refused: Option<Error>,
 }
 
 /// Makes one media, or those of a list of images that can be made. What lies elsewhere is fetched
 /// later.
 ///
-/// Errors: `Forbidden` for a URL that is neither this station's nor of an allowed origin, `Invalid` for
-/// what does not fit its type; of a list only when there is no image that could be made, and then those
+/// Errors: `Forbidden` for an image's URL that is neither this station's nor of an allowed origin, `Invalid`
+/// for what does not fit its type; of a list only when there is no image that could be made, and then those
 /// of the first.
 pub(super) async fn create(
     cx: &Context,
@@ -90,13 +92,15 @@ pub(super) async fn create(
     Ok(Made { media: made })
 }
 
-/// Reads the links of a media to be made. Errors: `Forbidden` for one of a foreign origin.
+/// Reads the links of a media to be made. Errors: `Forbidden` for a thumbnail of a foreign origin.
 async fn links(cx: &Context, new: NewMedia) -> Result<Sourced> {
     let mut links = Links::default();
     let source = new.url.clone().filter(|_| new.reference_only == 0);
-    match given(cx, &source).await? {
-        Some(Origin::Web(url)) => links.elsewhere.source = Some(url),
-        origin => links.source = origin,
+    match given(cx, &source).await {
+        Ok(Some(Origin::Web(url))) => links.elsewhere.source = Some(url),
+        Ok(origin) => links.source = origin,
+        // Nothing but images is fetched; what is no image may name any place.
+        Err(error) => links.refused = Some(error),
     }
     let thumbnails = [
         (
@@ -228,7 +232,8 @@ pub(super) async fn add_upload(
     Ok(media)
 }
 
-/// Gives an existing media a file, or lets what failed of the one that it has be tried again.
+/// Gives an existing media a file, if it has none, or lets what failed of the one that it has be tried
+/// again.
 async fn give(
     tx: &mut Tx,
     stamp: &Stamp,
@@ -245,6 +250,7 @@ async fn give(
     }
     match upload.origin {
         Some(Origin::Web(_)) => {}
+        Some(_) if source::is_settled(tx, &before).await? => {}
         Some(origin) => attach(tx, stamp, project, &before, origin).await?,
         None => try_again(tx, existing).await?,
     }
@@ -308,8 +314,14 @@ async fn check(
     types: &mut Types,
     one: Sourced,
 ) -> Result<Draft> {
-    let Sourced { mut new, links } = one;
+    let Sourced { mut new, mut links } = one;
     let of = types.of(tx, project, &new).await?;
+    if of.dtype != "image" && new.url.is_some() {
+        // It says where the media came from; whoever made it brings its files.
+        (links.source, links.elsewhere.source) = (None, None);
+    } else if let Some(error) = links.refused.take() {
+        return Err(error);
+    }
     check_name(&new.name)?;
     let reference = new.url.as_deref().filter(|_| new.reference_only != 0);
     if let Some(url) = reference.filter(|url| !files::is_url(url)) {
@@ -322,6 +334,9 @@ async fn check(
         None => None,
     };
     existing_folder(tx, project, &new).await?;
+    if let Some(master) = new.master_section {
+        section::service::check_of_project(tx, project, master).await?;
+    }
     let source = match &links.source {
         Some(Origin::Key(key)) => Some(key),
         _ => None,
@@ -470,9 +485,10 @@ async fn draw(
         archive_state: "live".into(),
         archive_status_date: None,
         effective_permission: None,
+        master_section: new.master_section.or(primary_section),
         incident: None,
     };
-    refer(&mut media, &new);
+    refer(&mut media, &new, &of.dtype);
     pictures(tx, project, &mut media, &links).await?;
     if let Some(origin) = links.source {
         attach(tx, stamp, project, &media, origin).await?;
@@ -501,8 +517,8 @@ pub(super) fn claimed_size(media: &Media) -> (i64, i64) {
 }
 
 /// Records the URL of an image that stays where it is.
-fn refer(media: &mut Media, new: &NewMedia) {
-    if new.reference_only == 0 {
+fn refer(media: &mut Media, new: &NewMedia, dtype: &str) {
+    if new.reference_only == 0 || dtype != "image" {
         return;
     }
     if let Some(url) = &new.url {
@@ -543,7 +559,8 @@ async fn uploaded_size(tx: &mut Tx, upload: &str) -> Result<i64> {
     })
 }
 
-/// Makes stored bytes the source of a media, in place of the one that it had.
+/// Makes stored bytes the source of a media, in place of the one that it had; what its records name
+/// stays.
 pub(super) async fn attach(
     tx: &mut Tx,
     stamp: &Stamp,
@@ -574,8 +591,11 @@ pub(super) async fn attach(
     let before = source::find(tx, media.id).await?;
     let mut source = Source::waiting(media.id, Bytes::Stored(own), size, stamp.at_ms);
     if let Some(before) = before {
+        let mut recorded = media.media_files.iter().flat_map(files::keys);
+        let old = before.object_key;
+        let old = old.filter(|old| !recorded.any(|key| key == *old));
         source.made = before.made;
-        source.made.extend(before.object_key);
+        source.made.extend(old);
     }
     source::put(tx, &source).await
 }

@@ -2,15 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
-use super::source;
 use super::types::Media;
-use super::{files, store};
-use crate::database::Tx;
+use super::{files, source, store};
+use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::query::among;
 use crate::storage::{self, Owner};
 use crate::values;
+
+/// Ids that one statement lists.
+const CHUNK: usize = 5000;
 
 /// Which keys are whose in a family.
 #[derive(Debug, Default)]
@@ -23,12 +26,11 @@ impl Families {
     /// The families of those among some media that have one.
     pub(super) async fn of(tx: &mut Tx, media: &[i64]) -> Result<Self> {
         let mut prefixes: HashMap<i64, Vec<String>> = HashMap::new();
-        for chunk in media.chunks(5000) {
-            let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
+        for chunk in media.chunks(CHUNK) {
             let sql = format!(
                 "select a.media, b.prefix from media_family a \
-                 join media_family b on b.family = a.family where a.media in ({})",
-                list.join(",")
+                 join media_family b on b.family = a.family where {}",
+                among("a.media", chunk)
             );
             for mut row in tx.rows(&sql, &[]).await? {
                 prefixes.entry(row.take()?).or_default().push(row.take()?);
@@ -56,6 +58,22 @@ pub(super) async fn others(tx: &mut Tx, media: i64) -> Result<Vec<i64>> {
     rows.into_iter().map(|mut row| row.take()).collect()
 }
 
+/// The newest clone in a project of each of some media that has one there.
+pub(super) async fn clones(tx: &mut Tx, media: &[i64], project: i64) -> Result<HashMap<i64, i64>> {
+    let mut clones = HashMap::new();
+    for chunk in media.chunks(CHUNK) {
+        let sql = format!(
+            "select a.media, max(m.id) from media_family a join media_family b on b.family = a.family \
+             join media m on m.id = b.media where {} and m.project = $1 and not m.deleted group by a.media",
+            among("a.media", chunk)
+        );
+        for mut row in tx.rows(&sql, &values![project]).await? {
+            clones.insert(row.take()?, row.take()?);
+        }
+    }
+    Ok(clones)
+}
+
 /// Adds a clone to the family of what it was cloned from.
 pub(super) async fn join(tx: &mut Tx, from: (Owner, i64), to: (Owner, i64)) -> Result<()> {
     let sql = "select family from media_family where media = $1";
@@ -69,40 +87,62 @@ pub(super) async fn join(tx: &mut Tx, from: (Owner, i64), to: (Owner, i64)) -> R
     Ok(())
 }
 
+/// Forgets the family of a media that was removed, once no other of it is left: clones are read under
+/// the keys of those that went before them.
+pub(super) async fn leave(tx: &mut Tx, media: i64) -> Result<()> {
+    let sql = "select family from media_family where media = $1";
+    let Some(family) = tx.scalar::<i64>(sql, &values![media]).await? else {
+        return Ok(());
+    };
+    let sql = "delete from media_family where family = $1 and not exists \
+               (select 1 from media_family b join media m on m.id = b.media where b.family = $1)";
+    tx.execute(sql, &values![family]).await?;
+    Ok(())
+}
+
+/// What another media of a family names.
+struct Relative {
+    deleted: bool,
+    files: Option<Map<String, Json>>,
+    /// The key of its source.
+    source: Option<String>,
+}
+
+async fn relatives(tx: &mut Tx, media: i64) -> Result<Vec<Relative>> {
+    let sql = "select m.deleted, m.media_files, s.object_key from media_family a \
+               join media_family b on b.family = a.family join media m on m.id = b.media \
+               left join media_source s on s.media = m.id where a.media = $1 and b.media <> $1";
+    let rows = tx.rows(sql, &values![media]).await?;
+    let relative = |mut row: Row| {
+        Ok(Relative {
+            deleted: row.take()?,
+            files: match row.take::<Json>()? {
+                Json::Object(files) => Some(files),
+                _ => None,
+            },
+            source: row.take()?,
+        })
+    };
+    rows.into_iter().map(relative).collect()
+}
+
 /// Keys of other media that the records of a media may name: those that its family records.
 pub(super) async fn shared(tx: &mut Tx, media: i64) -> Result<HashSet<String>> {
+    let relatives = relatives(tx, media).await?;
+    let living = relatives.iter().filter(|relative| !relative.deleted);
+    let recorded = living.filter_map(|relative| relative.files.as_ref());
+    Ok(recorded.flat_map(files::keys).collect())
+}
+
+/// Keys of objects that others of the family record or read. A deleted one counts until it is gone
+/// for good, for it may come back.
+pub(super) async fn needed(tx: &mut Tx, media: i64) -> Result<HashSet<String>> {
     let mut keys = HashSet::new();
-    for other in others(tx, media).await? {
-        if let Some(files) = store::find(tx, other)
-            .await?
-            .and_then(|other| other.media_files)
-        {
-            keys.extend(files::keys(&files));
-        }
+    for relative in relatives(tx, media).await? {
+        keys.extend(relative.files.iter().flat_map(files::keys));
+        keys.extend(relative.source);
     }
     Ok(keys)
-}
-
-/// Whether another media of the family needs the object of a key.
-pub(super) async fn is_needed(tx: &mut Tx, media: i64, key: &str) -> Result<bool> {
-    for other in others(tx, media).await? {
-        let Some(row) = store::find(tx, other).await? else {
-            continue;
-        };
-        if records_or_reads(tx, &row, key).await? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-async fn records_or_reads(tx: &mut Tx, row: &Media, key: &str) -> Result<bool> {
-    let recorded = row.media_files.as_ref().is_some_and(|files| {
-        let mut keys = files::keys(files);
-        keys.any(|known| known == key)
-    });
-    let source = source::find(tx, row.id).await?;
-    Ok(recorded || source.is_some_and(|source| source.object_key.as_deref() == Some(key)))
 }
 
 /// Removes the objects that a media recorded before and that nobody needs any more: neither a record
@@ -110,7 +150,7 @@ async fn records_or_reads(tx: &mut Tx, row: &Media, key: &str) -> Result<bool> {
 pub(super) async fn release(
     tx: &mut Tx,
     owner: Owner,
-    before: Option<&Map<String, serde_json::Value>>,
+    before: Option<&Map<String, Json>>,
     after: &Media,
 ) -> Result<()> {
     let dropped: HashSet<String> = before.into_iter().flat_map(files::keys).collect();
@@ -118,11 +158,12 @@ pub(super) async fn release(
         return Ok(());
     }
     let families = Families::of(tx, &[after.id]).await?;
+    let mut needed = needed(tx, after.id).await?;
+    needed.extend(after.media_files.iter().flat_map(files::keys));
+    let source = source::find(tx, after.id).await?;
+    needed.extend(source.and_then(|source| source.object_key));
     for key in dropped {
-        let needed = !families.holds(owner, after.id, &key)
-            || records_or_reads(tx, after, &key).await?
-            || is_needed(tx, after.id, &key).await?;
-        if !needed {
+        if families.holds(owner, after.id, &key) && !needed.contains(&key) {
             storage::remove(tx, &key).await?;
         }
     }

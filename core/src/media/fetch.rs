@@ -113,15 +113,19 @@ pub async fn index(cx: &Context, media: i64) -> Result<()> {
     }
 }
 
-/// Makes what a URL gives the source of a media that has none; does nothing for one that has.
+/// Makes what a URL gives the source of a media; does nothing for one that has its file.
 ///
 /// Errors: as of the client; a URL that cannot be read leaves the reason with the media.
 pub async fn bring(cx: &Context, account: Option<i64>, media: i64, url: &str) -> Result<()> {
-    let there = cx
-        .database
-        .read(move |tx| Box::pin(async move { source::find(tx, media).await }));
-    let there = there.await?;
-    if there.is_some_and(|source| source.path.is_some() || source.object_key.is_some()) {
+    let there = cx.database.read(move |tx| {
+        Box::pin(async move {
+            match store::find(tx, media).await? {
+                Some(row) => source::is_settled(tx, &row).await,
+                None => Err(gone(media)),
+            }
+        })
+    });
+    if there.await? {
         return Ok(());
     }
     let stored = match stored(cx, url).await {

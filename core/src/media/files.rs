@@ -71,8 +71,10 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Completes the length of a record that does not say it, from the stored object.
+/// Completes the length of a record that does not say it, from the stored object. The bucket that it
+/// was uploaded to is no part of it.
 pub(super) async fn complete(tx: &mut Tx, record: &mut Map<String, Json>) -> Result<()> {
+    record.remove("bucket_id");
     let path = record
         .get("path")
         .and_then(Json::as_str)

@@ -323,10 +323,9 @@ async fn remove_made(
         .iter()
         .filter(|key| owner.holds_media(row.id, key))
         .collect();
-    for key in &made {
-        if !family::is_needed(tx, row.id, key).await? {
-            storage::remove(tx, key).await?;
-        }
+    let needed = family::needed(tx, row.id).await?;
+    for key in made.iter().filter(|key| !needed.contains(**key)) {
+        storage::remove(tx, key).await?;
     }
     let is_made = |record: &Json| {
         let path = record["path"].as_str();

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json};
 use super::family::Families;
 use super::files::{is_elsewhere, is_given, is_url};
 use super::read::visible;
-use crate::account::{self, Actor};
+use crate::account::service::{ANONYMOUS, by_name};
+use crate::account::{Actor, Status};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::http::not_signed_in;
@@ -15,9 +16,6 @@ use crate::storage;
 
 /// How long the link behind it works.
 const SECS: i64 = 86_400;
-
-/// The account that stands for whoever is not signed in.
-const ANONYMOUS: &str = "anonymous";
 
 /// Which rendition is wanted.
 #[derive(Debug, Clone, Deserialize)]
@@ -56,17 +54,17 @@ pub(super) async fn find(
         return Ok(None);
     }
     Ok(Some(
-        storage::presign(cx, actor, origin, path, SECS, false).await,
+        storage::presign(cx, actor, origin, path, SECS, true).await,
     ))
 }
 
-/// Who asks without signing in: the account `anonymous`, where the station has one.
+/// Who asks without signing in: the account `anonymous`, where the station has one that may sign in.
 ///
 /// Errors: `Unauthenticated` where it has none.
 pub(super) async fn anybody(cx: &Context) -> Result<Actor> {
-    match account::service::by_name(cx, ANONYMOUS).await {
-        Ok(user) => Ok(Actor::from(&user)),
-        Err(Error::NotFound(_)) => Err(not_signed_in()),
+    match by_name(cx, ANONYMOUS).await {
+        Ok(user) if user.status == Status::Active => Ok(Actor::from(&user)),
+        Ok(_) | Err(Error::NotFound(_)) => Err(not_signed_in()),
         Err(error) => Err(error),
     }
 }

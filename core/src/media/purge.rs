@@ -16,21 +16,16 @@ pub async fn purge(tx: &mut Tx, before_ms: i64, most: usize) -> Result<Vec<i64>>
             let of_source = source.object_key.into_iter();
             of_source.chain(source.made)
         }));
-        for key in keys {
-            if !family::is_needed(tx, media.id, &key).await? {
-                storage::remove(tx, &key).await?;
-            }
+        let needed = family::needed(tx, media.id).await?;
+        for key in keys.iter().filter(|key| !needed.contains(*key)) {
+            storage::remove(tx, key).await?;
         }
-        for table in [
-            "media_source",
-            "section_media",
-            "state_media",
-            "media_family",
-        ] {
+        for table in ["media_source", "section_media", "state_media"] {
             let sql = format!("delete from {table} where media = $1");
             tx.execute(&sql, &values![media.id]).await?;
         }
         store::remove(tx, media.id).await?;
+        family::leave(tx, media.id).await?;
     }
     Ok(gone.into_iter().map(|media| media.id).collect())
 }

@@ -267,7 +267,9 @@ async fn permalink(call: Call) -> Result<Answer> {
     };
     let (id, wanted) = (call.id("id"), call.query()?);
     match permalink::find(&call.cx, &actor, &call.origin, id, wanted).await? {
-        Some(url) => Ok(Answer::redirect(StatusCode::MOVED_PERMANENTLY, url)),
+        // The link behind it works for a day; whoever kept it would be left with a dead one.
+        Some(url) => Ok(Answer::redirect(StatusCode::MOVED_PERMANENTLY, url)
+            .header("cache-control", "no-store")),
         // Clients know this text, capital letter and all.
         None => Ok(Answer::json(&json!({"Message": "Bad Request"}))?.status(StatusCode::NOT_FOUND)),
     }

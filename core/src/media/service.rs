@@ -9,7 +9,7 @@ use super::create::Upload;
 use super::family::Families;
 use super::files;
 use super::filter::{Filter, IdQuery, select};
-use super::source::Source;
+use super::source::{self, Source};
 use super::store;
 use super::types::Media;
 use crate::account::Actor;
@@ -113,6 +113,20 @@ pub async fn own_keys(tx: &mut Tx, owner: Owner, media: &Media) -> Result<HashSe
 /// Whether media of a project share the object of another media's key, as clones do.
 pub async fn shares_key(tx: &mut Tx, project: i64, key: &str) -> Result<bool> {
     super::family::is_of_project(tx, project, key).await
+}
+
+/// Whether a media, or one that shares its files, records the object of a key or is read from it.
+pub async fn needs_key(tx: &mut Tx, media: i64, key: &str) -> Result<bool> {
+    let row = store::find(tx, media).await?;
+    let files = row.and_then(|row| row.media_files);
+    if files.is_some_and(|files| files::keys(&files).any(|known| known == key)) {
+        return Ok(true);
+    }
+    let source = source::find(tx, media).await?;
+    if source.is_some_and(|source| source.object_key.as_deref() == Some(key)) {
+        return Ok(true);
+    }
+    Ok(super::family::needed(tx, media).await?.contains(key))
 }
 
 /// Takes the media of a folder out of it, as the folder goes away.

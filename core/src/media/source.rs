@@ -65,6 +65,8 @@ pub struct Source {
     /// Keys of what the index stored beside it, and of the object that was the source before: the
     /// next index takes their place.
     pub made: Vec<String>,
+    /// Whether it follows the records of the media, rather than being an upload that became one.
+    pub recorded: bool,
 }
 
 impl Source {
@@ -84,6 +86,7 @@ impl Source {
             message: String::new(),
             fingerprint: None,
             made: Vec::new(),
+            recorded: false,
         }
     }
 
@@ -107,13 +110,14 @@ pub(super) enum Bytes {
 #[serde(default)]
 struct Facts {
     made: Vec<String>,
+    recorded: bool,
 }
 
 const COLUMNS: &str =
     "media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts";
 
 fn source(mut row: Row) -> Result<Source> {
-    Ok(Source {
+    let source = Source {
         media: row.take()?,
         path: row.take()?,
         object_key: row.take()?,
@@ -122,10 +126,17 @@ fn source(mut row: Row) -> Result<Source> {
         state: State::from_name(&row.take::<String>()?),
         message: row.take()?,
         fingerprint: row.take()?,
-        made: match row.take::<Option<String>>()? {
-            Some(facts) => serde_json::from_str::<Facts>(&facts)?.made,
-            None => Vec::new(),
-        },
+        made: Vec::new(),
+        recorded: false,
+    };
+    let Facts { made, recorded } = match row.take::<Option<String>>()? {
+        Some(facts) => serde_json::from_str(&facts)?,
+        None => Facts::default(),
+    };
+    Ok(Source {
+        made,
+        recorded,
+        ..source
     })
 }
 
@@ -133,6 +144,24 @@ fn source(mut row: Row) -> Result<Source> {
 pub async fn find(tx: &mut Tx, media: i64) -> Result<Option<Source>> {
     let sql = format!("select {COLUMNS} from media_source where media = $1");
     tx.row(&sql, &values![media]).await?.map(source).transpose()
+}
+
+/// Whether a media has its file, and not only a streaming copy of it: then an upload for it asks for
+/// what is missing, and takes nobody's place.
+pub(super) async fn is_settled(tx: &mut Tx, media: &Media) -> Result<bool> {
+    let Some(source) = find(tx, media.id).await? else {
+        return Ok(false);
+    };
+    let streams = media.media_files.as_ref();
+    let streams = streams.and_then(|files| files.get("streaming")?.as_array());
+    let streamed = streams.into_iter().flatten();
+    let mut streamed = streamed.filter_map(|record| record["path"].as_str());
+    Ok(match (&source.path, source.object_key.as_deref()) {
+        _ if source.state == State::Failed => false,
+        (None, None) => false,
+        (None, Some(key)) => !streamed.any(|path| path == key),
+        (Some(_), _) => true,
+    })
 }
 
 /// The media of a project whose source is this file in place.
@@ -155,6 +184,7 @@ pub async fn waiting(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<i64>> {
 pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
     let facts = serde_json::to_string(&Facts {
         made: source.made.clone(),
+        recorded: source.recorded,
     })?;
     tx.execute(
         "insert into media_source (media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts) \
@@ -223,6 +253,7 @@ pub(super) async fn follow(
             let bytes = Bytes::Stored(key.to_owned());
             let mut source = Source::waiting(after.id, bytes, size, now_ms);
             source.made = current.map(|current| current.made).unwrap_or_default();
+            source.recorded = true;
             put(tx, &source).await?;
             Ok(true)
         }

@@ -16,7 +16,7 @@ const CHUNK: usize = 5000;
 /// Rows that go on together.
 const BATCH: usize = 100;
 
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 26] = [
     "id",
     "name",
     "media_files",
@@ -42,6 +42,7 @@ const COLUMNS: [&str; 25] = [
     "uid",
     "archive_state",
     "archive_status_date",
+    "master_section",
 ];
 
 /// How media stand in the journal.
@@ -71,6 +72,7 @@ pub const SHAPE: Shape = Shape {
         ("uid", "uid", As::Plain),
         ("archive_state", "archive_state", As::Plain),
         ("archive_status_date", "archive_status_date", As::Time),
+        ("master_section", "master_section", As::Plain),
     ],
     attributes: Some(Kind::Media),
     lists: &[],
@@ -118,6 +120,7 @@ fn media(row: &mut Row) -> Result<Media> {
         uid: row.take()?,
         archive_state: row.take()?,
         archive_status_date: row.take()?,
+        master_section: row.take()?,
         effective_permission: None,
         incident: None,
     })
@@ -154,7 +157,8 @@ fn row_values(media: &Media) -> Vec<Value> {
         media.gid.clone(),
         media.uid.clone(),
         &media.archive_state,
-        media.archive_status_date
+        media.archive_status_date,
+        media.master_section
     ]
     .to_vec()
 }

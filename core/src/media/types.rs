@@ -47,13 +47,15 @@ pub struct Media {
     #[serde(serialize_with = "time::serialize_opt")]
     pub archive_status_date: Option<i64>,
     pub effective_permission: Option<i64>,
+    /// Where row protection takes its rights from; the folder, unless another is named.
+    pub master_section: Option<i64>,
     /// Hits of a related search, when one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incident: Option<i64>,
 }
 
 /// The keys of a row, which are those of [`Media`].
-pub(super) const KEYS: [Key; 26] = [
+pub(super) const KEYS: [Key; 27] = [
     Key::plain("name"),
     Key::of("media_files", "media_files", Form::Document),
     Key::of("last_edit_start", "last_edit_start", Form::Time),
@@ -80,6 +82,7 @@ pub(super) const KEYS: [Key; 26] = [
     Key::plain("archive_state"),
     Key::of("archive_status_date", "archive_status_date", Form::Time),
     Key::of("effective_permission", "", Form::Always("null")),
+    Key::plain("master_section"),
 ];
 
 /// Hits of a related search, which no column holds.
@@ -109,6 +112,7 @@ pub(super) struct NewMedia {
     pub elemental_id: Option<String>,
     pub user_elemental_id: Option<String>,
     pub reference_only: i64,
+    pub master_section: Option<i64>,
     /// The job that works on it.
     #[serde(skip)]
     pub workflow: Option<String>,
@@ -135,6 +139,7 @@ pub(super) struct MediaPatch {
     pub concat: Option<Vec<Json>>,
     pub archive_state: Option<String>,
     pub user_elemental_id: Option<String>,
+    pub master_section: Option<i64>,
     #[serde(flatten)]
     pub attributes: AttributePatch,
 }

@@ -347,7 +347,7 @@ pub(super) async fn update(
 }
 
 /// Removes a project; only its creator may, or anybody with Full Control once that account is
-/// deleted. Media stay behind without a project.
+/// deleted. Its media count as deleted.
 pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
@@ -363,7 +363,7 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
                 for key in before.thumb.iter().chain(&files) {
                     storage::remove(tx, key).await?;
                 }
-                removal::remove(tx, id).await?;
+                removal::remove(tx, &stamp, id).await?;
                 let changes = Change::deleted(id, &before)?;
                 journal::record(tx, &stamp, Some(id), "project", changes).await
             })

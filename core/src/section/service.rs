@@ -135,6 +135,15 @@ async fn check_media(tx: &mut Tx, project: i64, ids: &[i64]) -> Result<Vec<i64>>
     }
 }
 
+/// Checks that a section is one of the project. Errors: `NotFound`.
+pub async fn check_of_project(tx: &mut Tx, project: i64, id: i64) -> Result<()> {
+    let found = store::find(tx, id).await?;
+    match found.filter(|section| section.project == project) {
+        Some(_) => Ok(()),
+        None => Err(Error::no_reference("Section")),
+    }
+}
+
 /// Sections that pass a filter, by name.
 pub(super) async fn list(
     cx: &Context,
@@ -184,6 +193,9 @@ pub(super) async fn create(
                 let path = new.path.unwrap_or_else(|| path::from_name(&new.name));
                 check_path(tx, project, &path, 0).await?;
                 let media = check_media(tx, project, &new.media).await?;
+                if let Some(master) = new.master_section {
+                    check_of_project(tx, project, master).await?;
+                }
                 let definitions =
                     attribute::definitions_of_type(tx, Kind::Section, project).await?;
                 let section = Section {
@@ -205,7 +217,7 @@ pub(super) async fn create(
                     created_datetime: Some(stamp.at_ms),
                     created_by: Some(actor.id),
                     media,
-                    master_section: None,
+                    master_section: new.master_section,
                     effective_permission: 0,
                 };
                 insert(tx, &stamp, &definitions, &section).await?;
@@ -260,6 +272,12 @@ pub(super) async fn update(
                 section.related_search = patch.related_search.unwrap_or(section.related_search);
                 section.visible = patch.visible.unwrap_or(section.visible);
                 section.explicit_listing = patch.explicit_listing.or(section.explicit_listing);
+                if let Some(master) = patch.master_section {
+                    if master != -1 {
+                        check_of_project(tx, project, master).await?;
+                    }
+                    section.master_section = Some(master).filter(|master| *master != -1);
+                }
                 let added = check_media(tx, project, &patch.media_add).await?;
                 store::add_media(tx, id, &added).await?;
                 store::remove_media(tx, id, &patch.media_del).await?;

@@ -13,7 +13,7 @@ use crate::undo::{As, Shape, settled};
 use crate::values;
 
 const COLUMNS: &str = "id, project, name, path, dtype, tator_user_sections, object_search, \
-     related_search, visible, elemental_id, attributes, explicit_listing, created_at, created_by";
+     related_search, visible, elemental_id, attributes, explicit_listing, created_at, created_by, master_section";
 
 /// How sections stand in the journal.
 pub const SHAPE: Shape = Shape {
@@ -33,6 +33,7 @@ pub const SHAPE: Shape = Shape {
         ("explicit_listing", "explicit_listing", As::Flag),
         ("created_datetime", "created_at", As::Time),
         ("created_by", "created_by", As::Plain),
+        ("master_section", "master_section", As::Plain),
     ],
     attributes: Some(Kind::Section),
     lists: &[("media", "section_media", "section", "media")],
@@ -64,8 +65,8 @@ fn section(mut row: Row) -> Result<Section> {
         explicit_listing: row.take()?,
         created_datetime: row.take()?,
         created_by: row.take()?,
+        master_section: row.take()?,
         media: Vec::new(),
-        master_section: None,
         effective_permission: 0,
     })
 }
@@ -143,8 +144,8 @@ pub async fn path_taken(tx: &mut Tx, project: i64, path: &str, but: i64) -> Resu
 pub async fn insert(tx: &mut Tx, section: &Section) -> Result<()> {
     tx.execute(
         "insert into section (id, project, name, path, dtype, tator_user_sections, object_search, related_search, \
-         visible, elemental_id, attributes, explicit_listing, created_at, created_by) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         visible, elemental_id, attributes, explicit_listing, created_at, created_by, master_section) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         &values![
             section.id,
             section.project,
@@ -159,7 +160,8 @@ pub async fn insert(tx: &mut Tx, section: &Section) -> Result<()> {
             &Json::Object(section.attributes.clone()),
             section.explicit_listing,
             section.created_datetime,
-            section.created_by
+            section.created_by,
+            section.master_section
         ],
     )
     .await?;
@@ -169,7 +171,7 @@ pub async fn insert(tx: &mut Tx, section: &Section) -> Result<()> {
 pub async fn update(tx: &mut Tx, section: &Section) -> Result<()> {
     tx.execute(
         "update section set name = $2, path = $3, dtype = $4, tator_user_sections = $5, object_search = $6, \
-         related_search = $7, visible = $8, elemental_id = $9, attributes = $10, explicit_listing = $11 where id = $1",
+         related_search = $7, visible = $8, elemental_id = $9, attributes = $10, explicit_listing = $11, master_section = $12 where id = $1",
         &values![
             section.id,
             &section.name,
@@ -181,7 +183,8 @@ pub async fn update(tx: &mut Tx, section: &Section) -> Result<()> {
             section.visible,
             &section.elemental_id,
             &Json::Object(section.attributes.clone()),
-            section.explicit_listing
+            section.explicit_listing,
+            section.master_section
         ],
     )
     .await?;
@@ -192,6 +195,13 @@ pub async fn update(tx: &mut Tx, section: &Section) -> Result<()> {
 pub async fn remove(tx: &mut Tx, id: i64) -> Result<()> {
     let detach = "update media set primary_section = null where primary_section = $1";
     tx.execute(detach, &values![id]).await?;
+    let project = "(select project from section where id = $1)";
+    for (table, instead) in [("media", "primary_section"), ("section", "null")] {
+        let sql = format!(
+            "update {table} set master_section = {instead} where project = {project} and master_section = $1"
+        );
+        tx.execute(&sql, &values![id]).await?;
+    }
     tx.execute("delete from section_media where section = $1", &values![id])
         .await?;
     tx.execute("delete from section where id = $1", &values![id])

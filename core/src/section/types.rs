@@ -63,7 +63,7 @@ pub struct Section {
     pub created_by: Option<i64>,
     /// Ids of the media that it lists, ascending.
     pub media: Vec<i64>,
-    /// Where row protection takes its rights from; the legacy model has none.
+    /// Where row protection takes its rights from, which decides nothing here.
     pub master_section: Option<i64>,
     pub effective_permission: i64,
 }
@@ -85,6 +85,7 @@ pub(super) struct NewSection {
     pub explicit_listing: Option<bool>,
     #[serde(default)]
     pub media: Vec<i64>,
+    pub master_section: Option<i64>,
 }
 
 impl NewSection {
@@ -119,6 +120,8 @@ pub(super) struct SectionPatch {
     pub media_add: Vec<i64>,
     #[serde(default)]
     pub media_del: Vec<i64>,
+    /// −1 names none.
+    pub master_section: Option<i64>,
 }
 
 /// Tells a null from an absent key.

@@ -5,7 +5,7 @@
 //! `{organization}/{project}/files/{file}/{stem}_{ten letters}{extension}` belongs to a file.
 //!
 //! Every new key is one that nothing was ever stored under, so that a link which writes it can
-//! overwrite nothing.
+//! overwrite nothing but what was sent through it before; and nothing once the key is recorded.
 
 use crate::error::{Error, Result};
 use crate::{id, time};

@@ -14,12 +14,13 @@ use tokio::sync::Mutex;
 
 use super::links::path_of;
 use super::objects::ByteStream;
-use super::service::{self, RETRIES};
+use super::service::{self, BAD_DIGEST, RETRIES};
 use super::signature::{Refusal, parse_query};
 use super::types::Object;
 use super::upload;
 use crate::context::Context;
 use crate::error::{Chain, Error};
+use crate::time;
 
 /// Bytes of a refused body that are read all the same.
 const MOST_DRAINED: usize = 32 << 20;
@@ -221,33 +222,48 @@ async fn put(
         let found = pairs.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     };
+    let md5 = content_md5(headers)?;
+    let md5 = md5.as_deref();
     let etag = match (value("uploadId"), value("partNumber")) {
         (Some(upload), Some(number)) => {
             let number = number.parse().map_err(|_| {
                 let message = "Part number must be an integer between 1 and 10000";
                 Failure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message)
             })?;
-            upload::put_part(cx, key, upload, number, bytes, expected).await
+            upload::put_part(cx, key, upload, number, bytes, expected, md5).await
         }
-        _ => service::put(cx, key, bytes, expected)
+        _ => service::put_checked(cx, key, bytes, expected, md5)
             .await
             .map(|object| object.etag),
     };
     let etag = etag.map_err(|error| match error {
         Error::NotFound(message) => Failure::new(StatusCode::NOT_FOUND, "NoSuchUpload", message),
         Error::Invalid { message, .. } => {
-            Failure::new(StatusCode::BAD_REQUEST, "IncompleteBody", message)
+            let code = if message == BAD_DIGEST {
+                "BadDigest"
+            } else {
+                "IncompleteBody"
+            };
+            Failure::new(StatusCode::BAD_REQUEST, code, message)
         }
         other => other.into(),
     })?;
-    if let Some(given) = text(headers, "content-md5".parse().expect("a header's name")) {
-        let given = base64::engine::general_purpose::STANDARD.decode(given);
-        if given.map(hex::encode).ok().as_deref() != Some(&etag) {
-            let message = "The Content-MD5 you specified did not match what we received.";
-            return Err(Failure::new(StatusCode::BAD_REQUEST, "BadDigest", message));
-        }
-    }
     Ok([(header::ETAG, format!("\"{etag}\""))].into_response())
+}
+
+/// The MD5 that a sender announces, in hexadecimal digits.
+fn content_md5(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let Some(given) = headers.get("content-md5") else {
+        return Ok(None);
+    };
+    let digest = base64::engine::general_purpose::STANDARD.decode(given);
+    let digest = digest.ok().filter(|digest| digest.len() == 16);
+    digest
+        .map(|digest| Some(hex::encode(digest)))
+        .ok_or_else(|| {
+            let message = "The Content-MD5 you specified was invalid.";
+            Failure::new(StatusCode::BAD_REQUEST, "InvalidDigest", message)
+        })
 }
 
 async fn get(
@@ -308,7 +324,7 @@ fn describe(response: &mut Response, object: &Object, etag: &str) {
     set(
         response,
         header::LAST_MODIFIED,
-        &http_date(object.modified_at),
+        &time::http(object.modified_at),
     );
 }
 
@@ -323,18 +339,16 @@ fn content(response: &mut Response, key: &str) {
     set(response, header::CONTENT_TYPE, kind.essence_str());
 }
 
-fn http_date(at_ms: i64) -> String {
-    let at = chrono::DateTime::from_timestamp_millis(at_ms).unwrap_or_default();
-    at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
+/// Whether the caller has the object as it is. Source: RFC 9110, section 13.
 fn is_known(headers: &HeaderMap, etag: &str, modified_at: i64) -> bool {
     if let Some(known) = text(headers, header::IF_NONE_MATCH) {
         return known
             .split(',')
             .any(|tag| tag.trim() == "*" || tag.trim().trim_start_matches("W/") == etag);
     }
-    text(headers, header::IF_MODIFIED_SINCE) == Some(http_date(modified_at).as_str())
+    let seen = text(headers, header::IF_MODIFIED_SINCE).and_then(time::parse_http);
+    // Headers have no fractions of seconds.
+    seen.is_some_and(|seen| modified_at / 1000 <= seen / 1000)
 }
 
 /// The range to send; none for the whole object.
@@ -346,8 +360,9 @@ fn wanted_range(
     let Some(range) = text(headers, header::RANGE) else {
         return Ok(None);
     };
-    let still = text(headers, header::IF_RANGE)
-        .is_none_or(|seen| seen == etag || seen == http_date(object.modified_at));
+    let still = text(headers, header::IF_RANGE).is_none_or(|seen| {
+        seen == etag || time::parse_http(seen) == Some(object.modified_at / 1000 * 1000)
+    });
     if !still {
         return Ok(None);
     }

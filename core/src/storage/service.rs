@@ -12,7 +12,7 @@ use super::types::{Object, Place};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::project;
+use crate::{media, project};
 
 pub(super) const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -92,19 +92,32 @@ pub async fn put_bytes(cx: &Context, key: &str, bytes: impl Into<Bytes>) -> Resu
 
 /// Stores a stream under a key, in place of what it stood for.
 ///
-/// Errors: `StorageFull`, `Forbidden` when the key stands for a file in place, `Invalid` when the
-/// stream breaks off. Then the key is as it was.
+/// Errors: `StorageFull`, `Forbidden` when the key stands for a file in place or is recorded, `Invalid`
+/// when the stream breaks off. Then the key is as it was.
 pub(super) async fn put(
     cx: &Context,
     key: &str,
     bytes: ByteStream,
     expected_bytes: Option<u64>,
 ) -> Result<Object> {
+    put_checked(cx, key, bytes, expected_bytes, None).await
+}
+
+/// Stores a stream under a key, as [`put`], if its MD5 is what the sender says. Errors: as [`put`], and
+/// `Invalid` with [`BAD_DIGEST`].
+pub(super) async fn put_checked(
+    cx: &Context,
+    key: &str,
+    bytes: ByteStream,
+    expected_bytes: Option<u64>,
+    expected_md5: Option<&str>,
+) -> Result<Object> {
+    let stored = store_checked(cx, bytes, expected_bytes, expected_md5).await?;
     let Stored {
         blob,
         size_bytes,
         md5,
-    } = cx.objects.put(bytes, expected_bytes).await?;
+    } = stored;
     let object = Object {
         key: key.to_owned(),
         size_bytes,
@@ -120,6 +133,23 @@ pub(super) async fn put(
     keep_or_delete(cx, &blob, written).await?;
     collect(cx).await?;
     Ok(object)
+}
+
+/// What is said of bytes that are not those which were announced.
+pub(super) const BAD_DIGEST: &str = "The Content-MD5 you specified did not match what we received.";
+
+/// Stores a stream that no key stands for yet. Errors: as [`put_checked`]; then nothing is kept.
+pub(super) async fn store_checked(
+    cx: &Context,
+    bytes: ByteStream,
+    expected_bytes: Option<u64>,
+    expected_md5: Option<&str>,
+) -> Result<Stored> {
+    let stored = cx.objects.put(bytes, expected_bytes).await?;
+    if expected_md5.is_none_or(|expected| expected == stored.md5) {
+        return Ok(stored);
+    }
+    keep_or_delete(cx, &stored.blob, Err(Error::invalid(BAD_DIGEST))).await
 }
 
 /// Copies a file of this machine into the store; [`adopt`] gives the copy its key.
@@ -142,15 +172,43 @@ pub async fn adopt(tx: &mut Tx, key: &str, stored: Stored, now_ms: i64) -> Resul
     store::put(tx, &object).await
 }
 
+/// Writes an object in place of what its key stood for.
+///
+/// Errors: `Forbidden` when that is a file in place, or recorded as a media's or a file's.
 pub(super) async fn replace(tx: &mut Tx, object: &Object) -> Result<()> {
-    let before = store::find(tx, &object.key).await?;
-    if let Some(Place::File(_)) = before.map(|before| before.place) {
+    let Some(before) = store::find(tx, &object.key).await? else {
+        return store::put(tx, object).await;
+    };
+    if let Place::File(_) = before.place {
         return Err(Error::Forbidden(format!(
             "the object stands for a file in place and is read-only: {}",
             object.key
         )));
     }
+    // Who sends the same bytes again has missed the answer.
+    if before.etag != object.etag && is_recorded(tx, &object.key).await? {
+        return Err(Error::Forbidden(format!(
+            "the object is recorded and stays as it is; upload under a new key, and record that: {}",
+            object.key
+        )));
+    }
     store::put(tx, object).await
+}
+
+/// Whether a media or a file names an object.
+async fn is_recorded(tx: &mut Tx, key: &str) -> Result<bool> {
+    let parts: Vec<&str> = key.splitn(5, '/').collect();
+    match parts[..] {
+        [_, _, "files", file, _] => match file.parse() {
+            Ok(file) => Ok(store::file_path(tx, file).await?.as_deref() == Some(key)),
+            Err(_) => Ok(false),
+        },
+        [_, _, media, ..] => match media.parse() {
+            Ok(media) => media::service::needs_key(tx, media, key).await,
+            Err(_) => Ok(false),
+        },
+        _ => Ok(false),
+    }
 }
 
 /// Deletes a blob that the database certainly did not take. When the transaction may have been

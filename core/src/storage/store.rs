@@ -230,6 +230,13 @@ pub async fn file_name(tx: &mut Tx, project: i64, file: i64) -> Result<Option<St
     tx.scalar(sql, &values![file, project]).await
 }
 
+/// The key that a file's record names.
+pub async fn file_path(tx: &mut Tx, file: i64) -> Result<Option<String>> {
+    let sql = "select path from file where id = $1";
+    let path: Option<Option<String>> = tx.scalar(sql, &values![file]).await?;
+    Ok(path.flatten())
+}
+
 /// Whether an organization has this bucket.
 pub async fn has_bucket(tx: &mut Tx, organization: i64, bucket: i64) -> Result<bool> {
     let sql = "select id from bucket where id = $1 and organization = $2";

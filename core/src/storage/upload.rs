@@ -5,7 +5,7 @@ use md5::{Digest, Md5};
 use super::key::Owner;
 use super::links::presign_put;
 use super::objects::ByteStream;
-use super::service::{DAY_MS, collect, keep_or_delete, owner, replace};
+use super::service::{DAY_MS, collect, keep_or_delete, owner, replace, store_checked};
 use super::types::{
     DownloadInfo, DownloadRequest, Object, Part, Place, UploadCompletion, UploadInfo, UploadQuery,
 };
@@ -282,7 +282,7 @@ pub(super) async fn download_info(
 
 /// Stores one part of a multipart upload; returns its ETag.
 ///
-/// Errors: as `service::put`, and `NotFound` when the upload is over or never was.
+/// Errors: as `service::put_checked`, and `NotFound` when the upload is over or never was.
 pub(super) async fn put_part(
     cx: &Context,
     key: &str,
@@ -290,13 +290,14 @@ pub(super) async fn put_part(
     number: i64,
     bytes: ByteStream,
     expected_bytes: Option<u64>,
+    expected_md5: Option<&str>,
 ) -> Result<String> {
     let (wanted, id) = (key.to_owned(), upload.to_owned());
     let check = cx
         .database
         .read(move |tx| Box::pin(async move { is_under_way(tx, &id, &wanted).await }));
     check.await?;
-    let stored = cx.objects.put(bytes, expected_bytes).await?;
+    let stored = store_checked(cx, bytes, expected_bytes, expected_md5).await?;
     let part = Part {
         number,
         etag: stored.md5.clone(),

@@ -119,8 +119,14 @@ impl Subject {
                     let source = source::find(tx, id).await?.ok_or_else(deleted)?;
                     let of = entity_type::service::get(tx, Kind::Media, media.type_id).await?;
                     let original = media::service::original_key(tx, &media, &source).await?;
+                    let config: Config = serde_json::from_value(of.detail.into())?;
                     Ok(Self {
-                        config: serde_json::from_value(of.detail.into())?,
+                        // Whoever recorded the files has decided which copies are kept.
+                        config: if source.recorded {
+                            config.without_copies()
+                        } else {
+                            config
+                        },
                         media,
                         source,
                         original,

@@ -117,6 +117,16 @@ pub struct Config {
     archive_config: Option<Vec<Archive>>,
 }
 
+impl Config {
+    /// The same without archival copies.
+    pub fn without_copies(self) -> Self {
+        Self {
+            archive_config: None,
+            ..self
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Resolution {
     #[serde(default = "h264")]

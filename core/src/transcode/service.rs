@@ -14,7 +14,7 @@ use crate::journal::Stamp;
 use crate::media::fetch::{self, Origin};
 use crate::media::{self, Upload};
 use crate::project::{self, Level};
-use crate::{client, entity_type, storage};
+use crate::{client, entity_type, id, storage};
 
 /// A transcode that was started, with its project's name.
 pub(super) struct Started {
@@ -28,14 +28,21 @@ pub(super) struct Started {
 /// Makes the media of a video (or gives an existing one its file) and has renditions made of it; an
 /// archive is unpacked first.
 ///
-/// Errors: `Forbidden` for a URL of a foreign origin, `Invalid` for a type that is no video, or a file
-/// whose size nobody knows.
+/// Errors: `Forbidden` for a URL of a foreign origin, `Invalid` for a type that is no video, a group
+/// that is no UUID, or a file whose size nobody knows.
 pub(super) async fn start(
     cx: &Context,
     actor: &Actor,
     project: i64,
     mut spec: Spec,
 ) -> Result<Started> {
+    id::parse_uuid(&spec.gid)?;
+    let reader = actor.clone();
+    let checking = cx.database.read(move |tx| {
+        Box::pin(async move { project::access(tx, &reader, project, Level::Transfer).await })
+    });
+    // Nobody else has this station look at a URL.
+    checking.await?;
     let origin = match spec.url.as_str() {
         "" => None,
         url => Some(fetch::origin(cx, url).await?),

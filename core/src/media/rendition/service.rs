@@ -47,8 +47,11 @@ pub(super) async fn create(
     query: InsertQuery,
     record: Record,
 ) -> Result<()> {
+    let bucket = query
+        .bucket_id
+        .or(record.get("bucket_id").and_then(Json::as_i64));
     let step = Step::Insert(query.index, record);
-    edit(cx, actor, id, query.role, query.bucket_id, step).await
+    edit(cx, actor, id, query.role, bucket, step).await
 }
 
 /// Puts another record in the place of one. Errors: as [`create`], and beyond the end of the list.

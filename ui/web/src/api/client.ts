@@ -319,8 +319,18 @@ export interface ChangeLog {
   id: number;
   project: number;
   modified_datetime: string;
-  description_of_change: { new?: { name?: string; value?: AttributeValue }[]; old?: { name?: string; value?: AttributeValue }[] };
+  description_of_change: ChangeLogDescriptionOfChange;
   user: number;
+}
+
+export interface ChangeLogDescriptionOfChange {
+  new: ChangeLogDescriptionOfChangeNew[];
+  old: ChangeLogDescriptionOfChangeNew[];
+}
+
+export interface ChangeLogDescriptionOfChangeNew {
+  name: string;
+  value: AttributeValue | null;
 }
 
 export interface CloneMediaSpec {
@@ -1872,6 +1882,7 @@ export interface VideoDefinition {
   codec_mime?: string;
   codec_description?: string;
   reference_only?: number;
+  bucket_id?: number;
 }
 
 /** Accept an invitation as the caller, whose e-mail address it must be for. */
