@@ -46,7 +46,8 @@ pub(super) async fn list(
             Box::pin(async move {
                 let (actor, filter, ids) = &*question;
                 project::access(tx, actor, project, Level::View).await?;
-                let selection = select(tx, project, filter, ids).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select(tx, &schema, project, filter, ids).await?;
                 selection.lines(tx, &Listing::of(&KEYS), sink).await
             })
         })
@@ -74,7 +75,8 @@ pub(super) async fn count(
         .read(move |tx| {
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::View).await?;
-                let selection = select(tx, project, &filter, &ids).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select(tx, &schema, project, &filter, &ids).await?;
                 selection.count(tx).await
             })
         })
