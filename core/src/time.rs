@@ -1,6 +1,8 @@
 //! Times: UTC milliseconds inside, RFC 3339 with three fractional digits on the wire.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use std::sync::LazyLock;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, Utc, Weekday};
 
 /// Now, in UTC milliseconds.
 #[expect(clippy::disallowed_methods, reason = "the one clock")]
@@ -38,8 +40,9 @@ pub fn iso_now(now_ms: i64) -> String {
         .to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
-/// Reads a date-time leniently: RFC 3339, a space for the `T`, no zone (UTC), or a date, a month
-/// or a year alone (their first instant). Returns UTC milliseconds.
+/// Reads a date-time leniently: ISO 8601, or as people write it with the month as a number or a name
+/// and a clock of 24 or 12 hours; without a zone it is UTC; a date, a month or a year alone are their
+/// first instants. Returns UTC milliseconds.
 ///
 /// ```
 /// use transect::time::{parse, wire};
@@ -54,13 +57,17 @@ pub fn parse(text: &str) -> Option<i64> {
 /// Reads a date-time leniently; returns it as ISO 8601 without forcing a zone, and as UTC milliseconds.
 pub fn iso(text: &str) -> Option<(String, i64)> {
     let text = text.trim();
-    if let Some(at) = with_zone(text) {
+    // As stored: nothing else needs to be tried.
+    let stored = text.parse::<NaiveDateTime>().ok();
+    if stored.is_none()
+        && let Some(at) = with_zone(text)
+    {
         return Some((
             at.to_rfc3339_opts(SecondsFormat::AutoSi, false),
             at.timestamp_millis(),
         ));
     }
-    let at = without_zone(text)?;
+    let at = stored.or_else(|| without_zone(text))?;
     let shown = at.format(if at.and_utc().timestamp_subsec_nanos() == 0 {
         "%Y-%m-%dT%H:%M:%S"
     } else {
@@ -69,52 +76,90 @@ pub fn iso(text: &str) -> Option<(String, i64)> {
     Some((shown.to_string(), at.and_utc().timestamp_millis()))
 }
 
+/// Days, with numbers joined by `-`. Where the order is open, the month comes first; it comes second
+/// where it can not be otherwise.
+const DAYS: [&str; 11] = [
+    "%Y-%m-%d", "%m-%d-%y", "%m-%d-%Y", "%d-%m-%y", "%d-%m-%Y", "%Y%m%d", "%d %B %Y", "%d-%B-%Y",
+    "%B %d %Y", "%Y %B %d", "%Y-%B-%d",
+];
+/// Times of a day. A blank also stands for nothing.
+const CLOCKS: [&str; 6] = [
+    "%H:%M:%S%.f",
+    "%H:%M",
+    "%I:%M:%S%.f %p",
+    "%I:%M %p",
+    "%I %p",
+    "%H%M%S",
+];
+
+/// Days with times, as people and programs write them.
+static INSTANTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let clocks = |day| CLOCKS.iter().map(move |clock| format!("{day} {clock}"));
+    let days = DAYS.iter().flat_map(clocks);
+    days.chain(["%B %d %H:%M:%S%.f %Y".to_owned()]).collect()
+});
+
 fn with_zone(text: &str) -> Option<DateTime<FixedOffset>> {
-    let formats = [
-        "%Y-%m-%d %H:%M:%S%.f%#z",
-        "%Y-%m-%dT%H:%M:%S%.f%#z",
-        "%Y-%m-%dT%H:%M%#z",
-        "%a, %d %b %Y %H:%M:%S %z",
-    ];
-    DateTime::parse_from_rfc3339(text).ok().or_else(|| {
-        formats
-            .iter()
-            .find_map(|format| DateTime::parse_from_str(text, format).ok())
-    })
+    let plain = plain(text);
+    let read = |format: &String| DateTime::parse_from_str(&plain, &format!("{format} %#z")).ok();
+    let strict = DateTime::parse_from_rfc3339(text).ok();
+    strict.or_else(|| INSTANTS.iter().find_map(read))
 }
 
 fn without_zone(text: &str) -> Option<NaiveDateTime> {
-    let instants = [
-        "%Y-%m-%dT%H:%M:%S%.f",
-        "%Y-%m-%d %H:%M:%S%.f",
-        "%Y-%m-%dT%H:%M",
-        "%Y-%m-%d %H:%M",
-        "%Y/%m/%d %H:%M:%S",
-        "%m/%d/%Y %H:%M:%S",
-        "%m/%d/%Y %H:%M",
-        "%Y%m%dT%H%M%S",
-        "%b %d %Y %H:%M:%S",
-    ];
-    let days = [
-        "%Y-%m-%d",
-        "%Y/%m/%d",
-        "%m/%d/%Y",
-        "%Y%m%d",
-        "%d %B %Y",
-        "%B %d, %Y",
-        "%d %b %Y",
-    ];
+    let plain = plain(text);
     let day = |text: &str, format: &str| {
         NaiveDate::parse_from_str(text, format)
             .ok()?
             .and_hms_opt(0, 0, 0)
     };
-    instants
+    INSTANTS
         .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .or_else(|| days.iter().find_map(|format| day(text, format)))
+        .find_map(|format| NaiveDateTime::parse_from_str(&plain, format).ok())
+        .or_else(|| DAYS.iter().find_map(|format| day(&plain, format)))
         .or_else(|| day(&format!("{text}-01"), "%Y-%m-%d"))
         .or_else(|| day(&format!("{text}-01-01"), "%Y-%m-%d"))
+        .or_else(|| day(&format!("1 {plain}"), "%d %B %Y"))
+}
+
+/// A date-time without what says nothing new: the day of the week, commas, the endings of ordinals;
+/// the numbers of its day joined by `-`, a blank before the time, and the zone as an offset.
+fn plain(text: &str) -> String {
+    let text = text.replace(',', " ");
+    let mut words: Vec<&str> = text
+        .split_whitespace()
+        .filter(|word| *word != "of")
+        .collect();
+    if words.len() > 1 && words[0].parse::<Weekday>().is_ok() {
+        words.remove(0);
+    }
+    if let Some(zone) = words.last_mut()
+        && ["UTC", "GMT", "Z"].contains(zone)
+    {
+        *zone = "+00:00";
+    }
+    let ordinal = |word: &str| {
+        let number = ["st", "nd", "rd", "th"]
+            .iter()
+            .find_map(|end| word.strip_suffix(end));
+        number.is_some_and(|number| number.parse::<u8>().is_ok())
+    };
+    let mut words: Vec<String> = words
+        .into_iter()
+        .map(|word| match ordinal(word) {
+            true => word[..word.len() - 2].to_owned(),
+            false => word.to_owned(),
+        })
+        .collect();
+    if let Some(first) = words.first_mut() {
+        let (day, clock) = match first.split_once('T') {
+            Some((day, clock)) if day.ends_with(|c: char| c.is_ascii_digit()) => (day, Some(clock)),
+            _ => (first.as_str(), None),
+        };
+        let day = day.replace(['/', '.'], "-");
+        *first = clock.map_or(day.clone(), |clock| format!("{day} {clock}"));
+    }
+    words.join(" ")
 }
 
 /// A time as HTTP headers show it.
@@ -127,4 +172,62 @@ pub fn http(at_ms: i64) -> String {
 pub fn parse_http(text: &str) -> Option<i64> {
     let at = httpdate::parse_http_date(text).ok()?;
     i64::try_from(at.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_however_they_are_written() {
+        for (text, expected) in [
+            (
+                "2026-11-20T14:56:15.5+02:00",
+                "2026-11-20T14:56:15.500+02:00",
+            ),
+            ("2026-11-20 14:56:15.25", "2026-11-20T14:56:15.250000"),
+            ("2026-11-20T14:56Z", "2026-11-20T14:56:00+00:00"),
+            ("2026/11/20 14:56:15", "2026-11-20T14:56:15"),
+            ("2026.11.20", "2026-11-20T00:00:00"),
+            ("20261120T145615", "2026-11-20T14:56:15"),
+            ("20261120145615", "2026-11-20T14:56:15"),
+            ("20261120", "2026-11-20T00:00:00"),
+            ("1/2/2026 3:04 PM", "2026-01-02T15:04:00"),
+            ("1/2/26 3:04:05 am", "2026-01-02T03:04:05"),
+            ("1/2/2026 12PM", "2026-01-02T12:00:00"),
+            ("20/11/2026", "2026-11-20T00:00:00"),
+            ("20.11.2026 14:56", "2026-11-20T14:56:00"),
+            ("20 Nov 2026 14:56", "2026-11-20T14:56:00"),
+            ("20-Nov-2026", "2026-11-20T00:00:00"),
+            ("20th of November, 2026", "2026-11-20T00:00:00"),
+            ("Nov 20, 2026 2:56 PM", "2026-11-20T14:56:00"),
+            ("november 20 2026", "2026-11-20T00:00:00"),
+            ("Fri Nov 20 14:56:15 2026", "2026-11-20T14:56:15"),
+            (
+                "Friday, 20 Nov 2026 14:56:15 +0100",
+                "2026-11-20T14:56:15+01:00",
+            ),
+            ("Fri, 20 Nov 2026 14:56:15 GMT", "2026-11-20T14:56:15+00:00"),
+            ("Nov 2026", "2026-11-01T00:00:00"),
+            ("2026-11", "2026-11-01T00:00:00"),
+            ("2026", "2026-01-01T00:00:00"),
+        ] {
+            let read = iso(text).map(|(text, _)| text);
+            assert_eq!(read.as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "Friday",
+            "cod",
+            "14:56",
+            "2026-11-20 25:00",
+            "2026-02-30",
+            "5/5/5/5",
+            "1e5",
+            "øT5",
+        ] {
+            assert_eq!(iso(text), None, "{text}");
+        }
+    }
 }

@@ -121,3 +121,50 @@ def test_parent_must_be_there_and_at_home(admin, project, kind, organization, wh
         grow(admin, project, kind, "X", parent)
     assert caught.value.status in (400, 404)
     assert admin.get_leaf_count(project) == 0
+
+
+def test_bulk_deletion_takes_the_branches(admin, project, fish):
+    refused(400, admin.delete_leaf_list, project, name="Fish", count=5)
+    message = admin.delete_leaf_list(project, leaf_id_query={"ids": [fish["Fish"], fish["Cods"]]}, count=2).message
+    assert message == "Successfully deleted 2 leaves!"
+    assert [row.name for row in admin.get_leaf_list(project)] == ["Crabs"]
+
+
+def test_bulk_changes_refuse_names_that_there_are_not(admin, project, fish):
+    wrong = leaf("Rnak", "eq", 1, inverse=True)
+    for filters in ({"attribute": ["Rnak::1"]}, {"encoded_search": encoded(wrong)}):
+        refused(400, admin.delete_leaf_list, project, **filters)
+        refused(400, admin.update_leaf_list, project, leaf_bulk_update={"attributes": {"Rank": 1}}, **filters)
+    refused(400, admin.delete_leaf_list, project, leaf_id_query={"object_search": {"method": "not", "operations": [wrong]}})
+    assert admin.get_leaf_count(project) == 6
+
+
+def test_bulk_update_of_two_types(admin, project, fish):
+    other = add_leaf_type(admin, project, [{"name": "Rank", "dtype": "int"}])
+    grow(admin, project, other, "Whales", Rank=1)
+    body = refused(400, admin.update_leaf_list, project, leaf_bulk_update={"attributes": {"Rank": 5}})
+    assert body["message"] == "When doing a bulk patch the type id of all objects must be the same."
+    assert ids(admin.get_leaf_list(project, attribute=["Rank::5"])) == []
+
+
+def test_null_and_reset_attributes(admin, project):
+    kind = add_leaf_type(admin, project, [{"name": "A", "dtype": "int", "default": 5}, {"name": "B", "dtype": "string"}])
+    made = [grow(admin, project, kind, name, A=1, B="x") for name in ("one", "two")]
+
+    def documents(**change):
+        admin.update_leaf_list(project, leaf_bulk_update=change)
+        return [admin.get_leaf(one).attributes for one in made]
+
+    assert documents(null_attributes=["A"]) == [{"A": None, "B": "x"}] * 2
+    assert ids(admin.get_leaf_list(project, attribute_null=["A::true"])) == made
+    assert documents(reset_attributes=["A", "B"]) == [{"A": 5, "B": None}] * 2
+    refused(400, admin.update_leaf_list, project, leaf_bulk_update={"null_attributes": ["Nothing"]})
+
+
+def test_similarity(admin, project):
+    kind = add_leaf_type(admin, project, [{"name": "V", "dtype": "float_array", "size": 2}])
+    made = [grow(admin, project, kind, f"n{n}", V=[n, 0]) for n in range(3)]
+    query = {"float_array": [{"name": "V", "center": [2, 0], "upper_bound": 1}]}
+    assert ids(admin.get_leaf_list_by_id(project, leaf_id_query=query, type=kind)) == made[:0:-1]
+    admin.delete_leaf_list(project, leaf_id_query=query, type=kind)
+    assert ids(admin.get_leaf_list(project)) == made[:1]

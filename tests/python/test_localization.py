@@ -284,3 +284,42 @@ def test_order_of_wire_keys_is_stable(station, scene, project):
     scene.add({}, {})
     rows = json.loads(station.http("GET", f"/rest/Localizations/{project}", station.admin_token).text)
     assert list(rows[0]) == list(rows[1])
+
+
+def test_zero_is_a_value_of_a_line(admin, scene, project):
+    kind = add_box_type(admin, project, [scene.video_type], dtype="line")
+    one = admin.create_localization_list(project, body={
+        "media_id": scene.video, "type": kind, "frame": 0, "x": 0.5, "y": 0.5, "u": 0.25, "v": 0.25}).id[0]
+    row = admin.update_localization(one, localization_update={"u": 0, "v": 0}).object
+    assert (row["x"], row["y"], row["u"], row["v"]) == (0.5, 0.5, 0, 0)
+
+
+def test_queries_with_a_body_come_as_lines(station, admin, scene, project):
+    made = scene.add(*({"attributes": {"Count": n}} for n in range(3)))
+    wanted = {"ids": made[:2]}
+    lines = admin.get_localization_list_by_id(project, localization_id_query=wanted, format="jsonl", attribute=["Count::1"])
+    assert [line["id"] for line in lines] == made[1:2]
+    answer = station.http("PUT", f"/rest/Localizations/{project}?format=jsonl", station.admin_token, json=wanted)
+    assert [json.loads(line)["id"] for line in answer.text.splitlines()] == made[:2]
+    media = admin.get_media_list_by_id(project, media_id_query={"localization_ids": made[:1]}, format="jsonl")
+    assert [line["id"] for line in media] == [scene.video]
+    assert list(admin.get_state_list_by_id(project, state_id_query={}, format="jsonl")) == []
+    assert list(admin.get_leaf_list_by_id(project, leaf_id_query={}, format="jsonl")) == []
+
+
+def test_flags_in_the_words_of_python(admin, scene, project):
+    one, = scene.add({})
+    stone = admin.delete_localization(one).id
+    assert ids(admin.get_localization_list(project, show_deleted=True)) == [stone]
+    assert ids(admin.get_localization_list(project, show_deleted=True, show_all_marks=True, merge=False)) == [one, stone]
+    assert ids(admin.get_localization_list(project, show_deleted=False)) == []
+
+
+def test_people_in_tables(station, admin, project, members, scene):
+    made = members.editor.api.create_localization_list(project, body=box(scene.video, scene.box_type)).id
+    admin.update_localization(made[0], localization_update={"x": 0.5, "in_place": 1})
+    text = station.http("GET", f"/rest/Localizations/{project}?format=csv", station.admin_token).text
+    row, = csv.DictReader(io.StringIO(text))
+    shown = [who.email or who.username for who in (members.editor.api.whoami(), admin.whoami())]
+    assert [row["user"], row["created_by"], row["modified_by"]] == [shown[0], shown[0], shown[1]]
+    assert (row["media"], row["x"], row["Species"], row["variant_deleted"]) == ("clip 00.mp4", "0.5", "", "false")

@@ -218,3 +218,48 @@ def test_boxes_may_come_back_after_delete(admin, scene):
     assert admin.get_localization(again).mark == 2
 
 
+def test_pedantic_deletes_only_the_latest(admin, scene, project):
+    first, = scene.add({})
+    second = admin.update_localization(first, localization_update={"x": 0.2}).object["id"]
+    refused(400, admin.delete_localization, first, localization_delete={"pedantic": 1})
+    refused(400, admin.delete_localization, first, localization_delete={"pedantic": 1, "prune": 1})
+    refused(400, admin.delete_localization_list, project, show_all_marks=1, localization_bulk_delete={"pedantic": 1})
+    assert scene.found() == [second]
+    admin.delete_localization_list(project, localization_bulk_delete={"pedantic": 1})
+    assert scene.found() == []
+
+
+def test_a_patch_moves_into_another_version(admin, scene, layer):
+    first, = scene.add({"attributes": {"Count": 1}})
+    before = admin.get_localization(first)
+    copy = admin.update_localization(first, localization_update={"version": layer, "x": 0.5}).object
+    assert (copy["version"], copy["elemental_id"], copy["mark"]) == (layer, before.elemental_id, 0)
+    assert scene.found(version=[before.version]) == [first] and scene.found(version=[layer]) == [copy["id"]]
+    moved = admin.update_localization(first, localization_update={"version": layer, "in_place": 1}).object
+    assert (moved["id"], moved["version"], moved["mark"]) == (first, layer, 1)
+    assert scene.found(version=[before.version]) == [] and scene.found(version=[layer]) == [first]
+    refused(404, admin.update_localization, first, localization_update={"version": 2_000_000_000})
+
+
+def test_a_bulk_change_by_id_rewrites_an_older_mark(admin, scene, project):
+    first, = scene.add({"attributes": {"Count": 1}})
+    second = admin.update_localization(first, localization_update={"attributes": {"Count": 2}}).object["id"]
+    admin.update_localization_list(project, localization_bulk_update={"ids": [first], "attributes": {"Count": 9}})
+    assert [admin.get_localization(one).attributes["Count"] for one in (first, second)] == [9, 2]
+    assert marks(scene) == [(first, 0, False), (second, 1, False)]
+    assert scene.found(attribute=["Count::9"]) == [] and scene.found(attribute=["Count::9"], show_all_marks=1) == [first]
+
+
+def test_another_author(admin, scene, project, members):
+    first, second = scene.add({}, {})
+    author = members.editor.api.whoami()
+    row = admin.update_localization(first, localization_update={"user_elemental_id": author.elemental_id}).object
+    assert (row["id"], row["mark"], row["created_by"], row["user"]) == (first, 0, author.id, author.id)
+    refused(404, admin.update_localization, first, localization_update={"user_elemental_id": str(uuid.uuid4())})
+    refused(403, members.editor.api.update_localization, first, localization_update={"user_elemental_id": author.elemental_id})
+    change = {"user_elemental_id": author.elemental_id}
+    refused(403, members.editor.api.update_localization_list, project, localization_bulk_update=change)
+    refused(404, admin.update_localization_list, project, localization_bulk_update={"user_elemental_id": str(uuid.uuid4())})
+    members.owner.api.update_localization_list(project, localization_bulk_update=change)
+    assert {row.created_by for row in scene.list()} == {author.id}
+    assert marks(scene) == [(first, 0, False), (second, 0, False)]

@@ -1,5 +1,9 @@
 """Collections, events and tracks."""
 
+import csv
+import io
+import json
+
 import pytest
 import tator
 from support import Scene, add_box_type, add_state_type, encoded, ids, leaf, refused, unique
@@ -203,3 +207,149 @@ def test_members_of_different_types(admin, scene, project):
     admin.update_state(track, state_update={"localization_ids_add": dot, "in_place": 1})
     assert scene.state(track).segments == [[1, 1], [8, 8]]
     assert sorted(scene.state(track).localizations) == sorted(members + dot)
+
+
+def history(scene, row):
+    """Every revision that is left of a state."""
+    rows = scene.api.get_state_list(scene.project, show_all_marks=1, show_deleted=1, elemental_id=row.elemental_id)
+    return [one.mark for one in rows]
+
+
+def test_a_merged_state_is_gone_with_its_history(admin, scene):
+    (first, _), (second, _) = scene.track([1]), scene.track([2])
+    second = admin.update_state(second, state_update={"attributes": {"Name": "edited"}}).object["id"]
+    row = scene.state(second)
+    admin.merge_states(first, state_merge_update={"merge_state_id": second})
+    assert scene.states() == [first]
+    assert history(scene, row) == []
+
+
+def test_trimmed_boxes_are_gone_with_their_history(admin, scene):
+    track, (kept, cut) = scene.track([1, 5])
+    cut = admin.update_localization(cut, localization_update={"x": 0.5}).object["id"]
+    admin.trim_state_end(track, state_trim_update={"frame": 3, "endpoint": "end"})
+    assert scene.found(show_all_marks=1, show_deleted=1) == [kept]
+    assert scene.state(track).localizations == [kept]
+
+
+def test_pruning_the_newest_mark_of_a_member_keeps_the_member(admin, scene):
+    track, (one, other) = scene.track([1, 5])
+    newest = admin.update_localization(one, localization_update={"frame": 2}).object["id"]
+    assert (scene.state(track).localizations, scene.state(track).segments) == ([newest, other], [[2, 2], [5, 5]])
+    admin.delete_localization(newest, localization_delete={"prune": 1})
+    assert (scene.state(track).localizations, scene.state(track).segments) == ([one, other], [[1, 1], [5, 5]])
+    admin.delete_localization(one, localization_delete={"prune": 1})
+    assert scene.state(track).localizations == [other]
+
+
+def test_tracks_follow_a_member_that_is_posted_again(admin, scene):
+    track, (one, other) = scene.track([1, 5])
+    eid = admin.get_localization(one).elemental_id
+    middle, again = scene.add({"frame": 2, "elemental_id": eid}, {"frame": 3, "elemental_id": eid})
+    assert scene.found() == [other, again]
+    assert (scene.state(track).localizations, scene.state(track).segments) == ([again, other], [[3, 3], [5, 5]])
+
+
+def test_tracks_follow_a_member_that_another_box_replaces(admin, scene):
+    track, (one, other) = scene.track([1, 5])
+    eid = admin.get_localization(one).elemental_id
+    new, = scene.add({"frame": 9})
+    row = admin.update_localization(new, localization_update={"elemental_id": eid}).object
+    assert scene.state(track).localizations == [row["id"], other]
+    layer = admin.get_localization(one).version
+    admin.update_localization_list(scene.project, localization_bulk_update={"ids": [one], "new_version": layer})
+    newest = admin.get_localization_by_elemental_id(layer, eid)
+    assert (newest.mark, newest.frame) == (2, 1)
+    assert scene.state(track).localizations == [newest.id, other]
+
+
+def test_deleting_by_an_old_mark_takes_the_member_out(admin, scene, project):
+    track, (one, other) = scene.track([1, 5])
+    admin.update_localization(one, localization_update={"x": 0.5})
+    admin.delete_localization_list(project, show_all_marks=1, localization_bulk_delete={"ids": [one]})
+    assert scene.found() == [other]
+    assert scene.state(track).localizations == [other]
+
+
+def test_by_version_and_elemental_id(admin, scene):
+    track, _ = scene.track([1], attributes={"Size": 1})
+    row = scene.state(track)
+    place = (row.version, row.elemental_id)
+    second = admin.update_state_by_elemental_id(*place, state_update={"attributes": {"Size": 2}}).object
+    assert (second["mark"], second["attributes"]["Size"]) == (1, 2)
+    assert admin.get_state_by_elemental_id(*place).id == second["id"]
+    assert admin.get_state_by_elemental_id(*place, mark=0).id == track
+    refused(404, admin.get_state_by_elemental_id, *place, mark=7)
+    assert admin.delete_state_by_elemental_id(*place).message.endswith("@@1 successfully deleted!")
+    assert admin.get_state_by_elemental_id(*place).variant_deleted is True
+    assert scene.states() == []
+
+
+def test_pedantic_touches_only_the_latest(admin, scene, project):
+    track, _ = scene.track([1])
+    newest = admin.update_state(track, state_update={"attributes": {"Size": 2}}).object["id"]
+    refused(400, admin.update_state, track, state_update={"attributes": {"Size": 3}, "pedantic": 1})
+    refused(400, admin.delete_state, track, state_delete={"pedantic": 1})
+    refused(400, admin.delete_state_list, project, show_all_marks=1, state_bulk_delete={"pedantic": 1})
+    assert scene.states() == [newest]
+    admin.delete_state(newest, state_delete={"pedantic": 1})
+    assert scene.states() == []
+
+
+def test_pruning_a_track_prunes_the_members_that_are_its_alone(admin, project):
+    scene = Tracks(admin, project, delete_child_localizations=True)
+    (track, members), (other, _) = scene.track([1, 2]), scene.track([5])
+    admin.update_state(other, state_update={"localization_ids_add": members[:1], "in_place": 1})
+    shared = scene.state(other).localizations
+    admin.delete_state(track, state_delete={"prune": 1})
+    assert sorted(scene.found(show_all_marks=1, show_deleted=1)) == sorted(shared)
+    assert scene.states(show_all_marks=1, show_deleted=1)[-1] == other
+
+
+def test_layers_hide_what_they_replace(admin, scene, project):
+    base = admin.get_version_list(project)[0].id
+    layer = admin.create_version(project, version_spec={"name": "Layer"}).id
+
+    def add(**more):
+        spec = {"type": scene.collection_type, "media_ids": scene.videos, **more}
+        return admin.create_state_list(project, body=spec).id[0]
+
+    kept, replaced = add(version=base), add(version=base)
+    child = add(version=layer, parent=replaced)
+    assert scene.states(version=[base, layer]) == [kept, child]
+    assert scene.states(version=[base, layer], merge=0) == [kept, replaced, child]
+    stone = admin.delete_state(child).id
+    assert scene.states(version=[base, layer]) == [kept]
+    assert scene.states(version=[base, layer], show_deleted=1) == [kept, stone]
+    assert scene.states(version=[base]) == [kept, replaced]
+
+
+def test_pages_after_an_id(admin, scene):
+    made = [scene.track([n])[0] for n in range(4)]
+    assert scene.states(after=made[1]) == made[2:]
+    assert ids(admin.get_state_list(scene.project, after=made[0], start=1, stop=2)) == made[2:3]
+
+
+def test_searches_on_related_media(admin, scene, project):
+    admin.update_media(scene.videos[0], media_update={"attributes": {"Camera": "bow"}})
+    first, second = admin.create_state_list(project, body=[
+        {"type": scene.collection_type, "media_ids": [video]} for video in scene.videos]).id
+    assert scene.states(related_attribute=["Camera::bow"]) == [first]
+    assert scene.states(related_attribute_contains=["$name::01"]) == [second]
+    assert scene.states(related_attribute_null=["Camera::true"]) == [second]
+    assert scene.states(encoded_related_search=encoded(leaf("Camera", "eq", "bow", inverse=True))) == [second]
+
+
+def test_fields_that_there_are_not(admin, project):
+    refused(400, admin.get_state_list, project, fields="id,nonsense")
+    refused(400, admin.get_media_list, project, fields="nonsense")
+
+
+def test_table(station, admin, scene, project):
+    track, members = scene.track([3], attributes={"Name": "a,b", "Size": 4})
+    text = station.http("GET", f"/rest/States/{project}?format=csv", station.admin_token).text
+    row, = csv.DictReader(io.StringIO(text))
+    name = admin.whoami().email or admin.whoami().username
+    assert (row["id"], row["Name"], row["Size"]) == (str(track), "a,b", "4")
+    assert (row["created_by"], row["modified_by"]) == (name, name)
+    assert (json.loads(row["media"]), json.loads(row["localizations"])) == (["clip 00.mp4"], members)

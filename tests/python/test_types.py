@@ -220,3 +220,10 @@ def test_every_entity_takes_attributes(admin, project, entity, make, read):
     assert [d["name"] for d in getattr(admin, read)(type_id).attribute_types] == ["Two"]
     admin.delete_attribute_type(type_id, attribute_type_delete={"entity_type": entity, "name": "Two"})
     assert getattr(admin, read)(type_id).attribute_types == []
+
+
+def test_an_explicit_null_leaves_a_value_as_it_is(admin, project, scene):
+    admin.update_localization_type(scene.box_type, localization_type_update={"visible": False, "drawable": False})
+    admin.update_localization_type(scene.box_type, localization_type_update={"visible": None, "description": "Fish"})
+    row = admin.get_localization_type(scene.box_type)
+    assert (row.visible, row.drawable, row.description) == (False, False, "Fish")

@@ -63,7 +63,7 @@ impl Request {
             }
             Kind::Leaf => {
                 let (filter, ids) = (read(&self.query)?, read(&self.body)?);
-                leaf::select(tx, project, &filter, &ids).await
+                leaf::select(tx, schema, project, &filter, &ids).await
             }
             Kind::File => file::select(tx, project, &read(&self.query)?).await,
             Kind::Section => Err(Error::invalid("sections are not aggregated")),

@@ -9,6 +9,7 @@ use super::create::{only_last_is_latest, parent_of_project};
 use super::edit::Edit;
 use super::localization::Localization;
 use super::patch::RevisionPatch;
+use super::store::Identified;
 use super::types::{Annotation, Document};
 use super::{store, track};
 use crate::account;
@@ -60,7 +61,7 @@ pub(super) async fn change<T: Annotation>(
     }
     match in_place {
         true => overwrite(edit, &rows, changed, definitions, &documents).await,
-        false => revise(edit, &rows, changed, definitions, &documents).await,
+        false => revise(edit, changed, definitions, &documents).await,
     }
 }
 
@@ -90,10 +91,6 @@ async fn patched<T: Annotation>(
     Ok(documents)
 }
 
-fn identity<T: Annotation>(row: &T) -> (i64, &str) {
-    (row.revision().version, &row.revision().elemental_id)
-}
-
 fn identities<T: Annotation>(rows: &[T]) -> Vec<&str> {
     let mut seen = HashSet::new();
     let all = rows.iter().map(|row| row.revision().elemental_id.as_str());
@@ -120,10 +117,13 @@ async fn overwrite<T: Annotation>(
     definitions: &[Definition],
     documents: &[Documents],
 ) -> Result<()> {
-    let moved = |(before, after): (&T, &T)| identity(before) != identity(after);
+    let moved = |(before, after): (&T, &T)| before.identity() != after.identity();
     let moved = before.iter().zip(&after).any(moved);
+    let mut superseded = Identified::new();
     if moved {
         number(edit, &mut after).await?;
+        let identities = after.iter().map(T::identity);
+        superseded = store::supersede(edit.tx, T::KIND, identities).await?;
     }
     store::update_all(edit.tx, &after).await?;
     if moved {
@@ -147,18 +147,17 @@ async fn overwrite<T: Annotation>(
         edit.ledger
             .updated(T::KIND.table(), id, &before.wire(), &after.wire())?;
     }
-    Ok(())
+    track::follow(edit, &superseded, &after).await
 }
 
 async fn revise<T: Annotation>(
     edit: &mut Edit<'_>,
-    before: &[T],
     mut after: Vec<T>,
     definitions: &[Definition],
     documents: &[Documents],
 ) -> Result<()> {
     number(edit, &mut after).await?;
-    add_revisions(edit, &mut after).await?;
+    let superseded = add_revisions(edit, &mut after).await?;
     let new = after
         .iter()
         .zip(documents)
@@ -169,36 +168,28 @@ async fn revise<T: Annotation>(
             after: Some(document),
         });
     attribute::index(edit.tx, new.collect::<Vec<_>>()).await?;
-    let follow = before
-        .iter()
-        .zip(&after)
-        .filter(|(before, after)| identity(*before) == identity(*after))
-        .map(|(before, after)| (before.revision().id, Some(after.revision().id)));
-    let follow = follow.collect();
-    track::follow_all(edit, T::KIND, &follow).await
+    track::follow(edit, &superseded, &after).await
 }
 
-/// Writes rows as new revisions with new ids; the last of each identity becomes its latest.
-async fn add_revisions<T: Annotation>(edit: &mut Edit<'_>, rows: &mut [T]) -> Result<()> {
+/// Writes rows as new revisions with new ids; the last of each identity becomes its latest. Returns
+/// the ids of those that were.
+pub(super) async fn add_revisions<T: Annotation>(
+    edit: &mut Edit<'_>,
+    rows: &mut [T],
+) -> Result<Identified> {
     let first = edit.tx.allocate(T::KIND.table(), rows.len()).await?;
     for (row, id) in rows.iter_mut().zip(first..) {
         row.revision_mut().id = id;
     }
     only_last_is_latest(rows);
-    let mut by_version: HashMap<i64, Vec<&str>> = HashMap::new();
-    for row in &*rows {
-        let (version, uuid) = identity(row);
-        by_version.entry(version).or_default().push(uuid);
-    }
-    for (version, uuids) in by_version {
-        store::none_is_latest(edit.tx, T::KIND, version, &uuids).await?;
-    }
+    let identities = rows.iter().map(T::identity);
+    let superseded = store::supersede(edit.tx, T::KIND, identities).await?;
     store::insert(edit.tx, rows).await?;
     for row in rows {
         edit.ledger
             .created(T::KIND.table(), row.revision().id, &row.wire())?;
     }
-    Ok(())
+    Ok(superseded)
 }
 
 /// Deletes annotations: by tombstones, or by taking the rows away. Members of states whose type
@@ -254,21 +245,33 @@ async fn remove_rows<T: Annotation>(edit: &mut Edit<'_>, rows: &[T], prune: bool
         revision.modified_by = edit.stamp.account;
     }
     number(edit, &mut tombstones).await?;
-    add_revisions(edit, &mut tombstones).await?;
+    let superseded = add_revisions(edit, &mut tombstones).await?;
     index(edit, &tombstones, true).await?;
-    leave_tracks(edit, rows).await
+    let named = rows.iter().map(|row| row.revision().id);
+    let gone = named.chain(superseded.into_values()).map(|id| (id, None));
+    track::follow_all(edit, T::KIND, &gone.collect()).await
 }
 
-async fn leave_tracks<T: Annotation>(edit: &mut Edit<'_>, rows: &[T]) -> Result<()> {
-    let gone = rows.iter().map(|row| (row.revision().id, None)).collect();
-    track::follow_all(edit, T::KIND, &gone).await
-}
-
-/// Prunes rows: the highest revisions that remain become the latest.
-pub(super) async fn prune<T: Annotation>(edit: &mut Edit<'_>, rows: &[T]) -> Result<()> {
+/// Prunes rows: the highest revisions that remain become the latest, also in tracks.
+async fn prune<T: Annotation>(edit: &mut Edit<'_>, rows: &[T]) -> Result<()> {
     take_away(edit, rows).await?;
-    store::settle_latest_all(edit.tx, T::KIND, &identities(rows)).await?;
-    leave_tracks(edit, rows).await
+    let identities = identities(rows);
+    store::settle_latest_all(edit.tx, T::KIND, &identities).await?;
+    let latest = store::latest_ids(edit.tx, T::KIND, &identities).await?;
+    let moves = rows.iter().map(|row| {
+        let (version, uuid) = row.identity();
+        let remaining = latest.get(&(version, uuid.to_owned())).copied();
+        (row.revision().id, remaining)
+    });
+    track::follow_all(edit, T::KIND, &moves.collect()).await
+}
+
+/// Prunes every revision of the rows' annotations.
+pub(super) async fn erase<T: Annotation>(edit: &mut Edit<'_>, rows: &[T]) -> Result<()> {
+    let all = store::histories(edit.tx, rows).await?;
+    take_away(edit, &all).await?;
+    let gone = all.iter().map(|row| (row.revision().id, None)).collect();
+    track::follow_all(edit, T::KIND, &gone).await
 }
 
 /// Prunes rows, whatever remains of their identities.

@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
+use super::edit::Edit;
 use super::localization::{Localization, NewLocalization};
 use super::state::{NewState, State};
-use super::store;
+use super::store::{self, Identified};
+use super::track;
 use super::types::{Annotation, Document, Revision};
 use crate::account::{self, Actor};
 use crate::attribute::{self, Indexing};
@@ -136,7 +138,7 @@ async fn create<T: Annotation>(
                 let types: Vec<i64> = drafts.iter().map(|(draft, _)| draft.type_id).collect();
                 let types = entity_type::service::of_project(tx, T::KIND, types, project).await?;
                 media::service::check_of_project(tx, &media, project).await?;
-                super::track::check_members(tx, &members, project).await?;
+                track::check_members(tx, &members, project).await?;
                 let given = drafts
                     .iter()
                     .filter_map(|(draft, _)| draft.version)
@@ -149,7 +151,7 @@ async fn create<T: Annotation>(
                     version::service::default_for(tx, project, actor.id).await?
                 };
                 let schema = Schema::load(tx, project).await?;
-                let mut made = revise(
+                let (mut made, superseded) = revise(
                     tx,
                     &stamp,
                     &actor,
@@ -162,13 +164,18 @@ async fn create<T: Annotation>(
                 for (one, _) in &mut made {
                     one.fit(&types[&one.revision().type_id])?;
                 }
-                write(tx, &stamp, project, &schema, made).await
+                let made = write(tx, &stamp, project, &schema, made).await?;
+                let mut edit = Edit::new(tx, &stamp);
+                track::follow(&mut edit, &superseded, &made).await?;
+                edit.finish(project).await?;
+                Ok(made.iter().map(|one| one.revision().id).collect())
             })
         })
         .await
 }
 
-/// Gives every draft its id, identity, mark and converted attributes.
+/// Gives every draft its id, identity, mark and converted attributes. Returns as well which revisions
+/// are no longer the latest.
 async fn revise<T: Annotation>(
     tx: &mut Tx,
     stamp: &Stamp,
@@ -177,7 +184,7 @@ async fn revise<T: Annotation>(
     default_version: i64,
     schema: &Schema,
     drafts: Vec<(Draft, Build<T>)>,
-) -> Result<Vec<(T, Map<String, Json>)>> {
+) -> Result<(Vec<(T, Map<String, Json>)>, Identified)> {
     let first = tx.allocate(T::KIND.table(), drafts.len()).await?;
     let mut authors: HashMap<String, i64> = HashMap::new();
     let mut marks: HashMap<(i64, String), i64> = HashMap::new();
@@ -232,14 +239,11 @@ async fn revise<T: Annotation>(
         one.settle(tx, None).await?;
         made.push((one, attributes));
     }
-    for (version, uuid) in marks.keys() {
-        let sql = format!(
-            "update {} set latest = false where elemental_id = $1 and version = $2",
-            T::KIND.table()
-        );
-        tx.execute(&sql, &crate::values![uuid, *version]).await?;
-    }
-    Ok(made)
+    let continued = marks
+        .keys()
+        .map(|(version, uuid)| (*version, uuid.as_str()));
+    let superseded = store::supersede(tx, T::KIND, continued).await?;
+    Ok((made, superseded))
 }
 
 /// The identity that a draft continues: the one it names, or its parent's.
@@ -284,7 +288,7 @@ async fn write<T: Annotation>(
     project: i64,
     schema: &Schema,
     made: Vec<(T, Map<String, Json>)>,
-) -> Result<Vec<i64>> {
+) -> Result<Vec<T>> {
     let (mut made, documents): (Vec<T>, Vec<_>) = made.into_iter().unzip();
     only_last_is_latest(&mut made);
     store::insert(tx, &made).await?;
@@ -301,7 +305,7 @@ async fn write<T: Annotation>(
             .map(|one| (one.revision().id, None::<()>, Some(one.wire()))),
     )?;
     journal::record(tx, stamp, Some(project), T::KIND.table(), changes).await?;
-    Ok(made.iter().map(|one| one.revision().id).collect())
+    Ok(made)
 }
 
 /// Of several revisions of one identity made together, the last is the latest.

@@ -75,7 +75,7 @@ pub(super) async fn remove_all<T: Annotation>(
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::Edit).await?;
                 let schema = Schema::load(tx, project).await?;
-                filter.attributes.check_known(&schema, T::KIND, filter.r#type)?;
+                filter.check_known(&schema, T::KIND, &ids)?;
                 let selection = select::<T>(tx, &schema, project, &filter, &ids).await?;
                 let rows: Vec<T> = store::list(tx, &selection).await?;
                 check_count(filter.count, rows.len(), "delete")?;

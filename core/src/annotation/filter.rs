@@ -9,6 +9,7 @@ use crate::database::Tx;
 use crate::error::Result;
 use crate::query::{
     AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection, among,
+    check_searches,
 };
 use crate::{id, media};
 
@@ -68,6 +69,17 @@ pub struct IdQuery {
     pub object_search: Option<Json>,
 }
 
+impl Filter {
+    /// Checks that every name that a bulk change selects by is known to some type.
+    ///
+    /// Errors: `Invalid`, naming it.
+    pub fn check_known(&self, schema: &Schema, kind: Kind, ids: &IdQuery) -> Result<()> {
+        self.attributes.check_known(schema, kind, self.r#type)?;
+        self.related.check_known(schema, kind)?;
+        check_searches(schema, kind, &self.encoded_search, &ids.object_search)
+    }
+}
+
 /// The annotations of a project that a request selects.
 ///
 /// Errors: `Invalid` for a filter that makes no sense, `NotFound` for an unknown section.
@@ -109,13 +121,9 @@ pub async fn select<T: Annotation>(
         selection.finds_few();
     }
     by_identity(&mut selection, filter, ids)?;
-    let sections: Vec<i64> = filter
-        .section
-        .iter()
-        .chain(&filter.multi_section)
-        .copied()
-        .collect();
-    selection.in_sections(tx, schema, &sections).await?;
+    for sections in [filter.section.as_slice(), &filter.multi_section] {
+        selection.in_sections(tx, schema, sections).await?;
+    }
     selection.filter_attributes(schema, filter.r#type, &filter.attributes)?;
     selection
         .filter_related(tx, schema, &filter.related)

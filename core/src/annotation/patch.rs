@@ -7,6 +7,7 @@ use super::filter::{Filter, IdQuery, select};
 use super::localization::{GivenGeometry, Localization};
 use super::read::{Place, find};
 use super::state::State;
+use super::store::Identified;
 use super::types::{Annotation, Document};
 use super::{bulk, create, store, track};
 use crate::account::{self, Actor};
@@ -113,9 +114,7 @@ pub(super) async fn update_all<T: Annotation>(
                 };
                 project::access(tx, &actor, project, level).await?;
                 let schema = Schema::load(tx, project).await?;
-                filter
-                    .attributes
-                    .check_known(&schema, T::KIND, filter.r#type)?;
+                filter.check_known(&schema, T::KIND, &ids)?;
                 // Ids name revisions, whatever their mark; such a change is made in place, unless
                 // it copies rows into another version or identity.
                 let named = !ids.ids.is_empty() || patch.user_elemental_id.is_some();
@@ -185,17 +184,17 @@ async fn change<T: Annotation>(
         );
     }
     row.settle(tx, Some(&base)).await?;
-    let moved = {
-        let (old, new) = (base.revision(), row.revision());
-        old.version != new.version || old.elemental_id != new.elemental_id
-    };
+    let moved = base.identity() != row.identity();
     let revision = row.revision_mut();
     revision.modified_at = stamp.at_ms;
     revision.modified_by = stamp.account;
     let (version, uuid) = (revision.version, revision.elemental_id.clone());
     if in_place {
+        let mut superseded = Identified::new();
         if moved {
             revision.mark = store::next_mark(tx, T::KIND, version, &uuid).await?;
+            let identity = std::iter::once((version, uuid.as_str()));
+            superseded = store::supersede(tx, T::KIND, identity).await?;
         }
         store::update(tx, &base, &row).await?;
         if moved {
@@ -211,18 +210,16 @@ async fn change<T: Annotation>(
             &base.wire(),
             &row.wire(),
         )?;
+        track::follow(edit, &superseded, std::slice::from_ref(&row)).await?;
         return Ok(row);
     }
     revision.mark = store::next_mark(tx, T::KIND, version, &uuid).await?;
     if let Some(mark) = patch.mark {
         revision.mark = revision.mark.max(mark);
     }
-    add_revision(edit, &mut row).await?;
-    let tx = &mut *edit.tx;
-    index(tx, &row, definitions, None, &after).await?;
-    if !moved {
-        track::follow(edit, T::KIND, base.revision().id, row.revision().id).await?;
-    }
+    let superseded = bulk::add_revisions(edit, std::slice::from_mut(&mut row)).await?;
+    index(edit.tx, &row, definitions, None, &after).await?;
+    track::follow(edit, &superseded, std::slice::from_ref(&row)).await?;
     Ok(row)
 }
 
@@ -244,23 +241,6 @@ async fn index<T: Annotation>(
         }],
     )
     .await
-}
-
-/// Writes a row as a new revision with a new id; it becomes the latest of its identity.
-pub(super) async fn add_revision<T: Annotation>(edit: &mut Edit<'_>, row: &mut T) -> Result<()> {
-    let tx = &mut *edit.tx;
-    let id = tx.allocate(T::KIND.table(), 1).await?;
-    let revision = row.revision_mut();
-    revision.id = id;
-    revision.latest = true;
-    let identity = crate::values![&revision.elemental_id, revision.version];
-    let sql = format!(
-        "update {} set latest = false where elemental_id = $1 and version = $2 and latest",
-        T::KIND.table()
-    );
-    tx.execute(&sql, &identity).await?;
-    store::insert(tx, std::slice::from_ref(row)).await?;
-    edit.ledger.created(T::KIND.table(), id, &row.wire())
 }
 
 impl LocalizationPatch {

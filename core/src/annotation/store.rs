@@ -18,6 +18,9 @@ use crate::values;
 /// UUIDs that one statement lists.
 const UUIDS: usize = 1000;
 
+/// Ids of revisions by their identities: version and UUID.
+pub type Identified = HashMap<(i64, String), i64>;
+
 /// How localizations stand in the journal.
 pub const LOCALIZATION: Shape = Shape {
     noun: "localization",
@@ -206,18 +209,50 @@ pub async fn next_marks(
     Ok(marks)
 }
 
-/// Takes the mark of the latest one from every revision of some identities in a version.
-pub async fn none_is_latest(tx: &mut Tx, kind: Kind, version: i64, uuids: &[&str]) -> Result<()> {
+/// Takes the mark of the latest one from every revision of some identities; returns the ids of those
+/// that had it.
+pub async fn supersede<'i>(
+    tx: &mut Tx,
+    kind: Kind,
+    identities: impl Iterator<Item = (i64, &'i str)>,
+) -> Result<Identified> {
+    let mut by_version: HashMap<i64, Vec<&str>> = HashMap::new();
+    for (version, uuid) in identities {
+        by_version.entry(version).or_default().push(uuid);
+    }
+    let mut superseded = Identified::new();
+    for (version, uuids) in by_version {
+        for chunk in uuids.chunks(UUIDS) {
+            let (among, texts) = among_texts("elemental_id", chunk, 1);
+            let sql = format!(
+                "update {} set latest = false where version = $1 and latest and {among} \
+                 returning elemental_id, id",
+                kind.table()
+            );
+            let values = [values![version].to_vec(), texts].concat();
+            for mut row in tx.rows(&sql, &values).await? {
+                superseded.insert((version, row.take()?), row.take()?);
+            }
+        }
+    }
+    Ok(superseded)
+}
+
+/// The latest revision of each identity, unless that is a tombstone, by version and UUID.
+pub async fn latest_ids(tx: &mut Tx, kind: Kind, uuids: &[&str]) -> Result<Identified> {
+    let mut latest = Identified::new();
     for chunk in uuids.chunks(UUIDS) {
-        let (among, texts) = among_texts("elemental_id", chunk, 1);
+        let (among, values) = among_texts("elemental_id", chunk, 0);
         let sql = format!(
-            "update {} set latest = false where version = $1 and latest and {among}",
+            "select version, elemental_id, id from {} \
+             where latest and not variant_deleted and not deleted and {among}",
             kind.table()
         );
-        let values = [values![version].to_vec(), texts].concat();
-        tx.execute(&sql, &values).await?;
+        for mut row in tx.rows(&sql, &values).await? {
+            latest.insert((row.take()?, row.take()?), row.take()?);
+        }
     }
-    Ok(())
+    Ok(latest)
 }
 
 /// Makes exactly the highest remaining mark of each identity the latest one, in every version.
@@ -372,6 +407,28 @@ pub async fn of_ids<T: Annotation>(tx: &mut Tx, ids: &[i64]) -> Result<Vec<T>> {
         .await?;
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// Every remaining revision of the annotations that some rows are revisions of.
+pub async fn histories<T: Annotation>(tx: &mut Tx, rows: &[T]) -> Result<Vec<T>> {
+    let identities: HashSet<(i64, &str)> = rows.iter().map(T::identity).collect();
+    let uuids: HashSet<&str> = identities.iter().map(|(_, uuid)| *uuid).collect();
+    let uuids: Vec<&str> = uuids.into_iter().collect();
+    let mut found = Vec::new();
+    for chunk in uuids.chunks(UUIDS) {
+        let mut selection = Selection::new(T::KIND, tx.dialect());
+        selection.require("not t.deleted");
+        let places: Vec<String> = chunk.iter().map(|uuid| selection.bind(*uuid)).collect();
+        selection.require(format!("t.elemental_id in ({})", places.join(", ")));
+        each::<T>(tx, &selection, |one| {
+            if identities.contains(&one.identity()) {
+                found.push(one);
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(found)
 }
 
 /// Prunes rows by their ids: they are not shown again, and go for good when their time is over.

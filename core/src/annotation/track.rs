@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::bulk;
+use super::create::unique;
 use super::edit::Edit;
 use super::localization::Localization;
 use super::read::{Place, find};
 use super::state::State;
-use super::store::{self, CHUNK};
+use super::store::{self, CHUNK, Identified};
 use super::types::Annotation;
 use crate::account::Actor;
 use crate::attribute::Kind;
@@ -54,10 +55,20 @@ pub(super) async fn check_members(tx: &mut Tx, members: &HashSet<i64>, project: 
     Ok(())
 }
 
-/// Keeps tracks whole when a localization gets a new revision: the latest states that list the old
-/// id list the new one.
-pub(super) async fn follow(edit: &mut Edit<'_>, kind: Kind, old: i64, new: i64) -> Result<()> {
-    follow_all(edit, kind, &HashMap::from([(old, Some(new))])).await
+/// Keeps tracks whole when rows have superseded others as the latest of their identities: the latest
+/// states that list the old ones list the new ones.
+pub(super) async fn follow<T: Annotation>(
+    edit: &mut Edit<'_>,
+    superseded: &Identified,
+    rows: &[T],
+) -> Result<()> {
+    let latest = rows.iter().filter(|row| row.revision().latest);
+    let moves = latest.filter_map(|row| {
+        let (version, uuid) = row.identity();
+        let old = superseded.get(&(version, uuid.to_owned()))?;
+        Some((*old, Some(row.revision().id)))
+    });
+    follow_all(edit, T::KIND, &moves.collect()).await
 }
 
 /// Keeps tracks whole when localizations get new revisions, or go away (none): the latest states
@@ -67,7 +78,7 @@ pub(super) async fn follow_all(
     kind: Kind,
     moves: &HashMap<i64, Option<i64>>,
 ) -> Result<()> {
-    if kind != Kind::Localization {
+    if kind != Kind::Localization || moves.is_empty() {
         return Ok(());
     }
     let mut old: Vec<i64> = moves.keys().copied().collect();
@@ -75,7 +86,7 @@ pub(super) async fn follow_all(
     for before in store::states_listing(edit.tx, &old).await? {
         let mut state = before.clone();
         let moved = |member: &i64| moves.get(member).copied().unwrap_or(Some(*member));
-        state.localizations = before.localizations.iter().filter_map(moved).collect();
+        state.localizations = unique(before.localizations.iter().filter_map(moved).collect());
         rewrite(edit, &before, state).await?;
     }
     Ok(())
@@ -136,7 +147,7 @@ pub(super) async fn merge(cx: &Context, actor: &Actor, id: i64, other: i64) -> R
                 let mut edit = Edit::new(tx, &stamp);
                 let project = before.revision.project;
                 rewrite(&mut edit, &before, after).await?;
-                bulk::prune(&mut edit, std::slice::from_ref(&absorbed)).await?;
+                bulk::erase(&mut edit, std::slice::from_ref(&absorbed)).await?;
                 edit.finish(project).await
             })
         })
@@ -187,7 +198,7 @@ pub(super) async fn trim(
                 let mut edit = Edit::new(tx, &stamp);
                 rewrite(&mut edit, &before, after).await?;
                 cut.retain(|row| lost.contains(&row.revision.id));
-                bulk::prune(&mut edit, &cut).await?;
+                bulk::erase(&mut edit, &cut).await?;
                 edit.finish(project).await?;
                 Ok(orphans.len())
             })

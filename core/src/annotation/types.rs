@@ -182,6 +182,11 @@ pub trait Annotation: Clone + Send + Sync + 'static {
     fn revision(&self) -> &Revision;
     /// The revision, to be changed.
     fn revision_mut(&mut self) -> &mut Revision;
+    /// What it is a revision of: version and elemental id.
+    fn identity(&self) -> (i64, &str) {
+        let revision = self.revision();
+        (revision.version, &revision.elemental_id)
+    }
     /// Values of [`Annotation::COLUMNS`].
     fn values(&self) -> Vec<Value>;
     /// Takes a whole row: the revision's columns, then one's own.

@@ -24,7 +24,14 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.contains("gzip"))
+        .is_some_and(|value| value.split(',').any(is_gzip))
+}
+
+/// Whether one item of `Accept-Encoding` is gzip, and wanted at all.
+fn is_gzip(item: &str) -> bool {
+    let mut parts = item.split(';').map(str::trim);
+    let quality = |part: &str| part.strip_prefix("q=")?.trim().parse::<f64>().ok();
+    parts.next() == Some("gzip") && !parts.any(|part| quality(part) == Some(0.0))
 }
 
 fn media_type(format: Option<&str>) -> &'static str {
@@ -298,6 +305,21 @@ mod tests {
         assert_eq!(pretty, serde_json::to_string_pretty(&rows).unwrap());
         let table = formed("csv", &pieces);
         assert!(table.starts_with("id,A\r\n1,\"x,1\"\r\n"), "{table}");
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_want_it() {
+        for (accepted, expected) in [
+            ("gzip", true),
+            ("deflate, gzip;q=0.5", true),
+            ("gzip; q=0, deflate", false),
+            ("gzip;q=0.0", false),
+            ("identity", false),
+        ] {
+            let value = HeaderValue::from_static(accepted);
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, value)]);
+            assert_eq!(accepts_gzip(&headers), expected, "{accepted}");
+        }
     }
 
     #[test]

@@ -405,7 +405,12 @@ async fn read_body(
         Error::invalid_because("Request body validation error", rules.join("\n"))
     })?;
     if let (Some(Value::Object(given)), Value::Object(members)) = (given, &mut value) {
-        members.retain(|name, _| given.contains_key(name));
+        // An explicit null says no more than an absent key, unless the key takes nulls.
+        members.retain(|name, value| {
+            given
+                .get(name)
+                .is_some_and(|given| !given.is_null() || value.is_null())
+        });
     }
     Ok(value)
 }

@@ -15,7 +15,7 @@ use crate::entity_type;
 use crate::error::{Error, Result};
 use crate::journal::{self, Action, Changes, Stamp};
 use crate::project::{self, Level};
-use crate::query::check_count;
+use crate::query::{Schema, check_count};
 
 /// The longest name, in characters.
 const NAME_LENGTH: usize = 255;
@@ -122,7 +122,7 @@ pub(super) async fn update(cx: &Context, actor: &Actor, id: i64, patch: LeafPatc
                 let mut known = vec![before];
                 if let Some(parent) = patch.parent {
                     let parent = parent.filter(|parent| *parent != -1);
-                    known = store::subtree(tx, id).await?;
+                    known = store::subtrees(tx, &[id]).await?;
                     changed.extend_from_slice(&known[1..]);
                     replant(tx, project, parent, &mut changed).await?;
                 }
@@ -206,6 +206,14 @@ async fn write(
     journal::record(tx, stamp, Some(project), "leaf", changes).await
 }
 
+/// The leaves that a bulk change means.
+async fn selected(tx: &mut Tx, project: i64, filter: &Filter, ids: &IdQuery) -> Result<Vec<Leaf>> {
+    let schema = Schema::load(tx, project).await?;
+    filter.check_known(&schema, ids)?;
+    let selection = select(tx, &schema, project, filter, ids).await?;
+    store::list(tx, &selection).await
+}
+
 /// Changes the attributes of every selected leaf; returns how many.
 pub(super) async fn update_all(
     cx: &Context,
@@ -220,8 +228,7 @@ pub(super) async fn update_all(
         .write(move |tx| {
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::Full).await?;
-                let selection = select(tx, project, &filter, &ids).await?;
-                let before = store::list(tx, &selection).await?;
+                let before = selected(tx, project, &filter, &ids).await?;
                 check_count(filter.count, before.len(), "update")?;
                 let Some(first) = before.first() else {
                     return Ok(0);
@@ -246,7 +253,7 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<usize
         .write(move |tx| {
             Box::pin(async move {
                 let leaf = visible(tx, &actor, id, Level::Full).await?;
-                let gone = store::subtree(tx, id).await?;
+                let gone = store::subtrees(tx, &[id]).await?;
                 take_away(tx, &stamp, leaf.project, &gone).await?;
                 Ok(gone.len() - 1)
             })
@@ -254,7 +261,7 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<usize
         .await
 }
 
-/// Deletes every selected leaf, and no other; returns how many.
+/// Deletes every selected leaf and everything below them; returns how many were selected.
 pub(super) async fn remove_all(
     cx: &Context,
     actor: &Actor,
@@ -267,11 +274,12 @@ pub(super) async fn remove_all(
         .write(move |tx| {
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::Full).await?;
-                let selection = select(tx, project, &filter, &ids).await?;
-                let gone = store::list(tx, &selection).await?;
-                check_count(filter.count, gone.len(), "delete")?;
+                let named = selected(tx, project, &filter, &ids).await?;
+                check_count(filter.count, named.len(), "delete")?;
+                let ids: Vec<i64> = named.iter().map(|leaf| leaf.id).collect();
+                let gone = store::subtrees(tx, &ids).await?;
                 take_away(tx, &stamp, project, &gone).await?;
-                Ok(gone.len())
+                Ok(named.len())
             })
         })
         .await

@@ -6,7 +6,9 @@ use serde_json::Value as Json;
 use crate::attribute::Kind;
 use crate::database::Tx;
 use crate::error::Result;
-use crate::query::{self, AttributeFilters, FloatArrayQuery, Node, Page, Schema, Selection};
+use crate::query::{
+    self, AttributeFilters, FloatArrayQuery, Node, Page, Schema, Selection, check_searches,
+};
 
 /// Query parameters of leaf lists, besides those of attributes and pages.
 pub(super) const PARAMETERS: &str = "type: int, name: string, depth: int, leaf_id: [int]";
@@ -38,14 +40,25 @@ pub(crate) struct IdQuery {
     pub object_search: Option<Json>,
 }
 
+impl Filter {
+    /// Checks that every name that a bulk change selects by is known to some type.
+    ///
+    /// Errors: `Invalid`, naming it.
+    pub fn check_known(&self, schema: &Schema, ids: &IdQuery) -> Result<()> {
+        self.attributes
+            .check_known(schema, Kind::Leaf, self.r#type)?;
+        check_searches(schema, Kind::Leaf, &self.encoded_search, &ids.object_search)
+    }
+}
+
 /// The leaves of a project that a request selects, by id unless it says otherwise.
 pub(crate) async fn select(
     tx: &mut Tx,
+    schema: &Schema,
     project: i64,
     filter: &Filter,
     ids: &IdQuery,
 ) -> Result<Selection> {
-    let schema = Schema::load(tx, project).await?;
     let mut selection = Selection::new(Kind::Leaf, tx.dialect());
     selection.within_equal("t.project", project);
     selection.within("not t.deleted");
@@ -66,16 +79,16 @@ pub(crate) async fn select(
         selection.among("t.id", ids);
         selection.finds_few();
     }
-    selection.filter_attributes(&schema, filter.r#type, &filter.attributes)?;
+    selection.filter_attributes(schema, filter.r#type, &filter.attributes)?;
     if let Some(encoded) = &filter.encoded_search {
         let search = query::decode(encoded)?;
-        selection.search(tx, &schema, &search).await?;
+        selection.search(tx, schema, &search).await?;
     }
     if let Some(search) = &ids.object_search {
         let search = Node::parse(search)?;
-        selection.search(tx, &schema, &search).await?;
+        selection.search(tx, schema, &search).await?;
     }
-    selection.sort(&schema, filter.r#type, &filter.sort_by)?;
+    selection.sort(schema, filter.r#type, &filter.sort_by)?;
     selection.paginate(&filter.page);
     selection
         .rank_by(tx, filter.r#type, &ids.float_array)

@@ -47,7 +47,8 @@ pub(super) async fn list(
             Box::pin(async move {
                 let (actor, filter, ids) = &*question;
                 project::access(tx, actor, project, Level::View).await?;
-                let selection = select(tx, project, filter, ids).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select(tx, &schema, project, filter, ids).await?;
                 let listing = Listing::of(&KEYS);
                 selection.lines(tx, &listing, sink, &mut |_| {}).await
             })
@@ -76,7 +77,8 @@ pub(super) async fn count(
         .read(move |tx| {
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::View).await?;
-                let selection = select(tx, project, &filter, &ids).await?;
+                let schema = Schema::load(tx, project).await?;
+                let selection = select(tx, &schema, project, &filter, &ids).await?;
                 selection.count(tx).await
             })
         })

@@ -1,5 +1,7 @@
 //! Rows of leaves.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::path;
@@ -73,20 +75,26 @@ pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Leaf>> {
     tx.row(&sql, &values![id]).await?.map(leaf).transpose()
 }
 
-/// A leaf and everything below it, the leaf first.
-pub async fn subtree(tx: &mut Tx, id: i64) -> Result<Vec<Leaf>> {
-    let sql = format!(
-        "with recursive below (id, level) as (\
-           select id, 0 from leaf where id = $1 and not deleted \
-           union all select l.id, b.level + 1 from leaf l \
-           join below b on l.parent = b.id where not l.deleted) \
-         select {COLUMNS} from leaf t join below b on b.id = t.id order by b.level, t.id"
-    );
-    tx.rows(&sql, &values![id])
-        .await?
-        .into_iter()
-        .map(leaf)
-        .collect()
+/// Some leaves and everything below them, each once; of a single one, the leaf first.
+pub async fn subtrees(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Leaf>> {
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
+    for chunk in ids.chunks(CHUNK) {
+        let sql = format!(
+            "with recursive below (id, level) as (\
+               select id, 0 from leaf where {} and not deleted \
+               union all select l.id, b.level + 1 from leaf l \
+               join below b on l.parent = b.id where not l.deleted) \
+             select {COLUMNS} from leaf t join below b on b.id = t.id order by b.level, t.id",
+            among("id", chunk)
+        );
+        for row in tx.rows(&sql, &[]).await? {
+            let leaf = leaf(row)?;
+            if known.insert(leaf.id) {
+                found.push(leaf);
+            }
+        }
+    }
+    Ok(found)
 }
 
 pub async fn insert(tx: &mut Tx, leaves: &[Leaf], stamp: &Stamp) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Rows of media.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 
 use super::types::{Media, Stats};
@@ -177,11 +179,17 @@ pub async fn list(
         })
         .await?;
     if let Some((expression, values)) = incident {
-        for media in &mut found {
-            let place = values.len() + 1;
-            let sql = format!("select {expression} from media t where t.id = ${place}");
-            let values = [values.clone(), values![media.id].to_vec()].concat();
-            media.incident = tx.scalar(&sql, &values).await?;
+        for some in found.chunks_mut(CHUNK) {
+            let ids: Vec<i64> = some.iter().map(|media| media.id).collect();
+            let among = among("t.id", &ids);
+            let sql = format!("select t.id, {expression} from media t where {among}");
+            let mut hits = HashMap::with_capacity(ids.len());
+            for mut row in tx.rows(&sql, &values).await? {
+                hits.insert(row.take::<i64>()?, row.take()?);
+            }
+            for media in some {
+                media.incident = hits.remove(&media.id);
+            }
         }
     }
     Ok(found)

@@ -1,14 +1,18 @@
 //! Simple attribute filters (`attribute=Name::value`) and comparisons with typed values.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::builtin::{self, Scalar};
-use super::folder;
-use super::page::{json_text_of, json_type};
+use super::page::{json_is_number, json_text_of, json_type};
 use super::plan::{InDocument, Typed};
 use super::schema::Schema;
+use super::search::decode;
 use super::selection::Selection;
+use super::value::{flag, integer, number, text, truth};
+use super::{folder, related};
 use crate::attribute::{Definition, Dtype, Kind};
 use crate::database::Dialect;
 use crate::error::{Error, Result};
@@ -63,6 +67,19 @@ pub struct RelatedFilters {
 }
 
 impl RelatedFilters {
+    /// Checks that every name is known to some type of the rows one hop away; see
+    /// [`AttributeFilters::check_known`].
+    pub fn check_known(&self, schema: &Schema, kind: Kind) -> Result<()> {
+        let far = related::far(kind);
+        for (parameter, _, item) in self.attributes().items() {
+            check_name(schema, far, None, parameter, name_of(item))?;
+        }
+        match &self.encoded_related_search {
+            Some(encoded) => decode(encoded)?.check_known_to(schema, far),
+            None => Ok(()),
+        }
+    }
+
     /// The attribute filters, as the related rows see them.
     pub(super) fn attributes(&self) -> AttributeFilters {
         AttributeFilters {
@@ -104,17 +121,73 @@ impl Compare {
         }
     }
 
+    /// Whether a search may compare values of this type so: texts have an order there.
+    fn fits(self, dtype: Dtype) -> bool {
+        let text = matches!(dtype, Dtype::String | Dtype::Enum);
+        self.allows(dtype) || (text && self.is_order())
+    }
+
+    fn is_order(self) -> bool {
+        matches!(
+            self,
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual
+        )
+    }
+
+    /// The same, but holding for equal values too.
+    fn or_equal(self) -> Self {
+        match self {
+            Self::Less => Self::LessOrEqual,
+            Self::Greater => Self::GreaterOrEqual,
+            other => other,
+        }
+    }
+
+    /// Whether a simple filter may compare values of this type so.
     fn allows(self, dtype: Dtype) -> bool {
         let number = matches!(dtype, Dtype::Int | Dtype::Float | Dtype::Datetime);
         let text = matches!(dtype, Dtype::String | Dtype::Enum);
         match self {
             Self::Equal => number || text || dtype == Dtype::Bool,
-            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => number,
+            order if order.is_order() => number,
             Self::Contains | Self::StartsWith | Self::EndsWith => text,
             Self::Within => dtype == Dtype::Geopos,
-            Self::Null => true,
+            _ => true,
         }
     }
+}
+
+/// The name of an item `name::value`.
+fn name_of(item: &str) -> &str {
+    item.split_once("::").map_or(item, |(name, _)| name)
+}
+
+/// Whether a name is a column, the folder, or an attribute of some type.
+pub(super) fn is_known(schema: &Schema, kind: Kind, type_id: Option<i64>, name: &str) -> bool {
+    builtin::column(kind, name).is_some()
+        || (folder::is_name(name) && folder::has(kind))
+        || !schema.named(kind, type_id, name).is_empty()
+}
+
+/// Checks that a name by which a bulk change selects is known to rows of some kind.
+///
+/// Errors: `Invalid`, with what has the name.
+pub(super) fn check_name(
+    schema: &Schema,
+    kinds: &[Kind],
+    type_id: Option<i64>,
+    place: &str,
+    name: &str,
+) -> Result<()> {
+    if kinds
+        .iter()
+        .any(|kind| is_known(schema, *kind, type_id, name))
+    {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "No type has the attribute '{name}' that {place} names; nothing was changed."
+    )))
 }
 
 impl AttributeFilters {
@@ -151,19 +224,17 @@ impl AttributeFilters {
     /// Errors: `Invalid`, naming it.
     pub fn check_known(&self, schema: &Schema, kind: Kind, type_id: Option<i64>) -> Result<()> {
         for (parameter, _, item) in self.items() {
-            let name = item
-                .split_once("::")
-                .map_or(item.as_str(), |(name, _)| name);
-            let known = builtin::column(kind, name).is_some()
-                || (folder::is_name(name) && folder::has(kind))
-                || !schema.named(kind, type_id, name).is_empty();
-            if !known {
-                return Err(Error::invalid(format!(
-                    "No type has the attribute '{name}' that {parameter} names; nothing was changed."
-                )));
-            }
+            check_name(schema, &[kind], type_id, parameter, name_of(item))?;
         }
         Ok(())
+    }
+
+    /// The names that mean something for rows of a kind.
+    pub(super) fn known_names(&self, schema: &Schema, kind: Kind) -> HashSet<&str> {
+        let names = self.items().map(|(_, _, item)| name_of(item));
+        names
+            .filter(|name| is_known(schema, kind, None, name))
+            .collect()
     }
 
     /// The filters, with what their names mean; names unknown to every type are left out.
@@ -197,21 +268,20 @@ impl AttributeFilters {
                 continue;
             }
             let column = builtin::column(kind, name);
-            let definitions = match column {
+            let mut definitions = match column {
                 Some(_) => Vec::new(),
                 None => schema.named(kind, type_id, name),
             };
-            if column.is_none() && definitions.is_empty() {
-                continue;
-            }
-            if column.is_none()
-                && !definitions
-                    .iter()
-                    .any(|definition| compare.allows(definition.dtype))
-            {
+            let first = match (column, definitions.first()) {
+                (Some((_, scalar)), _) => scalar.dtype(),
+                (None, Some(definition)) => definition.dtype,
+                (None, None) => continue,
+            };
+            definitions.retain(|definition| compare.allows(definition.dtype));
+            if definitions.is_empty() && !(column.is_some() && compare.allows(first)) {
                 return Err(Error::invalid(format!(
                     "Filter operation '{parameter}' not allowed for dtype '{}'!",
-                    definitions[0].dtype.name()
+                    first.name()
                 )));
             }
             filters.push(Filter {
@@ -293,7 +363,10 @@ impl Selection {
         for filter in filters.parsed(schema, kind, type_id)? {
             match &filter.definitions[..] {
                 // One attribute: the plan decides how it is compared.
-                [definition] if filter.compare != Compare::Null => {
+                [definition]
+                    if filter.compare != Compare::Null
+                        && beyond_floats(definition, &filter.value).is_none() =>
+                {
                     let typed = compared(self, definition, filter.compare, &filter.value)?;
                     self.compare(typed);
                 }
@@ -308,6 +381,8 @@ impl Selection {
 }
 
 /// A comparison that holds for any of the definitions that a name has; `Null` for all of them.
+///
+/// Errors: `Invalid` for a comparison that fits none of them, or a value that none of them can read.
 pub(super) fn any_definition(
     selection: &mut Selection,
     alias: &str,
@@ -329,29 +404,25 @@ pub(super) fn any_definition(
             format!("({present})")
         });
     }
-    let mut alternatives = Vec::new();
+    let (mut alternatives, mut unread) = (Vec::new(), None);
     for definition in definitions
         .iter()
-        .filter(|definition| compare.allows(definition.dtype))
+        .filter(|definition| compare.fits(definition.dtype))
     {
-        alternatives.push(typed_condition(
-            selection, alias, definition, compare, value,
-        )?);
+        match typed_condition(selection, alias, definition, compare, value) {
+            Ok(condition) => alternatives.push(condition),
+            Err(error) => unread = Some(error),
+        }
     }
-    Ok(match alternatives.len() {
-        0 => "false".into(),
-        1 => alternatives.remove(0),
-        _ => format!("({})", alternatives.join(" or ")),
-    })
-}
-
-fn flag(value: &Json) -> Option<bool> {
-    match value {
-        Json::Bool(flag) => Some(*flag),
-        Json::Number(number) => number.as_i64().map(|number| number != 0),
-        Json::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => Some(true),
-        Json::String(text) if text.eq_ignore_ascii_case("false") || text == "0" => Some(false),
-        _ => None,
+    match (alternatives.len(), unread) {
+        (0, Some(error)) => Err(error),
+        (0, None) => Err(Error::invalid(format!(
+            "attribute {} of type {} can not be compared so",
+            definitions[0].name,
+            definitions[0].dtype.name()
+        ))),
+        (1, _) => Ok(alternatives.remove(0)),
+        _ => Ok(format!("({})", alternatives.join(" or "))),
     }
 }
 
@@ -387,12 +458,52 @@ fn typed_condition(
     compare: Compare,
     value: &Json,
 ) -> Result<String> {
-    let condition = typed_test(selection, definition, compare, value)?.0;
+    let exact = beyond_floats(definition, value);
+    let in_table = match exact {
+        // The table holds floats: those that are as near as can be, and more exactly below.
+        Some(_) => compare.or_equal(),
+        None => compare,
+    };
+    let condition = typed_test(selection, definition, in_table, value)?.0;
     let table = table(definition.dtype).expect("types without a table allow no comparison");
-    Ok(format!(
+    let found = format!(
         "{alias}.id in (select entity from {table} where attribute = {} and {condition})",
         definition.id
-    ))
+    );
+    Ok(match exact {
+        None => found,
+        Some(number) => {
+            let exactly = exactly(selection, alias, &definition.name, compare, number);
+            format!("({found} and {exactly})")
+        }
+    })
+}
+
+/// The integer that an attribute of integers is compared with, where floats have no neighbours of it.
+fn beyond_floats(definition: &Definition, value: &Json) -> Option<i64> {
+    const EXACT: u64 = 1 << 53;
+    let number = integer(value)?;
+    (definition.dtype == Dtype::Int && i64::unsigned_abs(number) >= EXACT).then_some(number)
+}
+
+/// A comparison of integers in the document; other values pass.
+fn exactly(
+    selection: &mut Selection,
+    alias: &str,
+    name: &str,
+    compare: Compare,
+    number: i64,
+) -> String {
+    let is_number = json_is_number(selection, alias, name);
+    let value = json_text_of(selection, alias, name);
+    let (value, place) = match selection.dialect {
+        Dialect::Postgres => (format!("cast({value} as numeric)"), selection.bind(number)),
+        Dialect::Sqlite => (value, selection.bind(number)),
+    };
+    format!(
+        "case when {is_number} then {value} {} cast({place} as bigint) else true end",
+        compare.sql()
+    )
 }
 
 /// A comparison as the plan wants it: over the typed table, and over documents where that is the same.
@@ -431,7 +542,7 @@ fn in_document(
         (Dtype::String | Dtype::Enum, false) => "'string'",
         _ => return None,
     };
-    let json_type = json_type(selection, &definition.name);
+    let json_type = json_type(selection, "t", &definition.name);
     let value = json_text_of(selection, "t", &definition.name);
     let value = match definition.dtype {
         Dtype::Bool if !sqlite => {
@@ -463,15 +574,7 @@ fn typed_test(
         ))
     };
     let number = match definition.dtype {
-        Dtype::Bool => {
-            // Every text but "false" is true.
-            let wanted = match value {
-                Json::Bool(flag) => *flag,
-                Json::String(text) => !text.eq_ignore_ascii_case("false"),
-                other => flag(other).ok_or_else(does_not_parse)?,
-            };
-            f64::from(u8::from(wanted))
-        }
+        Dtype::Bool => f64::from(u8::from(truth(value).ok_or_else(does_not_parse)?)),
         Dtype::Int | Dtype::Float => number(value).ok_or_else(does_not_parse)?,
         Dtype::Datetime => {
             let at_ms = value.as_str().and_then(time::parse);
@@ -491,25 +594,10 @@ fn typed_test(
     Ok((format!("value {sign} {place}"), Some(place)))
 }
 
-fn number(value: &Json) -> Option<f64> {
-    match value {
-        Json::Bool(flag) => Some(f64::from(u8::from(*flag))),
-        Json::String(text) => text
-            .trim()
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite()),
-        other => other.as_f64(),
-    }
-}
-
-fn text(value: &Json) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
-}
-
 fn text_test(selection: &mut Selection, compare: Compare, text: &str) -> (String, Option<String>) {
+    if compare.is_order() {
+        return (text_order(selection, compare, text), None);
+    }
     if compare != Compare::Equal {
         let pattern = selection.bind(pattern(compare, text));
         let folded = selection.dialect.lower("(value || coalesce(rest, ''))");
@@ -525,6 +613,22 @@ fn text_test(selection: &mut Selection, compare: Compare, text: &str) -> (String
         }
         None => (format!("value = {start} and rest is null"), Some(start)),
     }
+}
+
+/// A comparison by the order of code points: of the first characters, and where these are equal of
+/// what is beyond them.
+fn text_order(selection: &mut Selection, compare: Compare, text: &str) -> String {
+    let (start, rest) = crate::attribute::split_text(text);
+    let (start, rest) = (selection.bind(start), selection.bind(rest.unwrap_or("")));
+    let beyond = match selection.dialect {
+        Dialect::Postgres => "coalesce(rest, '') collate \"C\"",
+        Dialect::Sqlite => "coalesce(rest, '')",
+    };
+    format!(
+        "value {} {start} and (value <> {start} or {beyond} {} {rest})",
+        compare.or_equal().sql(),
+        compare.sql()
+    )
 }
 
 /// A lower-case LIKE pattern in which the text stands for itself.
@@ -568,6 +672,26 @@ fn within(selection: &mut Selection, value: &Json) -> Option<String> {
     ))
 }
 
+/// A comparison with a text, which an expression is.
+pub(super) fn text_condition(
+    selection: &mut Selection,
+    expression: &str,
+    compare: Compare,
+    text: &str,
+) -> String {
+    match compare {
+        Compare::Contains | Compare::StartsWith | Compare::EndsWith => {
+            let place = selection.bind(pattern(compare, text));
+            let folded = selection.dialect.lower(expression);
+            format!("{folded} like {place} escape '\\'")
+        }
+        _ => {
+            let place = selection.bind(text);
+            format!("{expression} {} {place}", compare.sql())
+        }
+    }
+}
+
 /// A comparison with a built-in column.
 pub(super) fn column_condition(
     selection: &mut Selection,
@@ -578,6 +702,12 @@ pub(super) fn column_condition(
     value: &Json,
 ) -> Result<String> {
     let column = format!("{alias}.{column}");
+    if !compare.fits(scalar.dtype()) {
+        let dtype = scalar.dtype().name();
+        return Err(Error::invalid(format!(
+            "{column} of type {dtype} can not be compared so"
+        )));
+    }
     if compare == Compare::Null {
         let wanted = flag(value)
             .ok_or_else(|| Error::invalid(format!("{value} is neither true nor false")))?;
@@ -587,22 +717,16 @@ pub(super) fn column_condition(
         ));
     }
     let does_not_parse = || Error::invalid(format!("Invalid value {value} for {column}"));
-    let bound = match (scalar, compare) {
-        (_, Compare::Within) => return Err(Error::invalid(format!("{column} is no place"))),
-        (_, Compare::Contains | Compare::StartsWith | Compare::EndsWith) => {
-            let place = selection.bind(pattern(compare, &text(value)));
-            let folded = selection.dialect.lower(&format!("cast({column} as text)"));
-            return Ok(format!("{folded} like {place} escape '\\'"));
-        }
-        (Scalar::Text, _) => selection.bind(text(value)),
-        (Scalar::Time, _) => {
+    let bound = match scalar {
+        Scalar::Text => return Ok(text_condition(selection, &column, compare, &text(value))),
+        Scalar::Time => {
             let at_ms = value
                 .as_str()
                 .and_then(time::parse)
                 .ok_or_else(does_not_parse)?;
             selection.bind(at_ms)
         }
-        (Scalar::Int | Scalar::Real, _) => {
+        Scalar::Int | Scalar::Real => {
             let number = number(value).ok_or_else(does_not_parse)?;
             let place = selection.bind(number);
             return Ok(format!(

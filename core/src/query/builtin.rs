@@ -1,6 +1,6 @@
 //! Built-in columns that filters and orders may name.
 
-use crate::attribute::Kind;
+use crate::attribute::{Dtype, Kind};
 
 /// How a column compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,18 @@ pub(crate) enum Scalar {
     Real,
     Time,
     Text,
+}
+
+impl Scalar {
+    /// The type of attributes that compare in the same way.
+    pub(super) fn dtype(self) -> Dtype {
+        match self {
+            Self::Int => Dtype::Int,
+            Self::Real => Dtype::Float,
+            Self::Time => Dtype::Datetime,
+            Self::Text => Dtype::String,
+        }
+    }
 }
 
 /// The column behind a name such as `$frame`, where the kind has it.

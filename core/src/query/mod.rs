@@ -19,6 +19,7 @@ mod selection;
 mod similarity;
 #[cfg(test)]
 mod tests;
+pub mod value;
 
 pub use attribute::{ATTRIBUTE_PARAMETERS, AttributeFilters, RELATED_PARAMETERS, RelatedFilters};
 pub(crate) use builtin::{Scalar, column as builtin_column};
@@ -26,6 +27,6 @@ pub use listing::{Column, Form, Key, Listing, push_row, rows_of};
 pub use page::{PAGE_PARAMETERS, Page};
 pub use related::incident;
 pub use schema::Schema;
-pub use search::{Node, decode};
+pub use search::{Node, check_searches, decode};
 pub use selection::{Selection, among, check_count};
 pub use similarity::{FloatArrayQuery, each_vector};

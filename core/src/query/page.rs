@@ -140,6 +140,9 @@ impl Selection {
             return Vec::new();
         }
         let value = json_text(self, name);
+        if definitions.iter().all(|one| one.dtype == Dtype::Datetime) {
+            return vec![instant(self.dialect, &value)];
+        }
         let text = match self.dialect {
             Dialect::Postgres => format!("substr({value}, 1, {TEXT_PREFIX}) collate \"C\""),
             Dialect::Sqlite => format!("substr(cast({value} as text), 1, {TEXT_PREFIX})"),
@@ -147,7 +150,7 @@ impl Selection {
         if !definitions.iter().any(numeric) {
             return vec![text];
         }
-        let is_number = json_is_number(self, name);
+        let is_number = json_is_number(self, "t", name);
         let mut orders = vec![format!(
             "case when {is_number} then cast({value} as double precision) end"
         )];
@@ -155,6 +158,17 @@ impl Selection {
             orders.push(format!("case when not {is_number} then {text} end"));
         }
         orders
+    }
+}
+
+/// The instant that a stored date-time names, whatever its zone; one without a zone is UTC.
+fn instant(dialect: Dialect, value: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!(
+            "case when {value} ~ '[+-][0-9]{{2}}:[0-9]{{2}}$' then cast({value} as timestamptz) \
+             else cast({value} as timestamp) at time zone 'UTC' end"
+        ),
+        Dialect::Sqlite => format!("unixepoch({value}, 'subsec')"),
     }
 }
 
@@ -176,26 +190,26 @@ pub(super) fn json_text_of(selection: &mut Selection, alias: &str, name: &str) -
     }
 }
 
-/// Whether an attribute in the document of `t` is a number; SQL null when it is absent.
-fn json_is_number(selection: &mut Selection, name: &str) -> String {
-    let json_type = json_type(selection, name);
+/// Whether an attribute in the document of `alias` is a number; SQL null when it is absent.
+pub(super) fn json_is_number(selection: &mut Selection, alias: &str, name: &str) -> String {
+    let json_type = json_type(selection, alias, name);
     match selection.dialect {
         Dialect::Postgres => format!("({json_type} = 'number')"),
         Dialect::Sqlite => format!("({json_type} in ('integer', 'real'))"),
     }
 }
 
-/// The JSON type of an attribute in the document of `t`, in the engine's words; SQL null when it is
-/// absent.
-pub(super) fn json_type(selection: &mut Selection, name: &str) -> String {
+/// The JSON type of an attribute in the document of `alias`, in the engine's words; SQL null when it
+/// is absent.
+pub(super) fn json_type(selection: &mut Selection, alias: &str, name: &str) -> String {
     match selection.dialect {
         Dialect::Postgres => {
             let place = selection.bind(name);
-            format!("jsonb_typeof(cast(t.attributes as jsonb) -> cast({place} as text))")
+            format!("jsonb_typeof(cast({alias}.attributes as jsonb) -> cast({place} as text))")
         }
         Dialect::Sqlite => {
             let place = selection.bind(json_path(name));
-            format!("json_type(t.attributes, {place})")
+            format!("json_type({alias}.attributes, {place})")
         }
     }
 }

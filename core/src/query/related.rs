@@ -1,5 +1,7 @@
 //! Conditions on rows one hop away: relations, sections, related filters.
 
+use std::collections::HashSet;
+
 use serde_json::Value as Json;
 
 use super::attribute::RelatedFilters;
@@ -10,6 +12,18 @@ use crate::attribute::Kind;
 use crate::database::{Tx, Value};
 use crate::error::{Error, Result};
 use crate::values;
+
+/// The annotations (as `{far}`) of a media `t`.
+const ON_MEDIA: [(Kind, &str); 2] = [
+    (
+        Kind::Localization,
+        "localization {far} where {far}.media = t.id",
+    ),
+    (
+        Kind::State,
+        "state {far} join state_media sm on sm.state = {far}.id where sm.media = t.id",
+    ),
+];
 
 /// A name whose value is a nested search over other rows.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +49,15 @@ impl Relation {
         })
     }
 
+    /// The kind of the other rows.
+    pub(super) fn other(self) -> Kind {
+        match self {
+            Self::RelatedMedia => Kind::Media,
+            Self::RelatedLocalizations | Self::CoincidentLocalizations => Kind::Localization,
+            Self::RelatedStates | Self::CoincidentStates | Self::TrackMembership => Kind::State,
+        }
+    }
+
     #[expect(
         clippy::too_many_arguments,
         reason = "the place in the search is part of the question"
@@ -49,12 +72,7 @@ impl Relation {
         node: &Node,
         depth: usize,
     ) -> Result<String> {
-        let other = match self {
-            Self::RelatedMedia => Kind::Media,
-            Self::RelatedLocalizations | Self::CoincidentLocalizations => Kind::Localization,
-            Self::RelatedStates | Self::CoincidentStates | Self::TrackMembership => Kind::State,
-        };
-        let far = selection.alias();
+        let (other, far) = (self.other(), selection.alias());
         let (from, link) = self.link(kind, alias, &far).ok_or_else(|| {
             Error::invalid(format!("{self:?} can not be searched on {}", kind.table()))
         })?;
@@ -108,6 +126,14 @@ impl Relation {
             ),
             _ => return None,
         })
+    }
+}
+
+/// What is one hop away from rows of a kind.
+pub(super) fn far(kind: Kind) -> &'static [Kind] {
+    match kind {
+        Kind::Media => &[Kind::Localization, Kind::State],
+        _ => &[Kind::Media],
     }
 }
 
@@ -207,10 +233,11 @@ async fn saved(
     })
 }
 
-/// The section of a project whose media carry this UUID.
-pub(super) async fn section_of_uuid(tx: &mut Tx, project: i64, uuid: &str) -> Result<Option<i64>> {
+/// The section of a project whose media carry this UUID. Errors: `NotFound`.
+pub(super) async fn section_of_uuid(tx: &mut Tx, project: i64, uuid: &str) -> Result<i64> {
     let sql = "select id from section where project = $1 and tator_user_sections = $2";
-    tx.scalar(sql, &values![project, uuid]).await
+    let found = tx.scalar(sql, &values![project, uuid]).await?;
+    found.ok_or_else(|| Error::no_match("Section"))
 }
 
 /// The condition that a media has a localization or state matching the node.
@@ -224,13 +251,17 @@ async fn hits(
 ) -> Result<String> {
     let mut found = Vec::new();
     for relation in [Relation::RelatedLocalizations, Relation::RelatedStates] {
-        found.push(
-            relation
-                .compile(selection, tx, schema, Kind::Media, alias, node, depth)
-                .await?,
-        );
+        let compiled = relation.compile(selection, tx, schema, Kind::Media, alias, node, depth);
+        found.push(compiled.await);
     }
-    Ok(format!("({})", found.join(" or ")))
+    Ok(format!("({})", readable(found)?.join(" or ")))
+}
+
+/// What could be read as a question about localizations, states or both. Errors: of neither.
+fn readable(conditions: Vec<Result<String>>) -> Result<Vec<String>> {
+    let (read, unread): (Vec<_>, Vec<_>) = conditions.into_iter().partition(Result::is_ok);
+    let all = if read.is_empty() { unread } else { read };
+    all.into_iter().collect()
 }
 
 impl Selection {
@@ -256,30 +287,33 @@ impl Selection {
     ) -> Result<()> {
         let attributes = filters.attributes();
         if self.kind == Kind::Media {
+            let known = |kind| attributes.known_names(schema, kind);
+            let names: HashSet<&str> = far(Kind::Media)
+                .iter()
+                .flat_map(|kind| known(*kind))
+                .collect();
             let mut alternatives = Vec::new();
-            for (kind, from) in [
-                (
-                    Kind::Localization,
-                    "localization {far} where {far}.media = t.id",
-                ),
-                (
-                    Kind::State,
-                    "state {far} join state_media sm on sm.state = {far}.id where sm.media = t.id",
-                ),
-            ] {
+            for (kind, from) in ON_MEDIA {
+                // What only the other kind knows holds for none of these.
+                if names.is_empty() || known(kind) != names {
+                    continue;
+                }
                 let far = self.alias();
-                let conditions = attributes.conditions(self, schema, kind, None, &far)?;
-                if !conditions.is_empty() {
-                    alternatives.push(format!(
+                let conditions = attributes.conditions(self, schema, kind, None, &far);
+                let exists = |conditions: Vec<String>| {
+                    format!(
                         "exists (select 1 from {} and {} and {})",
                         from.replace("{far}", &far),
                         visible(kind, &far),
                         conditions.join(" and ")
-                    ));
-                }
+                    )
+                };
+                alternatives.push(conditions.map(exists));
             }
-            if !alternatives.is_empty() {
-                self.require(format!("({})", alternatives.join(" or ")));
+            match alternatives.is_empty() {
+                false => self.require(format!("({})", readable(alternatives)?.join(" or "))),
+                true if names.is_empty() => {}
+                true => self.require("false"),
             }
         } else {
             let far = self.alias();
@@ -310,23 +344,14 @@ pub async fn incident(tx: &mut Tx, schema: &Schema, encoded: &str) -> Result<(St
     let node = decode(encoded)?;
     let mut selection = Selection::new(Kind::Media, tx.dialect());
     let mut counts = Vec::new();
-    for (kind, from) in [
-        (
-            Kind::Localization,
-            "localization {far} where {far}.media = t.id",
-        ),
-        (
-            Kind::State,
-            "state {far} join state_media sm on sm.state = {far}.id where sm.media = t.id",
-        ),
-    ] {
+    for (kind, from) in ON_MEDIA {
         let far = selection.alias();
-        let inner = compile(&mut selection, tx, schema, kind, far.clone(), &node, 0).await?;
+        let inner = compile(&mut selection, tx, schema, kind, far.clone(), &node, 0).await;
         let from = from.replace("{far}", &far);
-        counts.push(format!(
-            "(select count(*) from {from} and {} and ({inner}))",
-            visible(kind, &far)
-        ));
+        let visible = visible(kind, &far);
+        counts.push(
+            inner.map(|inner| format!("(select count(*) from {from} and {visible} and ({inner}))")),
+        );
     }
-    Ok((counts.join(" + "), selection.values))
+    Ok((readable(counts)?.join(" + "), selection.values))
 }

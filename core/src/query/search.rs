@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
-use super::attribute::{Compare, any_definition, column_condition};
+use super::attribute::{Compare, any_definition, check_name, column_condition, is_known};
 use super::builtin;
 use super::related::{self, Relation};
 use super::schema::Schema;
@@ -103,6 +103,48 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Checks that every name is known to some type: what a bulk change selects by a mistyped name
+    /// under `not` would be everything.
+    ///
+    /// Errors: `Invalid`, naming it.
+    pub fn check_known(&self, schema: &Schema, kind: Kind) -> Result<()> {
+        self.check_known_to(schema, &[kind])
+    }
+
+    /// The same for rows of any of some kinds.
+    pub(super) fn check_known_to(&self, schema: &Schema, kinds: &[Kind]) -> Result<()> {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) => nodes
+                .iter()
+                .try_for_each(|node| node.check_known_to(schema, kinds)),
+            Self::Not(node) => node.check_known_to(schema, kinds),
+            Self::Leaf {
+                attribute, value, ..
+            } => match Relation::from_name(attribute) {
+                Some(relation) => Self::parse(value)?.check_known_to(schema, &[relation.other()]),
+                None if attribute == "$text" => Ok(()),
+                None => check_name(schema, kinds, None, "the search", attribute),
+            },
+        }
+    }
+}
+
+/// Checks the search objects of a bulk change, encoded or not; see [`Node::check_known`].
+pub fn check_searches(
+    schema: &Schema,
+    kind: Kind,
+    encoded: &Option<String>,
+    given: &Option<Json>,
+) -> Result<()> {
+    let encoded = encoded.as_deref().map(decode).transpose()?;
+    let given = given.as_ref().map(Node::parse).transpose()?;
+    encoded
+        .iter()
+        .chain(&given)
+        .try_for_each(|node| node.check_known(schema, kind))
+}
+
 impl Selection {
     /// Requires a search object to hold.
     pub async fn search(&mut self, tx: &mut Tx, schema: &Schema, node: &Node) -> Result<()> {
@@ -151,7 +193,8 @@ pub(super) fn compile<'c>(
                 let condition = leaf
                     .compile(selection, tx, schema, kind, &alias, depth)
                     .await?;
-                return Ok(if *inverse {
+                // A name that means nothing matches nothing, also inversely.
+                return Ok(if *inverse && leaf.is_known(schema, kind) {
                     negate(&condition)
                 } else {
                     condition
@@ -184,6 +227,12 @@ struct Leaf<'n> {
 }
 
 impl Leaf<'_> {
+    fn is_known(&self, schema: &Schema, kind: Kind) -> bool {
+        self.attribute == "$text"
+            || Relation::from_name(self.attribute).is_some()
+            || is_known(schema, kind, None, self.attribute)
+    }
+
     async fn compile(
         &self,
         selection: &mut Selection,
@@ -381,7 +430,7 @@ impl Leaf<'_> {
                     .push(id.ok_or_else(|| self.wrong("the value must be the id of a section"))?);
             } else {
                 let uuid = value.as_str().unwrap_or_default();
-                sections.extend(related::section_of_uuid(tx, schema.project, uuid).await?);
+                sections.push(related::section_of_uuid(tx, schema.project, uuid).await?);
             }
         }
         Ok(sections)

@@ -73,7 +73,7 @@ impl FloatArrayQuery {
 }
 
 impl Selection {
-    /// Orders by distance and keeps rows within the bounds; wins over any other order.
+    /// Orders by the first distance and keeps rows within the bounds of all; wins over any other order.
     ///
     /// Errors: `Invalid` without a type, whose attribute it is.
     pub async fn rank_by(
@@ -88,10 +88,20 @@ impl Selection {
         let type_id = type_id.ok_or_else(|| {
             Error::invalid("The query parameter type is required with float_array.")
         })?;
-        let ranked = match self.nearest(tx, type_id, query).await? {
+        let others = &queries[1..];
+        let nearest = match others {
+            [] => self.nearest(tx, type_id, query).await?,
+            _ => None,
+        };
+        let mut ranked = match nearest {
             Some(ranked) => ranked,
             None => self.distances(tx, query, "true").await?,
         };
+        for other in others {
+            let also = self.distances(tx, other, "true").await?;
+            let also: HashSet<i64> = also.into_iter().map(|(_, id)| id).collect();
+            ranked.retain(|(_, id)| also.contains(id));
+        }
         self.ranked = Some(ranked.into_iter().map(|(_, id)| id).collect());
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::path;
 use super::types::Section;
 use crate::attribute::{Definition, Dtype};
 use crate::error::{Error, Result};
-use crate::query::geo;
+use crate::query::{geo, value as read};
 use crate::time;
 
 /// Reads `encoded_search`: base64 (either alphabet, padded or not) of a search object's JSON.
@@ -69,15 +69,31 @@ fn leaf(node: &Json, section: &Section, definitions: &[Definition]) -> Result<bo
     };
     let (name, operation) = (text("attribute")?, text("operation")?);
     let wanted = node.get("value").unwrap_or(&Json::Null);
-    let field = field(name, section, definitions);
-    let (dtype, value) = match &field {
-        Some((dtype, value)) => (*dtype, value),
-        // Also the form of the operation is checked when nothing can match.
-        None => (Dtype::String, &Json::Null),
+    check_form(operation, wanted)?;
+    let Some((dtype, value)) = field(name, section, definitions) else {
+        return Ok(false);
     };
-    let found = holds(operation, dtype, value, wanted)?;
     let inverse = node.get("inverse").and_then(Json::as_bool) == Some(true);
-    Ok(field.is_some() && found != inverse)
+    Ok(holds(operation, dtype, &value, wanted)? != inverse)
+}
+
+/// Errors: `Invalid` for an operation that there is not, or a value of another form than it takes.
+fn check_form(operation: &str, wanted: &Json) -> Result<()> {
+    let fits = match operation {
+        "eq" | "gt" | "gte" | "lt" | "lte" | "date_eq" | "date_gt" | "date_gte" | "date_lt"
+        | "date_lte" | "icontains" | "istartswith" | "iendswith" | "iendswidth" | "isnull"
+        | "distance_lte" => true,
+        "in" => wanted.is_array(),
+        "date_range" => wanted.as_array().is_some_and(|bounds| bounds.len() == 2),
+        "descendants" => wanted.is_string(),
+        _ => return Err(malformed(&format!("there is no operation {operation:?}"))),
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(malformed(&format!(
+            "{operation} takes another value than {wanted}"
+        ))),
+    }
 }
 
 /// The type and value of an attribute or built-in column of a section.
@@ -103,100 +119,90 @@ fn field(name: &str, section: &Section, definitions: &[Definition]) -> Option<(D
 }
 
 fn holds(operation: &str, dtype: Dtype, value: &Json, wanted: &Json) -> Result<bool> {
-    let compared = |dtype: Dtype| compare(dtype, value, wanted);
-    let folded = |test: fn(&str, &str) -> bool| -> Result<bool> {
-        let wanted = wanted
-            .as_str()
-            .ok_or_else(|| malformed(&format!("{operation} takes a text")))?;
-        let value = text(value).map(|value| value.to_lowercase());
-        Ok(value.is_some_and(|value| test(&value, &wanted.to_lowercase())))
+    if !fits(operation, dtype) {
+        let dtype = dtype.name();
+        return Err(malformed(&format!(
+            "{operation} does not go with the type {dtype}"
+        )));
+    }
+    let compared = |wanted: &Json| compare(dtype, value, wanted);
+    let folded = |test: fn(&str, &str) -> bool| {
+        let (value, wanted) = (stored_text(value), read::text(wanted).to_lowercase());
+        value.is_some_and(|value| test(&value.to_lowercase(), &wanted))
     };
-    let list = |length: Option<usize>| {
-        wanted
-            .as_array()
-            .filter(|list| length.is_none_or(|length| list.len() == length))
-            .ok_or_else(|| malformed(&format!("{operation} takes another list of values")))
-    };
+    let listed = || wanted.as_array().into_iter().flatten();
     Ok(match operation {
-        "eq" => compared(dtype) == Some(Ordering::Equal),
-        "gt" => compared(dtype) == Some(Ordering::Greater),
-        "gte" => compared(dtype).is_some_and(Ordering::is_ge),
-        "lt" => compared(dtype) == Some(Ordering::Less),
-        "lte" => compared(dtype).is_some_and(Ordering::is_le),
-        "date_eq" => compared(Dtype::Datetime) == Some(Ordering::Equal),
-        "date_gt" => compared(Dtype::Datetime) == Some(Ordering::Greater),
-        "date_gte" => compared(Dtype::Datetime).is_some_and(Ordering::is_ge),
-        "date_lt" => compared(Dtype::Datetime) == Some(Ordering::Less),
-        "date_lte" => compared(Dtype::Datetime).is_some_and(Ordering::is_le),
+        "eq" | "date_eq" => compared(wanted)? == Some(Ordering::Equal),
+        "gt" | "date_gt" => compared(wanted)? == Some(Ordering::Greater),
+        "gte" | "date_gte" => compared(wanted)?.is_some_and(Ordering::is_ge),
+        "lt" | "date_lt" => compared(wanted)? == Some(Ordering::Less),
+        "lte" | "date_lte" => compared(wanted)?.is_some_and(Ordering::is_le),
         "date_range" => {
-            let range = list(Some(2))?;
-            compare(Dtype::Datetime, value, &range[0]).is_some_and(Ordering::is_ge)
-                && compare(Dtype::Datetime, value, &range[1]).is_some_and(Ordering::is_le)
+            let (low, high) = (compared(&wanted[0])?, compared(&wanted[1])?);
+            low.is_some_and(Ordering::is_ge) && high.is_some_and(Ordering::is_le)
         }
-        "icontains" => folded(|value, wanted| value.contains(wanted))?,
-        "istartswith" => folded(|value, wanted| value.starts_with(wanted))?,
-        "iendswith" | "iendswidth" => folded(|value, wanted| value.ends_with(wanted))?,
-        "in" => list(None)?
-            .iter()
-            .any(|one| compare(dtype, value, one) == Some(Ordering::Equal)),
-        "isnull" => {
-            let wanted = truth(wanted).ok_or_else(|| malformed("isnull takes true or false"))?;
-            value.is_null() == wanted
+        "icontains" => folded(|value, wanted| value.contains(wanted)),
+        "istartswith" => folded(|value, wanted| value.starts_with(wanted)),
+        "iendswith" | "iendswidth" => folded(|value, wanted| value.ends_with(wanted)),
+        "in" => {
+            let orders = listed().map(compared).collect::<Result<Vec<_>>>()?;
+            orders.contains(&Some(Ordering::Equal))
         }
         "distance_lte" => {
-            let parts: Option<Vec<f64>> = list(Some(3))?.iter().map(number).collect();
-            let parts = parts.ok_or_else(|| malformed("distance_lte takes [km, lat, lon]"))?;
-            place(value)
-                .is_some_and(|from| geo::distance_km(from, (parts[1], parts[2])) <= parts[0])
+            let parts: Option<Vec<f64>> = listed().map(read::number).collect();
+            let Some([km, latitude, longitude]) = parts.as_deref() else {
+                return Err(malformed("distance_lte takes [km, lat, lon]"));
+            };
+            place(value).is_some_and(|from| geo::distance_km(from, (*latitude, *longitude)) <= *km)
         }
         "descendants" => match (value.as_str(), wanted.as_str()) {
-            (_, None) => return Err(malformed("descendants takes a path")),
-            (value, Some(ancestor)) => value.is_some_and(|value| path::is_within(value, ancestor)),
+            (Some(value), Some(ancestor)) => path::is_within(value, ancestor),
+            _ => false,
         },
         _ => {
-            return Err(malformed(&format!(
-                "sections know no operation {operation:?}"
-            )));
+            let wanted = read::flag(wanted);
+            value.is_null() == wanted.ok_or_else(|| malformed("isnull takes true or false"))?
         }
     })
 }
 
-/// How a value stands to the one searched for; none where they cannot be compared.
-fn compare(dtype: Dtype, value: &Json, wanted: &Json) -> Option<Ordering> {
-    match dtype {
-        Dtype::Int | Dtype::Float => number(value)?.partial_cmp(&number(wanted)?),
-        Dtype::Bool => Some(truth(value)?.cmp(&truth(wanted)?)),
-        Dtype::Datetime => Some(time::parse(value.as_str()?)?.cmp(&time::parse(wanted.as_str()?)?)),
-        Dtype::String | Dtype::Enum => Some(text(value)?.cmp(&text(wanted)?)),
-        Dtype::Geopos | Dtype::FloatArray => {
-            (!value.is_null() && value == wanted).then_some(Ordering::Equal)
-        }
-        Dtype::Blob => None,
+/// Whether values of a type may be compared so; an operation that there is not goes with every type.
+fn fits(operation: &str, dtype: Dtype) -> bool {
+    let text = matches!(dtype, Dtype::String | Dtype::Enum);
+    let number = matches!(dtype, Dtype::Int | Dtype::Float | Dtype::Datetime);
+    match operation.trim_start_matches("date_") {
+        "eq" | "in" => number || text || dtype == Dtype::Bool,
+        "gt" | "gte" | "lt" | "lte" | "range" => number || text,
+        "icontains" | "istartswith" | "iendswith" | "iendswidth" | "descendants" => text,
+        "distance_lte" => dtype == Dtype::Geopos,
+        _ => true,
     }
 }
 
-fn number(value: &Json) -> Option<f64> {
-    match value {
-        Json::String(text) => text.trim().parse().ok(),
-        value => value.as_f64(),
-    }
+/// How a value stands to the one searched for; none for null.
+///
+/// Errors: `Invalid` for something that is not of the type.
+fn compare(dtype: Dtype, value: &Json, wanted: &Json) -> Result<Option<Ordering>> {
+    let order = match dtype {
+        Dtype::Int | Dtype::Float => match (value.as_i64(), read::integer(wanted)) {
+            // Floats can not tell large integers apart.
+            (Some(value), Some(wanted)) => Some(Some(value.cmp(&wanted))),
+            _ => read::number(wanted).map(|wanted| read::number(value)?.partial_cmp(&wanted)),
+        },
+        Dtype::Bool => read::truth(wanted).map(|wanted| Some(read::truth(value)?.cmp(&wanted))),
+        Dtype::Datetime => instant(wanted).map(|wanted| Some(instant(value)?.cmp(&wanted))),
+        _ => Some(stored_text(value).map(|value| value.cmp(&read::text(wanted)))),
+    };
+    order.ok_or_else(|| malformed(&format!("{wanted} is not of the type {}", dtype.name())))
 }
 
-/// Booleans leniently: of texts only "false" is false, as the simple filters have it.
-fn truth(value: &Json) -> Option<bool> {
-    match value {
-        Json::Bool(flag) => Some(*flag),
-        Json::String(text) => Some(!text.eq_ignore_ascii_case("false")),
-        value => value.as_f64().map(|number| number != 0.0),
-    }
+/// The text of a stored value; none of null.
+fn stored_text(value: &Json) -> Option<String> {
+    (!value.is_null()).then(|| read::text(value))
 }
 
-fn text(value: &Json) -> Option<String> {
-    match value {
-        Json::Null => None,
-        Json::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
+fn instant(value: &Json) -> Option<i64> {
+    time::parse(value.as_str()?)
 }
 
 /// (latitude, longitude) of a stored `[lon, lat]`.
@@ -302,7 +308,8 @@ mod tests {
             json!({"method": "xor", "operations": []}),
             json!({"method": "not", "operations": [leaf("$id", "eq", json!(1)), leaf("$id", "eq", json!(2))]}),
             leaf("$related_media", "search", json!({})),
-            leaf("Ship", "icontains", json!(5)),
+            leaf("Depth", "icontains", json!("5")),
+            leaf("Depth", "gt", json!("deep")),
             json!({"operation": "eq"}),
         ] {
             assert!(matches(&wrong, &section, &definitions).is_err(), "{wrong}");

@@ -1,6 +1,8 @@
 //! Sections on a real database.
 
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE;
 use serde_json::{Value as Json, json};
 
 use super::{Dtype, service};
@@ -103,4 +105,106 @@ async fn a_section_says_what_it_is_by_what_it_is_given() {
         .rest("POST", "/rest/Sections/{project}", again)
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+/// The same search objects over sections, which are looked through in memory, and over leaves of the
+/// same names and attributes, which are asked for in SQL.
+#[tokio::test]
+async fn searches_mean_the_same_in_memory_and_in_sql() {
+    let station = Station::start().await;
+    let names = json!([
+        {"name": "Species", "dtype": "string"}, {"name": "Count", "dtype": "int"},
+        {"name": "Length", "dtype": "float"}, {"name": "Certain", "dtype": "bool"},
+        {"name": "Stage", "dtype": "enum", "choices": ["egg", "adult"]},
+        {"name": "Seen", "dtype": "datetime"}, {"name": "Where", "dtype": "geopos"},
+    ]);
+    let taxon = json!({"name": "taxon", "attribute_types": names});
+    let (_, taxon) = station
+        .rest("POST", "/rest/LeafTypes/{project}", taxon)
+        .await;
+    for name in names.as_array().unwrap() {
+        let addition = json!({"entity_type": "Section", "addition": name});
+        let (status, answer) = station
+            .rest("POST", "/rest/AttributeType/{project}", addition)
+            .await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+    }
+    let rows = [
+        json!({"Species": "cod", "Count": 5, "Length": 0.5, "Certain": true, "Stage": "egg",
+               "Seen": "2026-01-05", "Where": [10.0, 54.0]}),
+        json!({"Species": "Cod.Atlantic", "Count": 9_007_199_254_740_993_i64, "Certain": false,
+               "Seen": "2026-02-01T01:00:00+02:00", "Where": [20.0, 54.0]}),
+        json!({"Species": "5", "Count": 9_007_199_254_740_992_i64, "Length": -5, "Stage": "adult"}),
+        json!({"Species": null, "Certain": null}),
+    ];
+    for (number, attributes) in rows.iter().enumerate() {
+        let name = format!("Row {number}");
+        make(&station, json!({"name": name, "attributes": attributes})).await;
+        let leaf = json!({"name": name, "type": taxon["id"], "attributes": attributes});
+        let (status, answer) = station.rest("POST", "/rest/Leaves/{project}", leaf).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+    }
+    let attributes = [
+        "Species",
+        "Count",
+        "Length",
+        "Certain",
+        "Stage",
+        "Seen",
+        "Where",
+        "Nonsense",
+        "$name",
+        "$created_by",
+    ];
+    let operations = [
+        "eq",
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+        "icontains",
+        "istartswith",
+        "iendswith",
+        "in",
+        "isnull",
+        "date_gte",
+        "date_range",
+        "distance_lte",
+        "descendants",
+        "explode",
+    ];
+    let values = [
+        json!("Cod"),
+        json!(5),
+        json!("5"),
+        json!(true),
+        json!("false"),
+        json!(null),
+        json!("9007199254740992"),
+        json!(["cod", 5, "Row 1"]),
+        json!("2026-01-31T23:30Z"),
+        json!(["2026-01", "2026-01-31"]),
+        json!([50, 54.0, 10.5]),
+    ];
+    for attribute in attributes {
+        for operation in operations {
+            for value in &values {
+                for inverse in [false, true] {
+                    let search = json!({"attribute": attribute, "operation": operation,
+                                        "value": value, "inverse": inverse});
+                    let encoded = BASE64_URL_SAFE.encode(search.to_string());
+                    let ask = async |noun: &str| {
+                        let path = format!("/rest/{noun}/{{project}}?encoded_search={encoded}");
+                        let (status, rows) = station.rest("GET", &path, Json::Null).await;
+                        let rows = rows.as_array().cloned().unwrap_or_default();
+                        let mut names: Vec<_> =
+                            rows.iter().map(|row| row["name"].to_string()).collect();
+                        names.sort();
+                        (status, names)
+                    };
+                    assert_eq!(ask("Sections").await, ask("Leaves").await, "{search}");
+                }
+            }
+        }
+    }
 }
