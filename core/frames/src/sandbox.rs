@@ -26,13 +26,6 @@ pub struct Held {
     pub seccomp: String,
 }
 
-impl Held {
-    /// True if nothing is missing.
-    pub fn fully(&self) -> bool {
-        self.landlock != "none" && self.seccomp == "full"
-    }
-}
-
 /// Gives up everything but these files and what decoding needs. For ever, and for every thread to come.
 #[cfg(target_os = "linux")]
 pub fn enter(files: &Files) -> Held {

@@ -51,18 +51,22 @@ pub fn packets(file: &File, input: &mut Input, progress: &mut dyn FnMut()) -> Op
         if at == 0 {
             scan.first = bytes.to_vec();
         }
-        let key = packet.key() || parameters.intra_only();
-        let flags = if key { Flags::KEY } else { Flags::default() };
-        scan.packets.push(Scanned::of(&packet, flags));
+        scan.packets.push(Scanned::of(&packet, Flags::default()));
         if at + 1 == READ_PACKETS {
             input.pass_over(media.clone());
         }
     }
-    let told = |(at, packet): (usize, &Scanned)| {
-        input.entry(at) == Some((packet.position.unwrap_or(u64::MAX), packet.size))
-    };
-    let complete = scan.packets.iter().enumerate().all(told);
-    if !complete || input.entry(scan.packets.len()).is_some() {
+    // With blank payloads only the table knows where decoding may start.
+    for (at, packet) in scan.packets.iter_mut().enumerate() {
+        let entry = input.entry(at)?;
+        if (Some(entry.position), entry.size) != (packet.position, packet.size) {
+            return None;
+        }
+        if entry.key || parameters.intra_only() {
+            packet.flags.insert(Flags::KEY);
+        }
+    }
+    if input.entry(scan.packets.len()).is_some() {
         return None;
     }
     look(file, &parameters, &mut scan.packets, progress)?;

@@ -31,6 +31,15 @@ enum Wanted {
     Sounds,
 }
 
+/// A packet in the table of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub position: u64,
+    pub size: u32,
+    /// Decoding may start here, as the container has it.
+    pub key: bool,
+}
+
 /// An open media file.
 pub struct Input {
     context: *mut ffi::AVFormatContext,
@@ -193,15 +202,15 @@ impl Input {
         self.bytes.pass_over(ranges);
     }
 
-    /// Position and size of a packet in the container's own table, as far as that has been read.
-    pub fn entry(&self, ordinal: usize) -> Option<(u64, u32)> {
-        let entry = unsafe {
-            ffi::avformat_index_get_entry(self.stream(), c_int::try_from(ordinal).ok()?).as_ref()?
-        };
-        Some((
-            u64::try_from(entry.pos).ok()?,
-            u32::try_from(entry.size()).ok()?,
-        ))
+    /// What the container's own table says of a packet, as far as that has been read.
+    pub fn entry(&self, ordinal: usize) -> Option<Entry> {
+        let ordinal = c_int::try_from(ordinal).ok()?;
+        let entry = unsafe { ffi::avformat_index_get_entry(self.stream(), ordinal).as_ref()? };
+        Some(Entry {
+            position: u64::try_from(entry.pos).ok()?,
+            size: u32::try_from(entry.size()).ok()?,
+            key: entry.flags() & ffi::AVINDEX_KEYFRAME as i32 != 0,
+        })
     }
 
     /// Goes to a byte of the file, for formats that can start anywhere.
