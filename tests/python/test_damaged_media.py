@@ -3,9 +3,12 @@
 TRANSECT_MUTATIONS sets how many damaged files are tried (60), TRANSECT_MUTATION_SEED the first seed.
 """
 
+import io
 import json
+import operator
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -13,6 +16,7 @@ import barcode
 import corpus as made
 import pytest
 from mutate import mutate
+from PIL import Image
 from station import wait_for
 from support import unique
 
@@ -34,13 +38,19 @@ def clips(tmp_path_factory):
 
 
 def shown(path):
-    """What ffmpeg shows, picture by picture: a number, or None where the bar code is damaged."""
+    """What ffmpeg shows: gray pictures, one after the other."""
     command = ["ffmpeg", "-nostdin", "-v", "quiet", "-i", str(path), "-map", "0:v:0", "-vsync", "passthrough",
                "-vf", f"scale={made.WIDTH}:{made.HEIGHT}", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
     data = subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=120).stdout
     size = made.WIDTH * made.HEIGHT
-    return [readable(barcode.read_pixels, data[at:at + size], made.WIDTH, made.HEIGHT)
-            for at in range(0, len(data) - size + 1, size)]
+    return [data[at:at + size] for at in range(0, len(data) - size + 1, size)]
+
+
+def alike(picture, pixels):
+    """Whether a picture file shows what these gray pixels show, as far as one can see."""
+    with Image.open(io.BytesIO(picture)) as image:
+        gray = image.convert("L").resize((made.WIDTH, made.HEIGHT))
+    return statistics.fmean(map(abs, map(operator.sub, gray.tobytes(), pixels))) < 8
 
 
 def readable(read, *arguments):
@@ -60,11 +70,12 @@ def look(station, media, path, count):
                 complaints.append(f"frame {number}: {answer.status_code} {answer.text[:200]}")
             continue
         seen = readable(barcode.read_file, answer.content)
-        right = expected[number] if len(expected) == count else None
-        if None not in (seen, right) and seen != right:
-            complaints.append(f"frame {number} shows {seen}, not {right}")
-        if seen is not None and expected and seen not in expected:
-            complaints.append(f"frame {number} shows {seen}, which nobody else sees")
+        # A damaged bar may read as any number: then only the whole picture tells.
+        others = [expected[number]] if len(expected) == count else expected
+        numbers = [readable(barcode.read_pixels, pixels, made.WIDTH, made.HEIGHT) for pixels in others]
+        right = seen is None or seen in numbers or any(alike(answer.content, pixels) for pixels in others)
+        if expected and not right:
+            complaints.append(f"frame {number} shows {seen}, not {numbers}")
     return complaints
 
 
