@@ -21,7 +21,7 @@ const READ_PACKETS: usize = 8;
 /// Enough to find out what kind of picture most packets begin with.
 const HEAD_BYTES: usize = 4096;
 /// For so long random access points are looked at; what remains is looked at when it is used.
-const LOOKING: Duration = Duration::from_secs(1);
+const LOOKING: Duration = Duration::from_millis(500);
 
 /// Returns the packets of a file that was just opened, if it is an MP4 file that says all about them. `progress` is called for
 /// every packet.
