@@ -4,7 +4,7 @@
     python3 tests/run.py                          everything
     python3 tests/run.py --only rust,page         some runners: rust, page, sqlite, postgres, browser
     python3 tests/run.py --only sqlite -- -k crash    what follows -- goes to pytest
-    python3 tests/run.py --soak                   the kill loop, 200 rounds
+    python3 tests/run.py --soak                   the kill loop, 200 rounds, and 2,000 damaged files
     python3 tests/run.py --bench                  the release build against its peers (tests/bench)
 
 A test that is skipped counts as failed, but for the full disk where that cannot be had (ALLOWED_SKIPS).
@@ -36,6 +36,7 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or CACHE / "transect-target")
 RUNNERS = ("rust", "page", "sqlite", "postgres", "browser")
 SOAK_ROUNDS = "200"
+SOAK_MUTATIONS = "2000"
 RUNNER_SECS = 3600
 PAGE_SECS = 600
 STOP_SECS = 20
@@ -152,7 +153,8 @@ def test_environment(python):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSECT_")}
     cargo_bin = pathlib.Path.home() / ".cargo" / "bin"
     clean["PATH"] = os.pathsep.join([str(python / "bin"), os.environ["PATH"], str(cargo_bin)])
-    kept = ("TRANSECT_CRASH_ROUNDS", "TRANSECT_CRASH_SEED", "TRANSECT_FUZZ_EXAMPLES")
+    kept = ("TRANSECT_CRASH_ROUNDS", "TRANSECT_CRASH_SEED", "TRANSECT_FUZZ_EXAMPLES", "TRANSECT_MUTATIONS",
+            "TRANSECT_MUTATION_SEED")
     clean.update({name: os.environ[name] for name in kept if name in os.environ})
     clean["CARGO_TARGET_DIR"] = str(TARGET)
     clean["TRANSECT_BIN"] = str(TARGET / "debug" / "transect")
@@ -369,7 +371,7 @@ def on_signal(number, _frame):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(RUNNERS), help="runners, with commas between them")
-    parser.add_argument("--soak", action="store_true", help="the kill loop of the Python tests, many rounds")
+    parser.add_argument("--soak", action="store_true", help="the kill loop and the damaged files of the Python tests, many of them")
     parser.add_argument("--bench", action="store_true", help="measure instead of testing")
     parser.add_argument("words", nargs="*", help="more words for pytest or the benchmarks, after --")
     arguments = parser.parse_args()
@@ -384,7 +386,8 @@ def main():
         words = arguments.words
         if arguments.soak:
             os.environ.setdefault("TRANSECT_CRASH_ROUNDS", SOAK_ROUNDS)
-            words = ["test_crash.py", *words]
+            os.environ.setdefault("TRANSECT_MUTATIONS", SOAK_MUTATIONS)
+            words = ["test_crash.py", "test_damaged_media.py", *words]
         return report(all_tests(wanted, words))
     except (Interrupted, RuntimeError) as error:
         print(f"run.py: {error or 'interrupted'}", file=sys.stderr)

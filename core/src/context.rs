@@ -77,7 +77,8 @@ impl Context {
             })
             .await?;
         let objects = crate::storage::objects::open(&settings.objects, &data)?;
-        let frames = Frames::new(&settings.frames, &data)?;
+        let stored = crate::storage::objects::folder(&settings.objects, &data);
+        let frames = Frames::new(&settings.frames, stored, &data)?;
         let mail = Mail::new(&settings.mail)?;
         let lockout = Lockout::new(
             settings.account.lockout_failures,

@@ -18,6 +18,8 @@
             before, against DuckDB in process with the same columns; also the first answer, and the one after a write
     text    median latency of a free-text query over HTTP against tantivy in process and an empty request beside it; and how
             much later the next query answers that has to find what was just written
+    index   wall time of indexing an MP4 file of 100 GB from its sample tables (mostly a hole, which takes no room)
+    hostile p99 of small requests while damaged media are imported, against the same requests alone
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
     transcode   CPU of making the streaming heights of a minute of 1080p against one ffmpeg command with the same settings;
             both results are decoded and every bar code is read
@@ -47,6 +49,7 @@ sys.path[:0] = [str(HERE.parent / "python"), str(HERE.parent / "fixtures")]
 import barcode  # noqa: E402
 import aggregates  # noqa: E402
 import annotations  # noqa: E402
+import files  # noqa: E402
 import freetext  # noqa: E402
 import transcoding  # noqa: E402
 from clips import CLIP, make_clip  # noqa: E402
@@ -197,7 +200,7 @@ def start(arguments, _dice, folder):
 
 
 PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "text": freetext.text, "start": start,
-         **transcoding.PARTS}
+         **files.PARTS, **transcoding.PARTS}
 
 
 def main():

@@ -28,8 +28,9 @@ def children_cpu_secs():
 def worker(task):
     """Has a worker process do one task, as the station would; returns (answer, CPU seconds, wall seconds)."""
     binary = pathlib.Path(os.environ["TRANSECT_BIN"]).resolve().with_name("transect-frames")
+    reach = [word for folder in sorted(folders_of(task)) for word in ("--write", folder)]
     cpu, wall = children_cpu_secs(), time.perf_counter()
-    with subprocess.Popen([binary, "--cache-bytes", "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([binary, "--cache-bytes", "0", *reach], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         header = json.dumps({"id": 1, "task": task}).encode()
         process.stdin.write(struct.pack("<II", len(header), 0) + header)
         process.stdin.flush()
@@ -43,6 +44,14 @@ def worker(task):
         process.stdin.close()
     check("failed" not in outcome, outcome)
     return outcome, children_cpu_secs() - cpu, time.perf_counter() - wall
+
+
+def folders_of(task):
+    """The folders of all files that a task names."""
+    if isinstance(task, str):
+        return {os.path.dirname(task)} if os.path.isabs(task) else set()
+    parts = task.values() if isinstance(task, dict) else task if isinstance(task, list) else []
+    return set().union(*map(folders_of, parts))
 
 
 def transcode_task(clip, outputs):

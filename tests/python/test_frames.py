@@ -48,7 +48,8 @@ def test_every_kind_of_clip(station, corpus, media, name):
         status, kind, data = frame(station, media[name], number)
         assert (status, kind) == (200, "image/png"), number
         with Image.open(io.BytesIO(data)) as picture:
-            assert picture.size == (clip["width"], clip["height"]) or clip.get("pixel_aspect")
+            size = picture.size
+            assert size == (clip["width"], clip["height"]) or clip.get("pixel_aspect") or clip.get("resized")
         seen[number] = barcode.read_file(data)
     assert seen == {number: clip["first"] + number for number in wanted(clip)}
 
@@ -65,7 +66,8 @@ def test_count_and_size(admin, corpus, media, name):
         assert abs(row.fps - clip["rate"][0] / clip["rate"][1]) < 0.01
 
 
-@pytest.mark.parametrize("name", ["h264_edit_list", "h264_vfr", "h264_open_gop", "vp8"])
+@pytest.mark.parametrize("name", ["h264_edit_list", "h264_vfr", "h264_open_gop", "vp8", "h264_fields_ts", "h264_ts_wrap",
+                                  "h264_negative", "h264_no_pts", "h264_resized"])
 def test_each_single_frame(station, corpus, media, name):
     clip = corpus[name]
     seen = [barcode.read_file(frame(station, media[name], n, format="jpg")[2]) for n in range(clip["frames"])]
@@ -190,3 +192,9 @@ def test_rights(station, media, people):
     assert station.http("GET", path).status_code == 400
 
 
+@pytest.mark.parametrize("name", [clip["name"] for clip in CLIPS if "vfr" in clip["name"]])
+def test_times_are_those_of_the_file(station, corpus, media, name):
+    index = station.http("GET", f"/rest/FrameIndex/{media[name]}", station.admin_token).json()
+    tick = index["time_base"][0] / index["time_base"][1]
+    seen = [(pts - index["start_pts"]) * tick for pts in index["pts"]]
+    assert seen == pytest.approx(corpus[name]["pts_secs"], abs=max(tick, 0.0006))

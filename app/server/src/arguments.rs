@@ -66,17 +66,33 @@ pub enum Task {
     /// Check what a station needs, and say what is wrong and what to do.
     ///
     /// Looks at settings, data folder, lock, free disk space, database (SQLite: every page, which takes a
-    /// while for large ones), search index (the same rows as the database), frame worker and its FFmpeg
-    /// libraries. Makes nothing where nothing is; an existing database is opened as by any other command,
+    /// while for large ones), search index (the same rows as the database), frame worker, its FFmpeg
+    /// libraries, and what keeps it to its task. Makes nothing where nothing is; an existing database is opened as by any other command,
     /// which brings its schema up to date.
     /// Exits 1 if something does not work; warnings alone exit 0.
     Doctor {
         /// Print one JSON object a line: check, level (ok, warning, failed), message.
-        #[arg(long)]
+        #[arg(long, global = true)]
         json: bool,
         /// Build the search index again from the database before it is compared.
         #[arg(long)]
         repair: bool,
+        #[command(subcommand)]
+        task: Option<DoctorTask>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DoctorTask {
+    /// Prove that the frames of a media are what its frame numbers say.
+    ///
+    /// Reads its file from end to end and decodes everything, which takes as long as playing it as fast as this machine can:
+    /// compares every packet and frame with the index, the order of pictures, every picture where decoding can start when it
+    /// does start there, some pictures as they are served, and the hashes that the index remembers.
+    /// Exits 1 if something does not fit.
+    Frames {
+        /// Id of the media.
+        media: i64,
     },
 }
 

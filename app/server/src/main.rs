@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use transect::error::{Chain, Error};
 use transect::{http, station};
 
-use arguments::{Arguments, Task};
+use arguments::{Arguments, DoctorTask, Task};
 use place::Place;
 
 const FAILED: u8 = 1;
@@ -79,7 +79,12 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
         Task::Export(export) => exchange::export(&place, export).await,
         Task::User(task) => user::perform(&place, task).await,
         Task::Announce(task) => announce::perform(&place, task).await,
-        Task::Doctor { json, repair } => doctor::perform(&place, json, repair).await,
+        Task::Doctor {
+            json,
+            task: Some(DoctorTask::Frames { media }),
+            ..
+        } => doctor::frames(&place, json, media).await,
+        Task::Doctor { json, repair, .. } => doctor::perform(&place, json, repair).await,
         Task::Step(_) => unreachable!("it is performed before anything is opened"),
         Task::Openapi => {
             let document = http::openapi::document(&http::operations());

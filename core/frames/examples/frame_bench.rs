@@ -36,6 +36,7 @@ async fn main() {
         processes: 1,
         cache_bytes: 512 << 20,
         request_timeout: Duration::from_secs(60),
+        readable: Vec::new(),
     };
     let workers = Workers::new(options.clone());
     let index_file = std::env::temp_dir().join(format!("frame_bench.{}.index", std::process::id()));

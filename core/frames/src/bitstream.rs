@@ -151,7 +151,8 @@ fn av1_key(mut unit: &[u8]) -> Option<bool> {
             });
             rest = &rest[length..];
         }
-        let (payload, after) = rest.split_at_checked(size)?;
+        // Of a long unit only the beginning may be there.
+        let (payload, after) = rest.split_at(size.min(rest.len()));
         match header >> 3 & 15 {
             1 => {
                 sequence = true;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use transect_frame_client::Segment;
@@ -47,6 +48,36 @@ pub fn top_level(file: &File) -> io::Result<Vec<Segment>> {
         segments.push(segment);
     }
     Ok(segments)
+}
+
+/// The media bytes of a file: the content of its `mdat` boxes, in order, cut where the file ends. None if something that is no
+/// box comes before its end. `progress` is called for every box.
+///
+/// Errors: those of the file system.
+pub fn media(file: &File, progress: &mut dyn FnMut()) -> io::Result<Option<Vec<Range<u64>>>> {
+    let end = file.metadata()?.len();
+    let mut offset = 0;
+    let mut media = Vec::new();
+    while offset < end {
+        progress();
+        let mut head = [0; 16];
+        let known = (end - offset).min(16) as usize;
+        file.read_exact_at(&mut head[..known], offset)?;
+        let Some((name, size)) = head_of(&head[..known]) else {
+            // The last box may leave its size open.
+            let open = head.starts_with(&[0; 4]) && head[4..8] == *b"mdat";
+            media.extend(open.then_some(offset + 8..end));
+            return Ok(open.then_some(media));
+        };
+        let behind = offset.saturating_add(size).min(end);
+        if &name == b"mdat" {
+            let wide = head.starts_with(&[0, 0, 0, 1]);
+            let start = offset + if wide { 16 } else { 8 };
+            media.push(start.min(behind)..behind);
+        }
+        offset = behind;
+    }
+    Ok(Some(media))
 }
 
 /// Name and size of the box that begins here.

@@ -1,14 +1,16 @@
 //! From a file to its frame index.
 
+use std::fs::File;
 use std::path::Path;
 
 use transect_frame_client::{Fraction, FrameIndex, Kind, WorkerError, stamp};
 
 use crate::bitstream;
-use crate::libav::Input;
+use crate::libav::{self, Input};
 use crate::order::{self, Tables};
-use crate::reader::{Place, Reader};
+use crate::reader::{Place, Places, Reader};
 use crate::scan::{Scan, Scanned, scan};
+use crate::tables;
 use crate::verify::{self, Shown};
 
 /// Makes sure that `index_file` holds the index of `source`: keeps the one that is there if its stamp fits, else scans the
@@ -26,7 +28,8 @@ pub fn ensure(
     if FrameIndex::read(index_file).is_ok_and(|index| index.stamp == stamp) {
         return Ok(());
     }
-    let index = build(source, stamp, progress).map_err(|reason| unreadable(source, &reason))?;
+    let index = build(source, stamp, Way::Tables, progress)
+        .map_err(|reason| unreadable(source, &reason))?;
     index.write(index_file).map_err(|error| WorkerError::Io {
         message: format!("{error}: {}", index_file.display()),
     })
@@ -52,18 +55,43 @@ pub fn unreadable(source: &Path, reason: &str) -> WorkerError {
     WorkerError::unreadable(format!("{reason}: {}", source.display()))
 }
 
-/// Scans a file; `stamp` is its stamp.
+/// How to find the packets of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the sample tables, where the file has them and leaves no doubt; else by a scan.
+    Tables,
+    /// By reading it from end to end.
+    Scan,
+}
+
+/// Indexes a file; `stamp` is its stamp. The index does not depend on the way, but for random access points that are not
+/// verified yet.
 ///
 /// Errors: the reason why it is no source.
 pub fn build(
     source: &Path,
     stamp: String,
+    way: Way,
     progress: &mut dyn FnMut(),
 ) -> Result<FrameIndex, String> {
     let mut input = Input::open(source).map_err(|error| error.to_string())?;
     let kind = kind(&input);
-    let found = scan(source, &mut input, kind == Kind::Image, progress)
-        .map_err(|error| error.to_string())?;
+    let told = match (way, kind) {
+        (Way::Tables, Kind::Video) => {
+            let file = File::open(source).map_err(|error| error.to_string())?;
+            tables::packets(&file, &mut input, progress)
+        }
+        _ => None,
+    };
+    let way = told.as_ref().map_or(Way::Scan, |_| Way::Tables);
+    let found = match told {
+        Some(found) => found,
+        None => {
+            input = Input::open(source).map_err(|error| error.to_string())?;
+            scan(source, &mut input, kind == Kind::Image, progress)
+                .map_err(|error| error.to_string())?
+        }
+    };
     let (container, parameters) = (
         input.container(),
         input.parameters().map_err(|error| error.to_string())?,
@@ -114,7 +142,8 @@ pub fn build(
         &found.first,
     );
     let (rotation, from_picture) = (input.rotation_degrees(), picture.rotation_degrees());
-    Ok(FrameIndex {
+    let mut index = FrameIndex {
+        provenance: provenance(way),
         fingerprint: fingerprint(&stamp, &found.packets),
         stamp,
         kind,
@@ -145,9 +174,12 @@ pub fn build(
         has_audio: input.has_audio(),
         access: found.access,
         decoder,
+        checks: Vec::new(),
         frames,
         packets,
-    })
+    };
+    index.checks = verify::checks(&mut reader, &parameters, &index, progress)?;
+    Ok(index)
 }
 
 /// Pictures come alone in their file, or in a brand of ISO media made for them. A GIF counts as a picture.
@@ -161,14 +193,14 @@ pub fn kind(input: &Input) -> Kind {
     }
 }
 
-fn places(found: &Scan) -> Vec<Place> {
+fn places(found: &Scan) -> Places {
     let place = |packet: &Scanned| Place {
         position: packet.position.unwrap_or(0),
         size: packet.size,
         dts: packet.dts.unwrap_or(0),
         key: packet.flags.contains(transect_frame_client::Flags::KEY),
     };
-    found.packets.iter().map(place).collect()
+    Places::Scanned(found.packets.iter().map(place).collect())
 }
 
 /// The stated average rate, unless the frames contradict it by more than a hundredth.
@@ -182,6 +214,16 @@ fn rate(stated: Option<Fraction>, frames: usize, duration_secs: f64) -> Option<F
         num: milli as i64,
         den: 1000,
     })
+}
+
+/// Who made an index, with which libraries, and from what.
+fn provenance(way: Way) -> String {
+    let way = match way {
+        Way::Tables => "sample tables",
+        Way::Scan => "a scan",
+    };
+    let (program, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    format!("{program} {version} from {way}, {}", libav::versions())
 }
 
 fn fingerprint(stamp: &str, packets: &[Scanned]) -> String {

@@ -2,7 +2,8 @@
 //! `transect_frame_client::message` lays down; started by that package, never by hand.
 //!
 //! Options: `--cache-bytes N` for decoded pictures, `--memory-bytes N` as a cap on address space, `--nice N` to yield to other
-//! programs.
+//! programs, `--read PATH` for what may be read and `--write FOLDER` for where files may be made, both as often as needed.
+//! `--report` says as JSON what keeps the process to that, and ends it.
 
 mod ahead;
 mod animation;
@@ -20,17 +21,25 @@ mod order;
 mod packets;
 mod picture;
 mod probe;
+mod proof;
 mod reader;
+mod sandbox;
 mod scan;
 mod service;
 mod session;
 mod source;
 mod sync;
+mod tables;
 mod transcode;
 mod turn;
 mod verify;
 
-use std::process::ExitCode;
+use std::fs::File;
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use sandbox::{Files, Held};
 
 const CACHE_BYTES: u64 = 256 << 20;
 
@@ -48,6 +57,19 @@ fn main() -> ExitCode {
         // Without the right to, it is merely less considerate.
         let _ = rustix::process::nice(step);
     }
+    let paths = |name: &str| {
+        let pairs = arguments.windows(2);
+        let named = pairs.filter(|pair| pair[0] == name);
+        named.map(|pair| PathBuf::from(&pair[1])).collect()
+    };
+    let held = sandbox::enter(&Files {
+        read: paths("--read"),
+        write: paths("--write"),
+    });
+    if arguments.iter().any(|argument| argument == "--report") {
+        println!("{}", report(&held));
+        return ExitCode::SUCCESS;
+    }
     libav::quiet();
     match service::serve(
         std::io::stdin().lock(),
@@ -59,4 +81,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tries what must not work.
+fn report(held: &Held) -> serde_json::Value {
+    let own = std::env::current_exe().unwrap_or_default();
+    serde_json::json!({
+        "landlock": held.landlock,
+        "seccomp": held.seccomp,
+        "reads_other_files": File::open(&own).is_ok(),
+        "opens_sockets": UdpSocket::bind("127.0.0.1:0").is_ok(),
+        "starts_programs": Command::new(&own).arg("--report").spawn().is_ok(),
+    })
 }

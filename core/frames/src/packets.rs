@@ -32,6 +32,7 @@ pub fn packets(
         });
     }
     let range = index.packets_for(first as usize..=last.min(count - 1) as usize);
+    let range = source.verified(first as usize, range.start)?..range.end;
     let size: u64 = index.packets[range.clone()]
         .iter()
         .map(|packet| u64::from(packet.size))

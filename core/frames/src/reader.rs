@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use transect_frame_client::Access;
+use transect_frame_client::{Access, Flags, FrameIndex};
 
 use crate::libav::{Input, Packet};
 
@@ -23,10 +24,42 @@ pub struct Place {
     pub key: bool,
 }
 
+/// Where all packets are.
+pub enum Places {
+    /// As a scan has just found them.
+    Scanned(Vec<Place>),
+    /// As an index has them.
+    Indexed(Arc<FrameIndex>),
+}
+
+impl Places {
+    fn at(&self, ordinal: usize) -> Place {
+        match self {
+            Places::Scanned(places) => places[ordinal],
+            Places::Indexed(index) => {
+                let packet = &index.packets[ordinal];
+                Place {
+                    position: packet.position,
+                    size: packet.size,
+                    dts: packet.dts,
+                    key: packet.flags.contains(Flags::KEY),
+                }
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Places::Scanned(places) => places.len(),
+            Places::Indexed(index) => index.packets.len(),
+        }
+    }
+}
+
 /// Reads packets by ordinal, by the positions that were found when the file was scanned.
 pub struct Reader {
     path: PathBuf,
-    places: Vec<Place>,
+    places: Places,
     way: Way,
 }
 
@@ -47,7 +80,7 @@ impl Reader {
         path: &Path,
         container: &str,
         access: Access,
-        places: Vec<Place>,
+        places: Places,
     ) -> Result<Self, String> {
         let way = match access {
             Access::Direct => Way::Direct(File::open(path).map_err(|error| error.to_string())?),
@@ -71,7 +104,7 @@ impl Reader {
     ///
     /// Errors: the file ends early or is not the one that was indexed.
     pub fn read(&mut self, ordinal: usize, packet: &mut Packet) -> Result<(), String> {
-        let place = self.places[ordinal];
+        let place = self.places.at(ordinal);
         match &mut self.way {
             Way::Direct(file) => packet.fill(place.size, |bytes| {
                 let short = |error: std::io::Error| {
@@ -107,10 +140,8 @@ impl Reader {
         };
         let mut sought = false;
         if !(*next..*next + READ_ON).contains(&ordinal) {
-            let key = self.places[..=ordinal]
-                .iter()
-                .rposition(|place| place.key)
-                .unwrap_or(0);
+            let mut earlier = (0..=ordinal).rev();
+            let key = earlier.find(|&at| self.places.at(at).key).unwrap_or(0);
             if let Some(found) = seek(input, &self.places, key, *seeks_bytes, packet)? {
                 (*next, sought) = (found + 1, true);
                 if found == ordinal {
@@ -122,7 +153,7 @@ impl Reader {
         }
         while *next <= ordinal {
             let more = input.read(packet).map_err(|error| error.to_string())?;
-            if more && packet.bytes().len() == self.places[*next].size as usize {
+            if more && packet.bytes().len() == self.places.at(*next).size as usize {
                 *next += 1;
             } else if sought {
                 // What follows the seek is not what a reading from the beginning gives.
@@ -139,12 +170,12 @@ impl Reader {
 /// Goes to a random access packet and reads it; none if the demuxer does not find it.
 fn seek(
     input: &mut Input,
-    places: &[Place],
+    places: &Places,
     key: usize,
     seeks_bytes: bool,
     packet: &mut Packet,
 ) -> Result<Option<usize>, String> {
-    let place = places[key];
+    let place = places.at(key);
     let gone = if seeks_bytes {
         input.seek_byte(place.position)
     } else {
@@ -153,10 +184,11 @@ fn seek(
     if gone.is_err() {
         return Ok(None);
     }
-    let twins = |other: &&Place| {
+    let twins = |other: &Place| {
         other.position == place.position && other.size == place.size && other.dts == place.dts
     };
-    if places.iter().filter(twins).count() > 1 {
+    let all = (0..places.count()).map(|at| places.at(at));
+    if all.filter(twins).count() > 1 {
         return Ok(None);
     }
     for _ in 0..SYNC_LIMIT {

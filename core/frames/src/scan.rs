@@ -31,6 +31,23 @@ pub struct Scanned {
 }
 
 impl Scanned {
+    /// A packet whose payload begins where the demuxer says.
+    pub fn of(packet: &Packet, mut flags: Flags) -> Self {
+        if packet.edited_out() {
+            flags.insert(Flags::EDITED_OUT);
+        }
+        Scanned {
+            position: packet.position(),
+            header_bytes: 0,
+            size: packet.bytes().len() as u32,
+            pts: packet.pts(),
+            dts: packet.dts(),
+            duration: packet.duration(),
+            flags,
+            corrupt: packet.corrupt(),
+        }
+    }
+
     /// A packet of one byte without anything special, for tests.
     #[cfg(test)]
     pub fn sample(pts: Option<i64>, dts: i64, flags: Flags) -> Self {
@@ -95,19 +112,10 @@ pub fn scan(
                 None => scan.access = Access::Demuxer,
             }
         }
-        let mut flags = if key { Flags::KEY } else { Flags::default() };
-        if packet.edited_out() {
-            flags.insert(Flags::EDITED_OUT);
-        }
+        let flags = if key { Flags::KEY } else { Flags::default() };
         scan.packets.push(Scanned {
-            position: packet.position(),
             header_bytes: header_bytes as u64,
-            size: bytes.len() as u32,
-            pts: packet.pts(),
-            dts: packet.dts(),
-            duration: packet.duration(),
-            flags,
-            corrupt: packet.corrupt(),
+            ..Scanned::of(&packet, flags)
         });
         if image {
             break;
@@ -130,7 +138,7 @@ fn random_access(parameters: &Parameters, codec: &str, headers: &[u8], packet: &
 
 /// Returns how far behind the demuxer's position the payload begins, trying the last answer first; none if it is not there.
 /// Compares the beginning of the payload, or the `whole` of it.
-fn payload_offset(
+pub fn payload_offset(
     file: &File,
     position: u64,
     payload: &[u8],

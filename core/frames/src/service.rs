@@ -16,10 +16,12 @@ use crate::ahead::Studio;
 use crate::picture::Encoded;
 use crate::source::Source;
 use crate::sync::lock;
-use crate::{compose, image, indexer, packets, probe, transcode};
+use crate::{compose, image, indexer, packets, probe, proof, transcode};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
 const OPEN_SOURCES: usize = 8;
+/// Packets that their indexes may hold together, unless one alone has more; each takes some sixty bytes.
+const OPEN_PACKETS: usize = 3_000_000;
 /// Requests beyond this many in one lane are refused.
 const WAITING_REQUESTS: usize = 4096;
 /// A scan says this often that it is alive.
@@ -158,6 +160,10 @@ fn work(task: Task, progress: &mut dyn FnMut(Outcome)) -> Answer {
             Outcome::Transcoded(produced)
         }
         Task::Probe { source } => Outcome::Probed(probe::probe(&source)?),
+        Task::Prove { source, index_file } => {
+            let proof = proof::prove(&source, &index_file, &mut || progress(Outcome::Progress))?;
+            Outcome::Proven(proof)
+        }
         Task::ConvertImage(request) => Outcome::Converted(image::convert(&request, &mut || {
             progress(Outcome::Progress)
         })?),
@@ -224,6 +230,13 @@ impl Desk {
         };
         self.sources.insert(0, source);
         self.sources.truncate(OPEN_SOURCES);
+        let count = |sources: &[Source]| -> usize {
+            let packets = sources.iter().map(|source| source.film.index.packets.len());
+            packets.sum()
+        };
+        while self.sources.len() > 1 && count(&self.sources) > OPEN_PACKETS {
+            self.sources.pop();
+        }
         Ok(())
     }
 }

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use transect_frame_client::{Flags, FrameIndex, Packet, WorkerError, stamp};
+use transect_frame_client::{Flags, FrameIndex, WorkerError, stamp};
 
+use crate::bitstream;
 use crate::cache::Pictures;
 use crate::indexer::unreadable;
 use crate::libav::{Frame, Parameters};
-use crate::reader::{Place, Reader};
+use crate::reader::{Places, Reader};
 use crate::session::{Reached, Session, Travel};
 use crate::sync::lock;
 
@@ -108,6 +109,7 @@ impl Source {
                 "the file has changed since it was indexed",
             ));
         }
+        let index = Arc::new(index);
         let reader = reader(path, &index)?;
         let desk = Desk {
             reader,
@@ -117,7 +119,7 @@ impl Source {
             film: Arc::new(Film {
                 number,
                 path: path.to_owned(),
-                index: Arc::new(index),
+                index,
                 desk: Mutex::new(desk),
                 waiting: AtomicUsize::new(0),
             }),
@@ -189,6 +191,15 @@ impl Source {
         decoded.ok_or_else(|| unreadable(&film.path, &format!("frame {frame} does not decode")))
     }
 
+    /// As [`verified`], with this source's own reader.
+    ///
+    /// Errors: `Unreadable`.
+    pub fn verified(&mut self, frame: usize, start: usize) -> Result<usize, WorkerError> {
+        let film = &self.film;
+        verified(&film.index, &mut film.desk().reader, frame, start)
+            .map_err(|reason| unreadable(&film.path, &reason))
+    }
+
     /// Reads the payload of a packet.
     ///
     /// Errors: `Unreadable`.
@@ -254,9 +265,10 @@ impl Film {
                 none.insert(Session::open(&parameters)?)
             }
         };
-        let Some(mut start) = self.index.random_access_at_or_before(frame) else {
+        let Some(start) = self.index.random_access_at_or_before(frame) else {
             return Ok(None);
         };
+        let mut start = verified(&self.index, &mut desk.reader, frame, start)?;
         let mut travel = travel;
         loop {
             let mut wanted = None;
@@ -292,7 +304,9 @@ impl Film {
                 .rposition(|packet| packet.flags.contains(Flags::KEY));
             match earlier {
                 _ if travel == Travel::Jump => travel = Travel::Walk,
-                Some(earlier) => start = earlier,
+                Some(earlier) => {
+                    start = verified(&self.index, &mut desk.reader, frame, earlier)?;
+                }
                 None => return Ok(None),
             }
             if start + 2000 < self.index.frames[frame].packet as usize {
@@ -302,20 +316,32 @@ impl Film {
     }
 }
 
-fn reader(path: &Path, index: &FrameIndex) -> Result<Reader, WorkerError> {
-    let places = index.packets.iter().map(place).collect();
-    Reader::open(path, &index.container, index.access, places)
-        .map_err(|reason| unreadable(path, &reason))
+/// Goes back from a packet where decoding is said to be able to start, to one where it is. `frame` is to be reached from it.
+///
+/// Errors: the file cannot be read.
+pub fn verified(
+    index: &FrameIndex,
+    reader: &mut Reader,
+    frame: usize,
+    mut start: usize,
+) -> Result<usize, String> {
+    let mut packet = crate::libav::Packet::new().map_err(|error| error.to_string())?;
+    while start > 0 && index.packets[start].flags.contains(Flags::UNVERIFIED) {
+        reader.read(start, &mut packet)?;
+        let headers = &index.decoder.extradata;
+        let found = bitstream::random_access(&index.codec, headers, packet.bytes());
+        if found != Some(false) {
+            break;
+        }
+        start = index.random_access_before(frame, start);
+    }
+    Ok(start)
 }
 
-fn place(packet: &Packet) -> Place {
-    let key = packet.flags.contains(Flags::KEY);
-    Place {
-        position: packet.position,
-        size: packet.size,
-        dts: packet.dts,
-        key,
-    }
+fn reader(path: &Path, index: &Arc<FrameIndex>) -> Result<Reader, WorkerError> {
+    let places = Places::Indexed(index.clone());
+    Reader::open(path, &index.container, index.access, places)
+        .map_err(|reason| unreadable(path, &reason))
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ fn one_worker(request_timeout: Duration) -> Workers {
         processes: 1,
         cache_bytes: 1 << 20,
         request_timeout,
+        readable: Vec::new(),
     })
 }
 
@@ -151,6 +152,56 @@ async fn dropped_requests_leave_the_worker_in_order() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_worker_reaches_nothing_but_its_files() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_transect-frames"));
+    let sandbox = transect_frame_client::sandbox(binary).await.unwrap();
+    assert!(sandbox.holds(), "{sandbox:?}");
+    // Sources from several folders, one of them by a link.
+    let bench = Bench::new();
+    let workers = one_worker(Duration::from_secs(20));
+    let clip = bench.clip("a.mp4", 20, X264);
+    for folder in ["one", "two", "links"] {
+        std::fs::create_dir(bench.path(folder)).unwrap();
+    }
+    std::fs::copy(&clip, bench.path("one/a.mp4")).unwrap();
+    std::fs::rename(&clip, bench.path("two/b.mp4")).unwrap();
+    std::os::unix::fs::symlink(bench.path("two/b.mp4"), bench.path("links/c.mp4")).unwrap();
+    for name in ["one/a.mp4", "links/c.mp4", "two/b.mp4"] {
+        let (path, index_file) = (bench.path(name), bench.path("links/index"));
+        let index = workers.index(&path, &index_file).await.unwrap();
+        assert_eq!(index.frame_count(), 20);
+        let request = PictureRequest::jpg(&path, &index_file, 11);
+        let picture = workers.picture(request).await.unwrap();
+        assert_eq!(number_in(&picture.bytes), Some(11));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn workers_that_do_nothing_but_die_are_started_ever_more_slowly() {
+    let bench = Bench::new();
+    let path = bench.clip("a.mp4", 5, X264);
+    let workers = Workers::new(Options {
+        binary: "/bin/false".into(),
+        processes: 1,
+        cache_bytes: 1 << 20,
+        request_timeout: Duration::from_secs(5),
+        readable: Vec::new(),
+    });
+    let mut waits = 0;
+    for at in 0..12 {
+        // Each is another source, so that none of them is to blame.
+        let other = bench.path(&format!("{at}.mp4"));
+        std::fs::copy(&path, &other).unwrap();
+        match workers.index(&other, &bench.path("x.index")).await {
+            Err(WorkerError::Crashed { message }) if message.contains("in a row") => waits += 1,
+            Err(WorkerError::Crashed { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(waits >= 6, "{waits} of 12 had to wait");
+}
+
 #[test]
 fn a_worker_ends_when_its_input_does() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_transect-frames"))
@@ -176,6 +227,8 @@ async fn unreadable_files_say_so() {
         bench.path(name)
     };
     let list = format!("#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", clip.display());
+    let concat = format!("ffconcat version 1.0\nfile '{}'\n", clip.display());
+    let address = "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n";
     let sound = bench.clip_with("sound.wav", "-f lavfi -i sine", "-t 1");
     for path in [
         headless,
@@ -184,6 +237,10 @@ async fn unreadable_files_say_so() {
         write("empty.mp4", b""),
         write("text.mkv", b"not a video at all"),
         write("list.m3u8", list.as_bytes()),
+        write("list.ts", list.as_bytes()),
+        write("address.m3u8", address.as_bytes()),
+        write("concat.ffconcat", concat.as_bytes()),
+        write("concat.mp4", concat.as_bytes()),
         bench.path("missing.mp4"),
         bench.folder.path().to_owned(),
     ] {

@@ -217,6 +217,7 @@ async fn only_standing_still_is_a_time_out() {
         processes: 1,
         cache_bytes: 1 << 20,
         request_timeout: PATIENCE,
+        readable: Vec::new(),
     });
     let mut stopped_at = None;
     let held_up = workers.transcode(request, |progress| {

@@ -9,6 +9,7 @@ mod caching;
 mod clip;
 mod film;
 mod notice;
+mod proof;
 mod rendition;
 pub mod routes;
 mod service;
@@ -25,8 +26,10 @@ use crate::error::{Error, Result};
 use film::KnownFacts;
 
 pub use film::{Facts, Film};
+pub use proof::{prove, try_sandbox};
 pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_picture};
 pub use transcoding::{convert_image, probe, transcode};
+pub use transect_frame_client::{Proof, Sandbox};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";
@@ -46,7 +49,9 @@ pub struct Frames {
 
 impl Frames {
     /// A service whose workers start at first use.
-    pub fn new(settings: &config::Frames, data: &Path) -> Result<Self> {
+    ///
+    /// `objects` is the folder of stored objects, where they are files.
+    pub fn new(settings: &config::Frames, objects: Option<PathBuf>, data: &Path) -> Result<Self> {
         let indexes = data.join("frames");
         std::fs::create_dir_all(&indexes)?;
         let binary = worker_binary(settings)?;
@@ -61,6 +66,7 @@ impl Frames {
             processes,
             cache_bytes: settings.cache_bytes,
             request_timeout: Duration::from_secs(settings.timeout_secs),
+            readable: objects.into_iter().collect(),
         });
         Ok(Self {
             workers,

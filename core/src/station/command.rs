@@ -17,6 +17,7 @@ use crate::announcement;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::export::{self, Export};
+use crate::frames;
 use crate::media::import::{self, Import};
 use crate::project::Level;
 use crate::project::service as projects;
@@ -101,6 +102,12 @@ pub enum Command {
         #[serde(default)]
         repair: bool,
     },
+    /// Reads and decodes the source of a media once more, and compares it with its index. Answers with a
+    /// [`Proof`](frames::Proof).
+    CheckFrames {
+        /// Its id.
+        media: i64,
+    },
 }
 
 impl Command {
@@ -119,7 +126,7 @@ impl Command {
             Self::Announce { .. } | Self::Withdraw { .. } => "announce",
             Self::Import(_) => "import",
             Self::Export(_) => "export",
-            Self::CheckDatabase { .. } => "doctor",
+            Self::CheckDatabase { .. } | Self::CheckFrames { .. } => "doctor",
         }
     }
 
@@ -229,6 +236,9 @@ pub(super) async fn run(cx: &Arc<Context>, command: Command, progress: Progress)
             Ok(Value::Null)
         }
         Command::Export(what) => Ok(serde_json::to_value(export::export(cx, what).await?)?),
+        Command::CheckFrames { media } => {
+            Ok(serde_json::to_value(frames::prove(cx, media).await?)?)
+        }
         Command::CheckDatabase { repair } => {
             let mut findings = doctor::check_database(cx).await;
             findings.push(doctor::check_search(cx, repair).await);

@@ -16,6 +16,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::database::Dialect;
 use crate::error::{Chain, Error, Result};
+use crate::frames;
 use crate::search::{self, Comparison};
 use crate::workflow;
 
@@ -37,8 +38,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `worker`, `ffmpeg` or
-    /// `sandbox`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `worker`, `ffmpeg`,
+    /// `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -95,7 +96,9 @@ pub async fn examine(
         );
         findings.push(Finding::ok("folder", message));
     }
-    findings.extend(worker_findings(&worker_path(&settings.frames.worker)).await);
+    let worker = worker_path(&settings.frames.worker);
+    findings.extend(worker_findings(&worker).await);
+    findings.extend(confinement_finding(&worker).await);
     findings.push(sandbox_finding(&settings).await);
     findings
 }
@@ -106,6 +109,36 @@ async fn sandbox_finding(settings: &Settings) -> Finding {
         Ok(message) => Finding::ok("sandbox", message),
         Err(message) => Finding::new("sandbox", Level::Warning, message),
     }
+}
+
+/// Whether a hostile file that takes over a frame worker is locked in; none if no worker starts, which is found elsewhere.
+async fn confinement_finding(worker: &Path) -> Option<Finding> {
+    let sandbox = frames::try_sandbox(worker).await.ok()?;
+    let nets = format!(
+        "landlock: {}, seccomp: {}",
+        sandbox.landlock, sandbox.seccomp
+    );
+    if sandbox.holds() {
+        let message =
+            format!("frame workers reach no other files, no network and no programs ({nets})");
+        return Some(Finding::ok("confined", message));
+    }
+    let can = [
+        (sandbox.reads_other_files, "read other files"),
+        (sandbox.opens_sockets, "open connections"),
+        (sandbox.starts_programs, "start programs"),
+    ];
+    let can: Vec<&str> = can
+        .iter()
+        .filter(|(can, _)| *can)
+        .map(|(_, what)| *what)
+        .collect();
+    let message = format!(
+        "a media file that takes over a frame worker could {}; a kernel with Landlock (5.13 or later, switched on) and \
+         seccomp prevents that ({nets})",
+        can.join(", ")
+    );
+    Some(Finding::new("confined", Level::Warning, message))
 }
 
 fn folder_finding(data: &Path) -> Finding {

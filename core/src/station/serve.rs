@@ -86,6 +86,18 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
 /// What a station does besides answering: indexes new media and their words, does jobs, lets abandoned
 /// uploads and expired files go.
 async fn background(cx: Arc<Context>, stopping: CancellationToken) {
+    let confining = async {
+        // A worker that does not start is told to whoever asks for pictures.
+        match crate::frames::try_sandbox(cx.frames.binary()).await {
+            Ok(sandbox) if !sandbox.holds() => tracing::warn!(
+                landlock = sandbox.landlock,
+                seccomp = sandbox.seccomp,
+                "frame workers are not fully confined on this machine; `transect doctor` says more"
+            ),
+            _ => {}
+        }
+        std::future::pending::<()>().await;
+    };
     let sweeping = async {
         let mut hour = tokio::time::interval(SWEEP);
         loop {
@@ -113,6 +125,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = crate::jobs::run(cx.clone()) => {}
         () = crate::search::indexer::run(cx.clone()) => {}
         () = sweeping => {}
+        () = confining => {}
         () = stopping.cancelled() => {}
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::columns::{ColumnReader, ColumnWriter};
 use crate::{Flags, Frame, FrameIndex, IndexError, Packet};
 
-const MAGIC: &[u8; 8] = b"TRSFIDX\x01";
+const MAGIC: &[u8; 8] = b"TRSFIDX\x02";
 const LEVEL: i32 = 9;
 /// An index of ten hours at 120 frames a second stays far below this.
 const SIZE_LIMIT_BYTES: usize = 1 << 30;
@@ -198,6 +198,7 @@ mod tests {
 
     fn sample(count: usize) -> FrameIndex {
         let mut index = FrameIndex {
+            provenance: "p".into(),
             fingerprint: "f".into(),
             stamp: "s".into(),
             kind: Kind::Video,
@@ -218,6 +219,7 @@ mod tests {
             has_audio: false,
             access: Access::Direct,
             decoder: DecoderSetup::default(),
+            checks: Vec::new(),
             frames: Vec::new(),
             packets: Vec::new(),
         };
@@ -283,6 +285,7 @@ mod tests {
     #[test]
     fn finds_packets() {
         let index = sample(40);
+        assert_eq!(index.random_access_before(6, 4), 0);
         assert_eq!(index.random_access_at_or_before(6), Some(4));
         assert_eq!(index.random_access_at_or_before(40), None);
         assert_eq!(index.packets_for(5..=6), 4..8);

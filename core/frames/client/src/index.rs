@@ -35,7 +35,8 @@ impl Fraction {
 pub struct Flags(pub u8);
 
 impl Flags {
-    /// Verified random access: decoding may start here, and everything that displays at or after it comes out exact.
+    /// Random access, verified in the coded bytes: decoding may start here, and everything that displays at or after it comes
+    /// out exact.
     pub const KEY: Flags = Flags(1);
     /// Displays before the random access point that precedes it in decode order; decoding must start one point earlier.
     pub const LEADING: Flags = Flags(2);
@@ -47,6 +48,8 @@ impl Flags {
     pub const DISPOSABLE: Flags = Flags(16);
     /// Hidden by an edit list.
     pub const EDITED_OUT: Flags = Flags(32);
+    /// Together with `KEY`: only the container says so. Who starts decoding here looks first.
+    pub const UNVERIFIED: Flags = Flags(64);
 
     /// True if every mark of `other` is set.
     pub fn contains(self, other: Flags) -> bool {
@@ -121,9 +124,20 @@ pub struct DecoderSetup {
     pub reorder: u8,
 }
 
+/// What a picture looks like, to be recognised by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Display ordinal.
+    pub frame: u32,
+    /// Lower-case hex of the first eight bytes of the BLAKE3 of its luma samples, row by row.
+    pub luma: String,
+}
+
 /// Every coded packet and every shown picture of one source, with what a player has to know about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FrameIndex {
+    /// Program and libraries that made the index, and from what, for people: `… from sample tables, libavformat 59.27.100, …`.
+    pub provenance: String,
     /// Lower-case hex BLAKE3 over the stamp and the packet table: equal on every machine for equal files.
     pub fingerprint: String,
     /// Lower-case hex BLAKE3 over size, head, tail and samples of the file; see [`crate::stamp`].
@@ -164,6 +178,8 @@ pub struct FrameIndex {
     pub access: Access,
     /// What a decoder must be told.
     pub decoder: DecoderSetup,
+    /// Some pictures where decoding can start, rising; none for codecs whose decoders need not agree to the bit.
+    pub checks: Vec<Check>,
     /// Shown pictures in display order.
     #[serde(skip)]
     pub frames: Vec<Frame>,
@@ -183,12 +199,18 @@ impl FrameIndex {
     /// That is the last random access point which both decodes and displays no later than the frame, so a leading picture of
     /// an open GOP starts one point earlier. The first packet if the file has none.
     pub fn random_access_at_or_before(&self, frame: usize) -> Option<usize> {
-        let frame = self.frames.get(frame)?;
-        let earlier = &self.packets[..=frame.packet as usize];
-        let start = earlier
+        let behind = self.frames.get(frame)?.packet as usize + 1;
+        Some(self.random_access_before(frame, behind))
+    }
+
+    /// As [`FrameIndex::random_access_at_or_before`] for a frame that exists, but among the packets before this one, which the
+    /// frame's own must follow.
+    pub fn random_access_before(&self, frame: usize, packet: usize) -> usize {
+        let pts = self.frames[frame].pts;
+        let start = self.packets[..packet]
             .iter()
-            .rposition(|packet| packet.flags.contains(Flags::KEY) && packet.pts <= frame.pts);
-        Some(start.unwrap_or(0))
+            .rposition(|packet| packet.flags.contains(Flags::KEY) && packet.pts <= pts);
+        start.unwrap_or(0)
     }
 
     /// Ordinals of the packets to decode, in this order, to show every frame of `range`; empty if the range is.

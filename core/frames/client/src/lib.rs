@@ -13,8 +13,11 @@ mod file;
 mod index;
 pub mod message;
 mod process;
+mod proof;
 mod quarantine;
+mod reach;
 mod request;
+mod sandbox;
 mod segments;
 mod solo;
 mod stamp;
@@ -22,10 +25,12 @@ mod transcode;
 mod workers;
 
 pub use error::{IndexError, WorkerError};
-pub use index::{Access, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, Packet};
+pub use index::{Access, Check, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, Packet};
+pub use proof::Proof;
 pub use request::{
     CodedPacket, ComposeRequest, Format, Layout, Packets, Picture, PictureRequest, Roi, Size,
 };
+pub use sandbox::{Sandbox, sandbox};
 pub use segments::{Segment, SegmentFile, SegmentIndex};
 pub use stamp::stamp;
 pub use transcode::{

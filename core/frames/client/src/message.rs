@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{
-    ComposeRequest, Image, ImageRequest, PictureRequest, Probe, Produced, TranscodeRequest,
+    ComposeRequest, Image, ImageRequest, PictureRequest, Probe, Produced, Proof, TranscodeRequest,
     WorkerError,
 };
 
@@ -61,6 +61,13 @@ pub enum Task {
     },
     /// Make a picture file that browsers show; for a process of its own.
     ConvertImage(ImageRequest),
+    /// Compare an index with all that a source shows; for a process of its own.
+    Prove {
+        /// The media file.
+        source: PathBuf,
+        /// Its index file.
+        index_file: PathBuf,
+    },
     /// Withdraw the request of this `id` if it has not begun; it is then answered with `Withdrawn`.
     Cancel,
 }
@@ -81,6 +88,7 @@ impl Task {
             Task::Index { .. }
             | Task::Transcode(_)
             | Task::Probe { .. }
+            | Task::Prove { .. }
             | Task::ConvertImage(_) => Lane::Index,
             Task::Picture(_) | Task::Compose(_) | Task::Packets { .. } | Task::Cancel => {
                 Lane::Picture
@@ -128,6 +136,8 @@ pub enum Outcome {
     Probed(Probe),
     /// The picture file is in place.
     Converted(Image),
+    /// What a second look says.
+    Proven(Proof),
     /// It was withdrawn before it began.
     Withdrawn,
     /// It did not work.

@@ -1,6 +1,7 @@
 //! One worker process: requests in, answers out, and a watch over its life.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,13 +77,15 @@ pub(crate) struct Process {
     outbox: mpsc::Sender<Vec<u8>>,
     held: Arc<Mutex<Held>>,
     dead: Arc<AtomicBool>,
+    /// It has done something for somebody.
+    useful: Arc<AtomicBool>,
 }
 
 impl Process {
     /// Starts the binary. Must be called within a tokio runtime.
     pub(crate) fn start(
         binary: &PathBuf,
-        arguments: &[String],
+        arguments: &[OsString],
         timeout: Duration,
         quarantine: Arc<Quarantine>,
     ) -> Result<Self, WorkerError> {
@@ -112,12 +115,14 @@ impl Process {
         };
         let held = Arc::new(Mutex::new(held));
         let dead = Arc::new(AtomicBool::new(false));
+        let useful = Arc::new(AtomicBool::new(false));
         let (outbox, letters) = mpsc::channel(OUTBOX);
         tokio::spawn(write(stdin, letters));
         let watch = Watch {
             child,
             held: held.clone(),
             dead: dead.clone(),
+            useful: useful.clone(),
             timeout,
             quarantine,
         };
@@ -127,12 +132,18 @@ impl Process {
             outbox,
             held,
             dead,
+            useful,
         })
     }
 
     /// True once the process has ended or is being ended.
     pub(crate) fn dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
+    }
+
+    /// True if it has answered a request.
+    pub(crate) fn useful(&self) -> bool {
+        self.useful.load(Ordering::Acquire)
     }
 
     /// Sends a request and waits for its last answer. Dropping the future withdraws the request if it has not begun.
@@ -226,6 +237,7 @@ struct Watch {
     child: Child,
     held: Arc<Mutex<Held>>,
     dead: Arc<AtomicBool>,
+    useful: Arc<AtomicBool>,
     timeout: Duration,
     quarantine: Arc<Quarantine>,
 }
@@ -282,6 +294,7 @@ impl Watch {
             return;
         };
         drop(held);
+        self.useful.store(true, Ordering::Release);
         if !matches!(reply.outcome, Outcome::Withdrawn) {
             self.quarantine.clear(&waiting.source);
         }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::message::{self, Outcome, Reply, Request, Task};
 use crate::process::last_words;
+use crate::reach::Reach;
 use crate::{Progress, WorkerError};
 
 /// What the process yields to everything else, in the units of nice(2).
@@ -28,9 +29,10 @@ pub(crate) async fn run(
     patience: Duration,
     mut progress: impl FnMut(Progress),
 ) -> Result<Outcome, WorkerError> {
+    let reach = Reach::of(&task);
     let letter = message::encode(&Request { id: 1, task }, &[])
         .map_err(|error| WorkerError::io("cannot send the request", &error))?;
-    let mut solo = Solo::start(binary)?;
+    let mut solo = Solo::start(binary, &reach)?;
     // A process that ends before it has read this says why below.
     let _ = solo.stdin.write_all(&letter).await;
     loop {
@@ -65,12 +67,13 @@ struct Solo {
 }
 
 impl Solo {
-    fn start(binary: &Path) -> Result<Self, WorkerError> {
+    fn start(binary: &Path, reach: &Reach) -> Result<Self, WorkerError> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         let memory_bytes = MEMORY_BYTES + MEMORY_BYTES_PER_CORE * cores;
         let mut child = Command::new(binary)
             .args(["--nice", YIELDING, "--cache-bytes", "0", "--memory-bytes"])
             .arg(memory_bytes.to_string())
+            .args(reach.arguments())
             // SVT-AV1 would tell its settings; only what goes wrong is of interest.
             .env("SVT_LOG", "1")
             .stdin(Stdio::piped())

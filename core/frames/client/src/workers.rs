@@ -1,23 +1,29 @@
 //! The pool of worker processes.
 
+use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::message::{Outcome, Task};
 use crate::process::Process;
 use crate::quarantine::Quarantine;
+use crate::reach::Reach;
 use crate::{
     CodedPacket, ComposeRequest, FrameIndex, Image, ImageRequest, Packets, Picture, PictureRequest,
-    Probe, Produced, Progress, TranscodeRequest, WorkerError, solo,
+    Probe, Produced, Progress, Proof, TranscodeRequest, WorkerError, solo,
 };
 
 /// Beside its cache a worker may map this much: code, decoders, one large picture in several forms.
 const WORKING_MEMORY_BYTES: u64 = 3 << 30;
+/// So many processes may die in a row without having done anything before the next one has to wait, each time twice as long.
+const FREE_FAILURES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How to run the workers.
 #[derive(Debug, Clone)]
@@ -30,6 +36,9 @@ pub struct Options {
     pub cache_bytes: u64,
     /// A worker that holds requests and shows no sign of life for this long is killed.
     pub request_timeout: Duration,
+    /// Folders that workers may read from the start. They learn of other folders as sources come from there, at the price of a
+    /// new process.
+    pub readable: Vec<PathBuf>,
 }
 
 /// The pool of worker processes. Every source belongs to one of them, so that its decoder and pictures stay warm there.
@@ -38,16 +47,64 @@ pub struct Options {
 /// however it ends. All calls are cancel-safe: dropping one withdraws the request.
 pub struct Workers {
     options: Options,
-    slots: Vec<Mutex<Option<Arc<Process>>>>,
+    slots: Vec<Mutex<Slot>>,
     quarantine: Arc<Quarantine>,
     next_id: AtomicU64,
+}
+
+/// A place for one process.
+#[derive(Default)]
+struct Slot {
+    process: Option<Arc<Process>>,
+    reach: Reach,
+    /// Processes that died one after the other before they had answered anything.
+    failures: u32,
+    /// When the next one may start.
+    not_before: Option<Instant>,
+}
+
+impl Slot {
+    /// The process that runs, unless it needs to be another one to reach these files.
+    ///
+    /// Errors: `Crashed` while a new one has to wait, because too many have failed.
+    fn running(
+        &mut self,
+        source: &Path,
+        index_file: &Path,
+    ) -> Result<Option<Arc<Process>>, WorkerError> {
+        let more = self.reach.extend(source, index_file);
+        if let Some(dead) = self.process.take_if(|process| process.dead()) {
+            self.failures = if dead.useful() { 0 } else { self.failures + 1 };
+            let doubled = self.failures.checked_sub(FREE_FAILURES);
+            let pause = doubled.map(|times| (FIRST_PAUSE * (1 << times.min(8))).min(LONGEST_PAUSE));
+            self.not_before = pause.map(|pause| Instant::now() + pause);
+        }
+        let waits = self.not_before.filter(|&at| at > Instant::now());
+        if waits.is_some() && self.process.is_none() {
+            return Err(WorkerError::Crashed {
+                message: format!(
+                    "{} died in a row before they did anything; the next one starts in a moment",
+                    self.failures
+                ),
+            });
+        }
+        // What it still does for others it does to the end.
+        Ok(self.process.clone().filter(|_| !more))
+    }
 }
 
 impl Workers {
     /// A pool that has not started anything yet.
     pub fn new(options: Options) -> Self {
+        let slot = || Slot {
+            reach: Reach {
+                read: options.readable.clone(),
+                write: Vec::new(),
+            },
+            ..Slot::default()
+        };
         let slots = (0..options.processes.max(1))
-            .map(|_| Mutex::default())
+            .map(|_| Mutex::new(slot()))
             .collect();
         Workers {
             options,
@@ -170,6 +227,21 @@ impl Workers {
         }
     }
 
+    /// Reads and decodes a whole source once more, and compares it with its index. Takes as long as playing it as fast as the
+    /// machine can, in a process that yields to everything else.
+    ///
+    /// Errors: `Unreadable` if there is no index, or no source, to compare; those of the pool.
+    pub async fn prove(&self, source: &Path, index_file: &Path) -> Result<Proof, WorkerError> {
+        let task = Task::Prove {
+            source: source.to_owned(),
+            index_file: index_file.to_owned(),
+        };
+        match self.solo(task, |_| {}).await? {
+            Outcome::Proven(proof) => Ok(proof),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Makes a picture file that browsers show.
     ///
     /// Errors: `Unreadable` if the source is no picture, or one of more pixels than a picture has; those of the pool.
@@ -191,9 +263,10 @@ impl Workers {
 
     /// Process ids of the workers of the pool that run now, for supervision and tests.
     pub fn process_ids(&self) -> Vec<u32> {
-        let id = |slot: &Mutex<Option<Arc<Process>>>| {
+        let id = |slot: &Mutex<Slot>| {
             let slot = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            slot.as_ref()
+            let process = slot.process.as_ref();
+            process
                 .filter(|process| !process.dead())
                 .and_then(|process| process.id)
         };
@@ -202,27 +275,36 @@ impl Workers {
 
     async fn call(&self, task: Task, source: &Path) -> Result<(Outcome, Vec<u8>), WorkerError> {
         self.quarantine.admit(source)?;
-        let process = self.process(source)?;
+        let index_file = match &task {
+            Task::Picture(request) => &request.index_file,
+            Task::Compose(request) => &request.index_file,
+            Task::Index { index_file, .. } | Task::Packets { index_file, .. } => index_file,
+            other => return Err(misplaced(other)),
+        };
+        let process = self.process(source, index_file)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         process.call(id, task, source.to_owned()).await
     }
 
     /// The process that the source belongs to, started if need be.
-    fn process(&self, source: &Path) -> Result<Arc<Process>, WorkerError> {
+    fn process(&self, source: &Path, index_file: &Path) -> Result<Arc<Process>, WorkerError> {
         let mut hasher = DefaultHasher::new();
         source.hash(&mut hasher);
         let slot = &self.slots[(hasher.finish() % self.slots.len() as u64) as usize];
         let mut slot = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(process) = slot.as_ref().filter(|process| !process.dead()) {
-            return Ok(process.clone());
+        if let Some(process) = slot.running(source, index_file)? {
+            return Ok(process);
         }
         let cache_bytes = self.options.cache_bytes / self.slots.len() as u64;
-        let arguments = [
-            "--cache-bytes".to_owned(),
-            cache_bytes.to_string(),
-            "--memory-bytes".to_owned(),
-            (WORKING_MEMORY_BYTES + cache_bytes).to_string(),
+        let numbers = [
+            ("--cache-bytes", cache_bytes),
+            ("--memory-bytes", WORKING_MEMORY_BYTES + cache_bytes),
         ];
+        let mut arguments: Vec<OsString> = Vec::new();
+        for (name, number) in numbers {
+            arguments.extend([name.into(), number.to_string().into()]);
+        }
+        arguments.extend(slot.reach.arguments().map(OsString::from));
         let (timeout, quarantine) = (self.options.request_timeout, self.quarantine.clone());
         let process = Arc::new(Process::start(
             &self.options.binary,
@@ -230,8 +312,14 @@ impl Workers {
             timeout,
             quarantine,
         )?);
-        *slot = Some(process.clone());
+        slot.process = Some(process.clone());
         Ok(process)
+    }
+}
+
+fn misplaced(task: &Task) -> WorkerError {
+    WorkerError::Invalid {
+        message: format!("no task for the pool: {task:?}"),
     }
 }
 

@@ -1,15 +1,17 @@
 //! A media file and its video stream.
 #![expect(unsafe_code, reason = "calls into libavformat")]
 
+use std::ffi::{c_char, c_int};
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::ops::Range;
 use std::path::Path;
 use std::ptr;
 
 use ffmpeg_next::ffi;
 use transect_frame_client::Fraction;
 
-use super::{Error, Packet, Parameters, Result, c_string, check, fail, frame, text};
+use super::bytes::Bytes;
+use super::{Error, Packet, Parameters, Result, c_string, check, fail, frame, no_memory, text};
 
 /// Formats that hold their own media bytes. What is absent on purpose: play lists and the like, which open other files.
 const FORMATS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,nut,dv,gxf,ivf,obu,h264,hevc,m4v,\
@@ -29,6 +31,15 @@ enum Wanted {
     Sounds,
 }
 
+/// A packet in the table of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub position: u64,
+    pub size: u32,
+    /// Decoding may start here, as the container has it.
+    pub key: bool,
+}
+
 /// An open media file.
 pub struct Input {
     context: *mut ffi::AVFormatContext,
@@ -36,8 +47,8 @@ pub struct Input {
     stream: usize,
     /// The streams whose packets are read, that one among them.
     read: Vec<usize>,
-    /// Keeps the descriptor open for as long as libav may open it anew.
-    _file: File,
+    /// Closed after the context, which reads from it.
+    bytes: Bytes,
 }
 
 // libav ties an open file to no thread.
@@ -72,11 +83,20 @@ impl Input {
             what: "open",
             reason: error.to_string(),
         })?;
-        // Names can mean something to libav: numbered pictures, for instance. A descriptor only has content.
-        let url = c_string(&format!("file:/dev/fd/{}", file.as_raw_fd()))?;
+        let bytes = Bytes::new(file)?;
+        let mut input = Input {
+            context: unsafe { ffi::avformat_alloc_context() },
+            stream: 0,
+            read: Vec::new(),
+            bytes,
+        };
+        if input.context.is_null() {
+            return Err(no_memory("open"));
+        }
         let mut options = ptr::null_mut();
+        // Names can mean something to libav: numbered pictures, lists, addresses. It gets none, and opens nothing by one.
         for (key, value) in [
-            ("protocol_whitelist", "file"),
+            ("protocol_whitelist", "none"),
             ("format_whitelist", formats),
         ] {
             let (key, value) = (c_string(key)?, c_string(value)?);
@@ -84,16 +104,12 @@ impl Input {
                 ffi::av_dict_set(&mut options, key.as_ptr(), value.as_ptr(), 0)
             })?;
         }
-        let mut input = Input {
-            context: ptr::null_mut(),
-            stream: 0,
-            read: Vec::new(),
-            _file: file,
-        };
         unsafe {
+            (*input.context).pb = input.bytes.context;
+            (*input.context).io_open = Some(refuse);
             let code = ffi::avformat_open_input(
                 &mut input.context,
-                url.as_ptr(),
+                c"".as_ptr(),
                 ptr::null(),
                 &mut options,
             );
@@ -178,6 +194,23 @@ impl Input {
                 }
             }
         }
+    }
+
+    /// From now on, packets that lie within these rising ranges of the file come with everything but their payload: as many
+    /// bytes, of no particular value.
+    pub fn pass_over(&mut self, ranges: Vec<Range<u64>>) {
+        self.bytes.pass_over(ranges);
+    }
+
+    /// What the container's own table says of a packet, as far as that has been read.
+    pub fn entry(&self, ordinal: usize) -> Option<Entry> {
+        let ordinal = c_int::try_from(ordinal).ok()?;
+        let entry = unsafe { ffi::avformat_index_get_entry(self.stream(), ordinal).as_ref()? };
+        Some(Entry {
+            position: u64::try_from(entry.pos).ok()?,
+            size: u32::try_from(entry.size()).ok()?,
+            key: entry.flags() & ffi::AVINDEX_KEYFRAME as i32 != 0,
+        })
     }
 
     /// Goes to a byte of the file, for formats that can start anywhere.
@@ -303,6 +336,17 @@ impl Drop for Input {
     fn drop(&mut self) {
         unsafe { ffi::avformat_close_input(&mut self.context) }
     }
+}
+
+/// Keeps files from opening others, or worse, addresses.
+unsafe extern "C" fn refuse(
+    _: *mut ffi::AVFormatContext,
+    _: *mut *mut ffi::AVIOContext,
+    _: *const c_char,
+    _: c_int,
+    _: *mut *mut ffi::AVDictionary,
+) -> c_int {
+    ffi::AVERROR(ffmpeg_next::error::EACCES)
 }
 
 fn fraction(value: ffi::AVRational) -> Option<Fraction> {

@@ -3,6 +3,7 @@
 //! All calls into C are in this folder. Every value owns its C object and frees it once. Values that are `Send` may change
 //! threads; none is used by two at a time.
 
+mod bytes;
 mod container;
 mod decoder;
 mod encoder;
@@ -57,6 +58,19 @@ pub fn quiet() {
     unsafe {
         ffi::av_log_set_level(ffi::AV_LOG_QUIET);
     }
+}
+
+/// The libraries that decide what an index says.
+pub fn versions() -> String {
+    let dotted =
+        |version: u32| format!("{}.{}.{}", version >> 16, version >> 8 & 255, version & 255);
+    #[expect(unsafe_code, reason = "reads two constants")]
+    let (format, codec) = unsafe { (ffi::avformat_version(), ffi::avcodec_version()) };
+    format!(
+        "libavformat {}, libavcodec {}",
+        dotted(format),
+        dotted(codec)
+    )
 }
 
 fn fail(what: &'static str, code: i32) -> Error {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use transect_frame_client::{FrameIndex, SegmentIndex, WorkerError, stamp};
 
 use crate::boxes;
-use crate::indexer;
+use crate::indexer::{self, Way};
 use crate::libav::{Error, Packet, Parameters, Times, Track};
 use crate::source::Source;
 use crate::transcode::selection::Selection;
@@ -173,7 +173,8 @@ pub fn read(
 fn compare(index: &FrameIndex, target: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), Fault> {
     let count = index.packets.len() as u64;
     let stamp = stamp(target).map_err(|error| Fault::Other(failed(target, &error)))?;
-    let copy = indexer::build(target, stamp, &mut || progress(count)).map_err(Fault::Refused)?;
+    let copy = indexer::build(target, stamp, Way::Scan, &mut || progress(count))
+        .map_err(Fault::Refused)?;
     let time_secs = |index: &FrameIndex, at: usize| {
         (index.frames[at].pts - index.start_pts) as f64 * index.time_base.as_f64()
     };

@@ -8,7 +8,7 @@ use crate::cache::Pictures;
 use crate::indexer::unreadable;
 use crate::libav::{Decoder, Frame, Guard, Packet, Parameters, Threads};
 use crate::picture::refused;
-use crate::source::Source;
+use crate::source::{Source, verified};
 use crate::transcode::selection::Selection;
 
 /// Pictures that come out before the one that is due; if it has not come by then, it does not.
@@ -59,6 +59,9 @@ pub fn feed(
     for run in selection.runs_from(from) {
         let (_, first, last) = run;
         let packets = index.packets_for(first..=last);
+        let start = verified(&index, &mut reader, first, packets.start)
+            .map_err(|reason| unreadable(feed.source.path(), &reason))?;
+        let packets = start..packets.end;
         feed.begin(run, packets.start);
         for at in packets {
             reader

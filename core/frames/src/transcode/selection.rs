@@ -149,6 +149,8 @@ pub mod tests {
             })
             .collect();
         FrameIndex {
+            provenance: String::new(),
+            checks: Vec::new(),
             fingerprint: "f".into(),
             stamp: "s".into(),
             kind: Kind::Video,

@@ -32,6 +32,7 @@ impl Bench {
             // A dozen pictures of this size per worker: most answers have to be decoded.
             cache_bytes: 2 << 20,
             request_timeout: Duration::from_secs(20),
+            readable: Vec::new(),
         });
         Bench {
             folder: tempfile::tempdir().unwrap(),

@@ -75,16 +75,19 @@ pub const SHARDS: i64 = 256;
 
 /// Opens the engine that the URL names.
 pub fn open(settings: &config::Objects, data: &Path) -> Result<Arc<dyn ObjectStore>> {
-    match settings.url.split_once(':') {
-        Some(("file", path)) => {
-            let folder = data.join(if path.is_empty() { "objects" } else { path });
-            Ok(Arc::new(local::Local::open(
-                folder,
-                settings.reserve_bytes,
-            )?))
-        }
-        _ => Err(Error::invalid(
+    match folder(settings, data) {
+        Some(folder) => Ok(Arc::new(local::Local::open(
+            folder,
+            settings.reserve_bytes,
+        )?)),
+        None => Err(Error::invalid(
             "the objects URL names no known engine; use file: or file:/an/absolute/folder",
         )),
     }
+}
+
+/// The folder that objects lie in, where they are files of this machine.
+pub fn folder(settings: &config::Objects, data: &Path) -> Option<PathBuf> {
+    let path = settings.url.strip_prefix("file:")?;
+    Some(data.join(if path.is_empty() { "objects" } else { path }))
 }

@@ -1,0 +1,121 @@
+//! The packets of an MP4 file from its sample tables, without reading the pictures.
+//!
+//! libav reads the tables and gives out every packet as it does in a scan, with edit lists, fragments and time stamps as it
+//! understands them, but its reads of media bytes are answered with nothing. So the packets are those of a scan, bit for bit,
+//! or there are none: wherever something is not as plain as expected, the caller scans.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use transect_frame_client::{Access, Flags};
+
+use crate::bitstream;
+use crate::boxes;
+use crate::libav::{Input, Packet, Parameters};
+use crate::scan::{Scan, Scanned, payload_offset};
+
+/// The first packets are read, and compared with the file.
+const READ_PACKETS: usize = 8;
+/// Enough to find out what kind of picture most packets begin with.
+const HEAD_BYTES: usize = 4096;
+/// For so long random access points are looked at; what remains is looked at when it is used.
+const LOOKING: Duration = Duration::from_millis(500);
+
+/// Returns the packets of a file that was just opened, if it is an MP4 file that says all about them. `progress` is called for
+/// every packet.
+pub fn packets(file: &File, input: &mut Input, progress: &mut dyn FnMut()) -> Option<Scan> {
+    if !input.container().split(',').any(|name| name == "mov") {
+        return None;
+    }
+    let media = boxes::media(file, progress).ok()??;
+    let parameters = input.parameters().ok()?;
+    let mut scan = Scan {
+        packets: Vec::new(),
+        access: Access::Direct,
+        first: Vec::new(),
+    };
+    let mut packet = Packet::new().ok()?;
+    while input.read(&mut packet).ok()? {
+        progress();
+        let (position, bytes) = (packet.position()?, packet.bytes());
+        let inside = lies_within(&media, position, bytes.len());
+        if !inside || bytes.is_empty() || packet.corrupt() || packet.reconfigures() {
+            return None;
+        }
+        let at = scan.packets.len();
+        if at < READ_PACKETS && payload_offset(file, position, bytes, 0, true) != Some(0) {
+            return None;
+        }
+        if at == 0 {
+            scan.first = bytes.to_vec();
+        }
+        scan.packets.push(Scanned::of(&packet, Flags::default()));
+        if at + 1 == READ_PACKETS {
+            input.pass_over(media.clone());
+        }
+    }
+    // With blank payloads only the table knows where decoding may start.
+    for (at, packet) in scan.packets.iter_mut().enumerate() {
+        let entry = input.entry(at)?;
+        if (Some(entry.position), entry.size) != (packet.position, packet.size) {
+            return None;
+        }
+        if entry.key || parameters.intra_only() {
+            packet.flags.insert(Flags::KEY);
+        }
+    }
+    if input.entry(scan.packets.len()).is_some() {
+        return None;
+    }
+    look(file, &parameters, &mut scan.packets, progress)?;
+    Some(scan)
+}
+
+fn lies_within(ranges: &[Range<u64>], position: u64, size: usize) -> bool {
+    let after = ranges.partition_point(|range| range.start <= position);
+    after > 0 && position + size as u64 <= ranges[after - 1].end
+}
+
+/// Looks into the packets that the table calls random access points, and marks those that there is no time for.
+fn look(
+    file: &File,
+    parameters: &Parameters,
+    packets: &mut [Scanned],
+    progress: &mut dyn FnMut(),
+) -> Option<()> {
+    if parameters.intra_only() {
+        return Some(());
+    }
+    let (codec, headers) = (parameters.codec(), parameters.extradata());
+    let began = Instant::now();
+    let mut lied = false;
+    let mut bytes = Vec::new();
+    let keys = packets
+        .iter_mut()
+        .filter(|packet| packet.flags.contains(Flags::KEY));
+    for packet in keys {
+        progress();
+        // A table that lies once is not trusted again.
+        if !lied && began.elapsed() > LOOKING {
+            packet.flags.insert(Flags::UNVERIFIED);
+            continue;
+        }
+        let mut verdict = |size: usize| {
+            bytes.resize(size, 0);
+            file.read_exact_at(&mut bytes, packet.position?).ok()?;
+            Some(bitstream::random_access(&codec, headers, &bytes))
+        };
+        let size = packet.size as usize;
+        let mut found = verdict(size.min(HEAD_BYTES))?;
+        if found != Some(true) && size > HEAD_BYTES {
+            found = verdict(size)?;
+        }
+        if found == Some(false) {
+            packet.flags.remove(Flags::KEY);
+            lied = true;
+        }
+    }
+    Some(())
+}

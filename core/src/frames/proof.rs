@@ -1,0 +1,49 @@
+//! Whether frames are what their index says, and workers are held to their task.
+
+use std::path::Path;
+
+use transect_frame_client::{Proof, Sandbox, WorkerError};
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::media::source::{self, State};
+
+/// Reads and decodes the source of a media once more, in a process that yields to everything else, and compares what it
+/// shows with the index that its frame numbers come from.
+///
+/// Errors: `NotFound` for a media without a source here; `Invalid` for one that was not indexed, or cannot be read any more.
+pub async fn prove(cx: &Context, media: i64) -> Result<Proof> {
+    let source = cx
+        .database
+        .read(move |tx| Box::pin(source::find(tx, media)))
+        .await?
+        .ok_or_else(|| Error::NotFound(format!("media {media} has no file of its own here")))?;
+    match source.state {
+        State::Ready => {}
+        State::Failed => {
+            return Err(Error::invalid(format!(
+                "media {media} has no index, because {}",
+                source.message
+            )));
+        }
+        State::Indexing => {
+            return Err(Error::Busy(format!(
+                "media {media} is being indexed; try again in a moment"
+            )));
+        }
+    }
+    let path = source::file(cx, &source).await?;
+    let index_file = cx.frames.index_file(media);
+    let mut proof = cx.frames.workers.prove(&path, &index_file).await?;
+    if source.fingerprint.as_ref() != Some(&proof.fingerprint) {
+        proof.mismatch(|| "the index is not the one that the media was made with".into());
+    }
+    Ok(proof)
+}
+
+/// Has a worker try what it must not do.
+///
+/// Errors: the worker cannot be started.
+pub async fn try_sandbox(worker: &Path) -> std::result::Result<Sandbox, WorkerError> {
+    transect_frame_client::sandbox(worker).await
+}
