@@ -76,10 +76,9 @@ pub fn iso(text: &str) -> Option<(String, i64)> {
     Some((shown.to_string(), at.and_utc().timestamp_millis()))
 }
 
-/// Days, with numbers joined by `-`. Where the order is open, the month comes first; it comes second
-/// where it can not be otherwise.
+/// Days, with numbers joined by `-`. Where the order is open, the month comes first and the year last.
 const DAYS: [&str; 11] = [
-    "%Y-%m-%d", "%m-%d-%y", "%m-%d-%Y", "%d-%m-%y", "%d-%m-%Y", "%Y%m%d", "%d %B %Y", "%d-%B-%Y",
+    "%m-%d-%y", "%d-%m-%y", "%m-%d-%Y", "%d-%m-%Y", "%Y-%m-%d", "%Y%m%d", "%d %B %Y", "%d-%B-%Y",
     "%B %d %Y", "%Y %B %d", "%Y-%B-%d",
 ];
 /// Times of a day. A blank also stands for nothing.

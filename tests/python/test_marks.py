@@ -238,7 +238,7 @@ def test_a_patch_moves_into_another_version(admin, scene, layer):
     moved = admin.update_localization(first, localization_update={"version": layer, "in_place": 1}).object
     assert (moved["id"], moved["version"], moved["mark"]) == (first, layer, 1)
     assert scene.found(version=[before.version]) == [] and scene.found(version=[layer]) == [first]
-    refused(404, admin.update_localization, first, localization_update={"version": 2_000_000_000})
+    refused(400, admin.update_localization, first, localization_update={"version": 2_000_000_000})
 
 
 def test_a_bulk_change_by_id_rewrites_an_older_mark(admin, scene, project):

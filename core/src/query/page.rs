@@ -165,7 +165,7 @@ impl Selection {
 fn instant(dialect: Dialect, value: &str) -> String {
     match dialect {
         Dialect::Postgres => format!(
-            "case when {value} ~ '[+-][0-9]{{2}}:[0-9]{{2}}$' then cast({value} as timestamptz) \
+            "case when {value} ~ '[+-][0-9]{{2}}:[0-9]{{2}}\\Z' then cast({value} as timestamptz) \
              else cast({value} as timestamp) at time zone 'UTC' end"
         ),
         Dialect::Sqlite => format!("unixepoch({value}, 'subsec')"),
