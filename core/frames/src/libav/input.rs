@@ -209,7 +209,7 @@ impl Input {
         Some(Entry {
             position: u64::try_from(entry.pos).ok()?,
             size: u32::try_from(entry.size()).ok()?,
-            key: entry.flags() & ffi::AVINDEX_KEYFRAME as i32 != 0,
+            key: entry.flags() & ffi::AVINDEX_KEYFRAME != 0,
         })
     }
 
