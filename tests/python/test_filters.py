@@ -272,6 +272,16 @@ class TestMediaQuery:
         admin.delete_state_list(project, state_bulk_delete=bow)
         assert ids(admin.get_state_list(project)) == camera.events[1:]
 
+    def test_mistyped_names_change_nothing(self, admin, camera, project):
+        typo = "?attribute=Camrea::bow"
+        refused(400, admin.delete_localization_list, project, localization_bulk_delete={"media_query": typo})
+        refused(400, admin.update_state_list, project, state_bulk_update={"media_query": typo, "frame": 3})
+        refused(400, admin.delete_media_list, project, related_attribute=["Speceis::cod"])
+        refused(400, admin.clone_media_list, project, attribute=["Camrea::bow"], clone_media_spec={
+            "dest_project": project, "dest_type": -1, "dest_section": "copies"})
+        refused(400, admin.delete_transcode_list, project, attribute=["Camrea::bow"])
+        assert camera.found() == camera.made and len(admin.get_media_list(project)) == 2
+
     def test_one_that_does_not_parse(self, admin, camera, project):
         refused(400, admin.get_localization_list_by_id, project, localization_id_query={"media_query": "?type=x"})
 

@@ -76,6 +76,9 @@ impl Filter {
     pub fn check_known(&self, schema: &Schema, kind: Kind, ids: &IdQuery) -> Result<()> {
         self.attributes.check_known(schema, kind, self.r#type)?;
         self.related.check_known(schema, kind)?;
+        if let Some(text) = &ids.media_query {
+            media::service::check_query(schema, text)?;
+        }
         check_searches(schema, kind, &self.encoded_search, &ids.object_search)
     }
 }

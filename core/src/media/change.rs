@@ -88,9 +88,7 @@ pub(super) async fn update_all(
                 };
                 project::access(tx, &actor, project, level).await?;
                 let schema = Schema::load(tx, project).await?;
-                filter
-                    .attributes
-                    .check_known(&schema, Kind::Media, filter.r#type)?;
+                filter.check_known(&schema, &ids)?;
                 let selection = select(tx, &schema, project, &filter, &ids).await?;
                 let rows = store::list(tx, &selection, None).await?;
                 check_count(filter.count, rows.len(), "update")?;
@@ -418,9 +416,7 @@ pub(super) async fn remove_all(
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::Edit).await?;
                 let schema = Schema::load(tx, project).await?;
-                filter
-                    .attributes
-                    .check_known(&schema, Kind::Media, filter.r#type)?;
+                filter.check_known(&schema, &ids)?;
                 let selection = select(tx, &schema, project, &filter, &ids).await?;
                 let rows = store::list(tx, &selection, None).await?;
                 check_count(filter.count, rows.len(), "delete")?;

@@ -55,6 +55,7 @@ pub(super) async fn clone(
             project::access(tx, &actor, to.dest_project, Level::Transfer).await?;
             let types = Types::of(tx, &to).await?;
             let schema = Schema::load(tx, project).await?;
+            filter.check_known(&schema, &IdQuery::default())?;
             let selection = select(tx, &schema, project, &filter, &IdQuery::default()).await?;
             let originals = store::list(tx, &selection, None).await?;
             if originals.len() > MOST {

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::id;
 use crate::query::{
     AttributeFilters, FloatArrayQuery, Node, Page, RelatedFilters, Schema, Selection,
+    check_searches,
 };
 
 /// Query parameters of media lists.
@@ -50,6 +51,18 @@ pub struct Filter {
     pub related: RelatedFilters,
     #[serde(flatten)]
     pub page: Page,
+}
+
+impl Filter {
+    /// Checks that every name that a bulk change selects by is known to some type.
+    ///
+    /// Errors: `Invalid`, naming it.
+    pub fn check_known(&self, schema: &Schema, ids: &IdQuery) -> Result<()> {
+        let kind = Kind::Media;
+        self.attributes.check_known(schema, kind, self.r#type)?;
+        self.related.check_known(schema, kind)?;
+        check_searches(schema, kind, &self.encoded_search, &ids.object_search)
+    }
 }
 
 /// The part of a body that selects media, applied together with the query.
@@ -102,13 +115,9 @@ pub async fn select(
             selection.require(format!("{sql} ({}))", list.join(",")));
         }
     }
-    let sections: Vec<i64> = filter
-        .section
-        .iter()
-        .chain(&filter.multi_section)
-        .copied()
-        .collect();
-    selection.in_sections(tx, schema, &sections).await?;
+    for sections in [filter.section.as_slice(), &filter.multi_section] {
+        selection.in_sections(tx, schema, sections).await?;
+    }
     selection.filter_attributes(schema, filter.r#type, &filter.attributes)?;
     selection
         .filter_related(tx, schema, &filter.related)

@@ -90,6 +90,16 @@ pub async fn selected(
     selection.ids(tx).await
 }
 
+/// Checks the names that a bulk change selects media by. Errors: `Invalid`.
+pub async fn check_selection(
+    tx: &mut Tx,
+    project: i64,
+    filter: &Filter,
+    ids: &IdQuery,
+) -> Result<()> {
+    filter.check_known(&Schema::load(tx, project).await?, ids)
+}
+
 /// The folders that media of a project lie in, by media.
 pub async fn folders(tx: &mut Tx, project: i64) -> Result<HashMap<i64, i64>> {
     let sql = "select id, primary_section from media \
@@ -149,12 +159,21 @@ pub async fn check_of_project(tx: &mut Tx, ids: &HashSet<i64>, project: i64) -> 
     }
 }
 
+/// Checks the names that a `media_query` of a bulk change selects by. Errors: `Invalid`.
+pub fn check_query(schema: &Schema, text: &str) -> Result<()> {
+    parse_query(text)?.check_known(schema, &IdQuery::default())
+}
+
+fn parse_query(text: &str) -> Result<Filter> {
+    let parameters = super::routes::filter_parameters();
+    crate::http::parse_query(&parameters, text.trim_start_matches('?'))
+}
+
 /// The media that a `media_query` such as `?type=3&attribute=Depth::5` selects.
 ///
 /// Errors: `Invalid` for a parameter that does not parse.
 pub async fn matching(tx: &mut Tx, project: i64, text: &str) -> Result<Vec<i64>> {
-    let parameters = super::routes::filter_parameters();
-    let filter: Filter = crate::http::parse_query(&parameters, text.trim_start_matches('?'))?;
+    let filter = parse_query(text)?;
     let schema = Schema::load(tx, project).await?;
     select(tx, &schema, project, &filter, &IdQuery::default())
         .await?

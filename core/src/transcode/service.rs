@@ -282,6 +282,9 @@ pub(super) async fn cancel_all(
     let found = cx.database.read(move |tx| {
         Box::pin(async move {
             project::access(tx, &actor, project, Level::Transfer).await?;
+            if let Some((filter, ids)) = &wanted.media {
+                media::service::check_selection(tx, project, filter, ids).await?;
+            }
             select(tx, project, &wanted).await
         })
     });
