@@ -977,23 +977,45 @@ pub async fn copy(
 
 // ---------------------------------------------------------------- deleting
 
-/// Deletes one key or version. Returns the marker that was made or removed, and the version id.
+/// What became of a key: whether a marker was made or removed, and the version id.
 #[derive(Debug, Default)]
 struct Deleted {
     marker: bool,
     version: Option<String>,
 }
 
+/// Who deletes from which bucket, and when.
+struct Deletion {
+    call: Call,
+    caller: Caller,
+    bucket: Bucket,
+    now: i64,
+}
+
+impl Deletion {
+    async fn begin(tx: &mut Tx, call: Call, bucket: &str, now: i64) -> S3Result<Self> {
+        Ok(Self {
+            caller: call.caller(tx).await?,
+            bucket: find_bucket(tx, bucket).await?,
+            call,
+            now,
+        })
+    }
+}
+
 async fn delete_one(
     tx: &mut Tx,
-    caller: &Caller,
-    call: &Call,
-    bucket: &Bucket,
+    deletion: &Deletion,
     key: &str,
     version: Option<&str>,
     conditions: &Conditions,
-    now: i64,
 ) -> S3Result<Deleted> {
+    let Deletion {
+        call,
+        caller,
+        bucket,
+        now,
+    } = deletion;
     let need = if version.is_some() {
         DELETE_VERSION
     } else {
@@ -1014,7 +1036,7 @@ async fn delete_one(
             })
         }
         None => {
-            let made = store::delete(tx, bucket, key, caller.id(), now).await?;
+            let made = store::delete(tx, bucket, key, caller.id(), *now).await?;
             Ok(Deleted {
                 marker: made.is_some(),
                 version: made.map(|made| made.version_id().to_owned()),
@@ -1036,11 +1058,9 @@ pub async fn delete(
     };
     let deleted = error::write(cx, move |tx| {
         Box::pin(async move {
-            let caller = call.caller(tx).await?;
-            let bucket = find_bucket(tx, &input.bucket).await?;
+            let deletion = Deletion::begin(tx, call, &input.bucket, now).await?;
             let version = input.version_id.as_deref();
-            let (key, conditions) = (&input.key, &conditions);
-            delete_one(tx, &caller, &call, &bucket, key, version, conditions, now).await
+            delete_one(tx, &deletion, &input.key, version, &conditions).await
         })
     });
     let deleted = deleted.await?;
@@ -1067,8 +1087,7 @@ pub async fn delete_many(
     let quiet = input.delete.quiet == Some(true);
     let work = error::write(cx, move |tx| {
         Box::pin(async move {
-            let caller = call.caller(tx).await?;
-            let bucket = find_bucket(tx, &input.bucket).await?;
+            let deletion = Deletion::begin(tx, call, &input.bucket, now).await?;
             let (mut deleted, mut refused) = (Vec::new(), Vec::new());
             for one in input.delete.objects {
                 let version = one.version_id.as_deref();
@@ -1076,9 +1095,7 @@ pub async fn delete_many(
                     is_match: one.e_tag.clone().map(ETagCondition::ETag),
                     ..Conditions::default()
                 };
-                let done =
-                    delete_one(tx, &caller, &call, &bucket, &one.key, version, &conditions, now);
-                match done.await {
+                match delete_one(tx, &deletion, &one.key, version, &conditions).await {
                     Ok(done) => deleted.push(DeletedObject {
                         delete_marker: done.marker.then_some(true),
                         delete_marker_version_id: done.version.filter(|_| done.marker),
