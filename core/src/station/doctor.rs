@@ -268,9 +268,14 @@ pub(super) async fn check_objects(cx: &Context) -> Finding {
     }
     let unmarked = match found.unmarked {
         0 => String::new(),
-        some => format!("; {some} of them were stored by an earlier version, without a fingerprint"),
+        some => {
+            format!("; {some} of them were stored by an earlier version, without a fingerprint")
+        }
     };
-    Finding::ok("objects", format!("{count} stored files were read and are whole{unmarked}"))
+    Finding::ok(
+        "objects",
+        format!("{count} stored files were read and are whole{unmarked}"),
+    )
 }
 
 fn search_finding(comparisons: &[Comparison]) -> Finding {

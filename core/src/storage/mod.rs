@@ -32,8 +32,8 @@ pub use picture::{keep_upload, organization_upload};
 pub use scrub::{Scrubbed, scrub};
 pub use serve::serve;
 pub use service::{
-    adopt, collect, collect_behind, copy_link, expire, find, open, owner, path, put_bytes, put_file, put_in_place,
-    remove, size,
+    adopt, collect, collect_behind, copy_link, expire, find, open, owner, path, put_bytes,
+    put_file, put_in_place, remove, size,
 };
 pub use types::{Object, Place, UploadInfo};
 pub use upload::check_bucket;

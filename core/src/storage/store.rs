@@ -81,9 +81,12 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     let Some(before) = find(tx, key).await? else {
         return Ok(false);
     };
-    tx.execute("delete from object \
-               where bucket = 1 and key = $1", &values![key])
-        .await?;
+    tx.execute(
+        "delete from object \
+               where bucket = 1 and key = $1",
+        &values![key],
+    )
+    .await?;
     if let Place::Blob(blob) = before.place {
         release(tx, &blob).await?;
     }
@@ -166,7 +169,8 @@ pub async fn users(tx: &mut Tx, blob: &str) -> Result<Vec<String>> {
 /// Every key that begins so.
 pub async fn keys_below(tx: &mut Tx, prefix: &str) -> Result<Vec<String>> {
     let length = prefix.chars().count() as i64;
-    let sql = "select key from object where bucket = 1 and substr(key, 1, cast($2 as integer)) = $1";
+    let sql =
+        "select key from object where bucket = 1 and substr(key, 1, cast($2 as integer)) = $1";
     tx.rows(sql, &values![prefix, length])
         .await?
         .into_iter()
@@ -177,8 +181,9 @@ pub async fn keys_below(tx: &mut Tx, prefix: &str) -> Result<Vec<String>> {
 /// Keys of temporary uploads older than a time.
 pub async fn old_uploads(tx: &mut Tx, before_ms: i64) -> Result<Vec<String>> {
     // The condition repeats the index's own.
-    let sql =
-        format!("select key from object where bucket = 1 and substr(key, 1, 9) = '{UPLOADS}' and created_at < $1");
+    let sql = format!(
+        "select key from object where bucket = 1 and substr(key, 1, 9) = '{UPLOADS}' and created_at < $1"
+    );
     tx.rows(&sql, &values![before_ms])
         .await?
         .into_iter()

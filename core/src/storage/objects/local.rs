@@ -682,9 +682,17 @@ mod tests {
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let entries = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         entries
-            .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+            .flat_map(|path| {
+                if path.is_dir() {
+                    files(&path)
+                } else {
+                    vec![path]
+                }
+            })
             .filter(|path| !path.to_string_lossy().contains("pack.sqlite"))
             .collect()
     }
@@ -738,7 +746,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Local::open(folder.path().into(), 0).unwrap();
         let block = READ_BLOCK;
-        for length in [0, 1, SMALL, SMALL + 1, block - 1, block, block + 1, 5 * block + 3] {
+        for length in [
+            0,
+            1,
+            SMALL,
+            SMALL + 1,
+            block - 1,
+            block,
+            block + 1,
+            5 * block + 3,
+        ] {
             let bytes = pattern(length);
             let (head, tail) = bytes.split_at(length / 3);
             let stored = store.put(stream(&[head, tail]), None).await.unwrap();
@@ -756,8 +773,13 @@ mod tests {
         let second = store.put(stream(&[&odd]), None).await.unwrap().blob;
         let third = store.put(stream(&[b"end"]), None).await.unwrap().blob;
         let all = [even, odd.clone(), odd, b"end".to_vec()].concat();
-        let joined = store.join(vec![first, second.clone(), second, third]).await.unwrap();
-        let found = read(&store, &joined.blob, 0..all.len() as u64).await.unwrap();
+        let joined = store
+            .join(vec![first, second.clone(), second, third])
+            .await
+            .unwrap();
+        let found = read(&store, &joined.blob, 0..all.len() as u64)
+            .await
+            .unwrap();
         assert!(found == all);
         assert_eq!(store.verify(&joined.blob).await.unwrap(), Soundness::Sound);
     }
@@ -776,11 +798,20 @@ mod tests {
         assert!(read(&store, &stored.blob, 0..block).await.is_ok());
         assert!(read(&store, &stored.blob, 0..2 * block).await.is_err());
         assert!(store.get(&stored.blob, block + 1..block + 2).await.is_err());
-        assert_eq!(store.verify(&stored.blob).await.unwrap(), Soundness::Damaged);
+        assert_eq!(
+            store.verify(&stored.blob).await.unwrap(),
+            Soundness::Damaged
+        );
         fs::write(&file, &bytes[..READ_BLOCK]).unwrap();
-        assert_eq!(store.verify(&stored.blob).await.unwrap(), Soundness::Damaged);
+        assert_eq!(
+            store.verify(&stored.blob).await.unwrap(),
+            Soundness::Damaged
+        );
         fs::remove_file(&file).unwrap();
-        assert_eq!(store.verify(&stored.blob).await.unwrap(), Soundness::Missing);
+        assert_eq!(
+            store.verify(&stored.blob).await.unwrap(),
+            Soundness::Missing
+        );
     }
 
     #[tokio::test]

@@ -92,7 +92,9 @@ pub trait ObjectStore: Send + Sync {
 fn damaged(blob: &str) -> Error {
     Error::internal(
         "read stored bytes",
-        format!("they are not what was written: {blob}; run transect doctor --scrub to see whose they are"),
+        format!(
+            "they are not what was written: {blob}; run transect doctor --scrub to see whose they are"
+        ),
     )
 }
 

@@ -109,8 +109,9 @@ impl Pack {
     /// The length of a small blob and when it was written.
     pub(super) fn head(&self, blob: &str) -> Result<Option<Head>> {
         self.with_reader(|reader| {
-            let mut statement = reader
-                .prepare_cached("select blob, length(bytes), written_at from small where blob = ?1")?;
+            let mut statement = reader.prepare_cached(
+                "select blob, length(bytes), written_at from small where blob = ?1",
+            )?;
             Ok(statement.query_row([blob], head).optional()?)
         })
     }
@@ -118,7 +119,8 @@ impl Pack {
     /// The small blobs whose names put them into a shard.
     pub(super) fn list(&self, shard: &str) -> Result<Vec<Head>> {
         self.with_reader(|reader| {
-            let sql = "select blob, length(bytes), written_at from small where substr(blob, -4, 2) = ?1";
+            let sql =
+                "select blob, length(bytes), written_at from small where substr(blob, -4, 2) = ?1";
             let mut statement = reader.prepare_cached(sql)?;
             let rows = statement.query_map([shard], head)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -126,10 +128,15 @@ impl Pack {
     }
 
     /// Fingerprints of some blocks of a large blob; none where it was stored without.
-    pub(super) fn prints(&self, blob: &str, blocks: std::ops::Range<u64>) -> Result<Option<Vec<u8>>> {
+    pub(super) fn prints(
+        &self,
+        blob: &str,
+        blocks: std::ops::Range<u64>,
+    ) -> Result<Option<Vec<u8>>> {
         let print = PRINT as u64;
         let first = i64::try_from(blocks.start * print + 1).unwrap_or(i64::MAX);
-        let count = i64::try_from((blocks.end - blocks.start).saturating_mul(print)).unwrap_or(i64::MAX);
+        let count =
+            i64::try_from((blocks.end - blocks.start).saturating_mul(print)).unwrap_or(i64::MAX);
         self.with_reader(|reader| {
             let sql = "select substr(prints, ?2, ?3) from large where blob = ?1";
             let mut statement = reader.prepare_cached(sql)?;
@@ -251,7 +258,8 @@ fn write_group(
     for work in works {
         match work {
             Work::Small { blob, bytes } => {
-                let sql = "insert into small (blob, bytes, print, written_at) values (?1, ?2, ?3, ?4)";
+                let sql =
+                    "insert into small (blob, bytes, print, written_at) values (?1, ?2, ?3, ?4)";
                 let print = blake3::hash(bytes);
                 let now = crate::time::now_ms();
                 let mut statement = connection.prepare_cached(sql)?;
@@ -274,4 +282,3 @@ fn write_group(
     connection.execute_batch("commit")?;
     Ok(())
 }
-

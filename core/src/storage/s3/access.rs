@@ -98,8 +98,13 @@ impl Call {
                 values.insert(format!("s3:requestobjecttag/{name}").to_lowercase(), value);
             }
         }
-        for (name, value) in super::super::signature::parse_query(request.uri.query().unwrap_or_default()) {
-            if matches!(name.as_str(), "prefix" | "delimiter" | "max-keys" | "versionId") {
+        for (name, value) in
+            super::super::signature::parse_query(request.uri.query().unwrap_or_default())
+        {
+            if matches!(
+                name.as_str(),
+                "prefix" | "delimiter" | "max-keys" | "versionId"
+            ) {
                 values.insert(format!("s3:{}", name.to_lowercase()), value);
             }
         }

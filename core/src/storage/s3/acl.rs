@@ -97,9 +97,14 @@ fn canned(name: &str, owner: &str, bucket_owner: Option<&str>) -> S3Result<Optio
         ("bucket-owner-full-control", Some(other)) => {
             vec![grant(Grantee::User(other.into()), Permission::FullControl)]
         }
-        _ => return Err(s3_error!(InvalidArgument, "there is no such canned ACL: {name}")),
+        _ => {
+            return Err(s3_error!(
+                InvalidArgument,
+                "there is no such canned ACL: {name}"
+            ));
+        }
     };
-    Ok(Some([vec![own], more].concat()))
+    Ok(Some([more, vec![own]].concat()))
 }
 
 fn group(uri: &str) -> S3Result<Grantee> {

@@ -107,17 +107,15 @@ pub async fn create(
             caller.check_limits(&name, Need::configure("s3:CreateBucket"))?;
             let key = caller.key.ok_or_else(error::denied)?;
             if let Some(bucket) = store::find_bucket(tx, &name).await? {
-                return Err(if bucket.owner == key.owner {
-                    s3_error!(
-                        BucketAlreadyOwnedByYou,
-                        "Your previous request to create the named bucket succeeded and you already own it."
-                    )
+                // Asking again for what one has does no harm, as in the region that this store is.
+                return if bucket.owner == key.owner {
+                    Ok(())
                 } else {
-                    s3_error!(
+                    Err(s3_error!(
                         BucketAlreadyExists,
                         "The requested bucket name is not available."
-                    )
-                });
+                    ))
+                };
             }
             if store::buckets(tx, Some(&key.owner)).await?.len() >= MOST {
                 return Err(s3_error!(
@@ -255,7 +253,10 @@ pub async fn put_versioning(
 ) -> Answer<PutBucketVersioningOutput> {
     let call = Call::of(&request);
     let wanted = request.input.versioning_configuration;
-    if wanted.mfa_delete.is_some_and(|one| one.as_str() == "Enabled") {
+    if wanted
+        .mfa_delete
+        .is_some_and(|one| one.as_str() == "Enabled")
+    {
         return Err(error::not_offered("deletion with a second factor"));
     }
     let status = wanted.status.map(|one| one.as_str().to_owned());
@@ -315,7 +316,11 @@ pub async fn put_cors(
                 ));
             }
         }
-        if rule.allowed_origins.iter().any(|one| one.matches('*').count() > 1) {
+        if rule
+            .allowed_origins
+            .iter()
+            .any(|one| one.matches('*').count() > 1)
+        {
             return Err(s3_error!(
                 InvalidRequest,
                 "AllowedOrigin can not have more than one wildcard."
@@ -405,9 +410,10 @@ pub async fn get_policy(
     let call = Call::of(&request);
     let need = Need::look("s3:GetBucketPolicy");
     let bucket = look(cx, call, request.input.bucket, need).await?;
-    let policy = bucket.about.policy.ok_or_else(|| {
-        s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist")
-    })?;
+    let policy = bucket
+        .about
+        .policy
+        .ok_or_else(|| s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"))?;
     Ok(S3Response::new(GetBucketPolicyOutput {
         policy: Some(policy),
     }))
@@ -500,7 +506,9 @@ pub async fn put_ownership(
         "BucketOwnerPreferred",
         "ObjectWriter",
     ];
-    let wanted = rules.first().map(|rule| rule.object_ownership.as_str().to_owned());
+    let wanted = rules
+        .first()
+        .map(|rule| rule.object_ownership.as_str().to_owned());
     let wanted = wanted.filter(|name| rules.len() == 1 && known.contains(&name.as_str()));
     let wanted = wanted.ok_or_else(|| s3_error!(MalformedXML, "there is one rule of ownership"))?;
     let need = Need::configure("s3:PutBucketOwnershipControls");

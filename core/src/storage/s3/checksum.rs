@@ -75,7 +75,9 @@ impl Expected {
     /// Checks that what is announced can be compared at all. Errors: `InvalidDigest`, `InvalidRequest`.
     pub fn check(&self) -> S3Result<()> {
         let fits = |text: &str, length: usize| {
-            STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == length)
+            STANDARD
+                .decode(text)
+                .is_ok_and(|bytes| bytes.len() == length)
         };
         if self.md5.as_deref().is_some_and(|text| !fits(text, 16)) {
             return Err(s3_error!(
@@ -84,7 +86,11 @@ impl Expected {
             ));
         }
         for (name, length) in ALGORITHMS.into_iter().zip([4, 4, 8, 20, 32]) {
-            if self.announced.get(name).is_some_and(|text| !fits(text, length)) {
+            if self
+                .announced
+                .get(name)
+                .is_some_and(|text| !fits(text, length))
+            {
                 return Err(s3_error!(
                     InvalidRequest,
                     "Value for x-amz-checksum-{} header is invalid.",
@@ -126,10 +132,7 @@ pub fn counting(bytes: ByteStream, expected: Expected) -> (ByteStream, Arc<Mutex
     if wanted("SHA256") {
         hasher.sha256 = Some(Sha256::new());
     }
-    let md5 = expected
-        .md5
-        .is_some()
-        .then(<md5::Md5 as md5::Digest>::new);
+    let md5 = expected.md5.is_some().then(<md5::Md5 as md5::Digest>::new);
     let state = (bytes, Some((hasher, md5, expected)), Arc::clone(&counted));
     let stream = futures::stream::unfold(state, |(mut bytes, mut counting, counted)| async move {
         let (hasher, md5, _) = counting.as_mut()?;
@@ -224,7 +227,10 @@ pub fn combine(algorithm: &str, whole: bool, parts: &[(&Sums, u64)]) -> Option<S
         }
         return Some(STANDARD.encode(&sum.to_be_bytes()[8 - width..]));
     }
-    let joined: Vec<u8> = digests.iter().flat_map(|(digest, _)| digest.clone()).collect();
+    let joined: Vec<u8> = digests
+        .iter()
+        .flat_map(|(digest, _)| digest.clone())
+        .collect();
     let digest = match algorithm {
         "CRC32" => Crc32::checksum(&joined).to_vec(),
         "CRC32C" => Crc32c::checksum(&joined).to_vec(),

@@ -129,10 +129,7 @@ mod tests {
             Verdict::NotModified
         );
         let (same, before) = (time("1700000000"), time("1699999999"));
-        assert_eq!(
-            check(None, None, same.clone(), None),
-            Verdict::NotModified
-        );
+        assert_eq!(check(None, None, same.clone(), None), Verdict::NotModified);
         assert_eq!(check(None, None, before.clone(), None), Verdict::Fits);
         assert_eq!(check(None, None, None, before.clone()), Verdict::Failed);
         assert_eq!(check(None, None, None, same), Verdict::Fits);

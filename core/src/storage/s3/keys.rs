@@ -60,9 +60,9 @@ pub async fn create(
     };
     let now = cx.now();
     let made = cx.database.write(move |tx| {
-        Box::pin(async move {
-            store::insert_key(tx, account, bucket.as_deref(), read_only, now).await
-        })
+        Box::pin(
+            async move { store::insert_key(tx, account, bucket.as_deref(), read_only, now).await },
+        )
     });
     let made = made.await?;
     Ok(Made {
@@ -97,5 +97,7 @@ pub async fn remove(cx: &Context, access_key: String) -> Result<()> {
     if removed.await? {
         return Ok(());
     }
-    Err(Error::NotFound(format!("there is no such key: {access_key}")))
+    Err(Error::NotFound(format!(
+        "there is no such key: {access_key}"
+    )))
 }

@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use s3s::dto::{
-    BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule, TimestampFormat,
-};
+use s3s::dto::{BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule, TimestampFormat};
 use s3s::{S3Result, s3_error};
 
 use super::store::{self, Start};
@@ -46,7 +44,12 @@ pub fn check(lifecycle: &mut BucketLifecycleConfiguration) -> S3Result<()> {
             return Err(malformed());
         }
         let transitions = rule.transitions.iter().flatten().next().is_some()
-            || rule.noncurrent_version_transitions.iter().flatten().next().is_some();
+            || rule
+                .noncurrent_version_transitions
+                .iter()
+                .flatten()
+                .next()
+                .is_some();
         if transitions {
             return Err(super::error::not_offered("other storage classes"));
         }
@@ -78,12 +81,17 @@ pub fn check(lifecycle: &mut BucketLifecycleConfiguration) -> S3Result<()> {
 
 fn millis(date: &s3s::dto::Timestamp) -> i64 {
     let mut text = Vec::new();
-    if date.format(TimestampFormat::EpochSeconds, &mut text).is_err() {
+    if date
+        .format(TimestampFormat::EpochSeconds, &mut text)
+        .is_err()
+    {
         return i64::MAX;
     }
     let text = String::from_utf8_lossy(&text);
     let seconds = text.split('.').next().unwrap_or_default();
-    seconds.parse::<i64>().map_or(i64::MAX, |seconds| seconds * 1000)
+    seconds
+        .parse::<i64>()
+        .map_or(i64::MAX, |seconds| seconds * 1000)
 }
 
 /// When what was written at a time has been there for some days: at the next midnight.
@@ -98,7 +106,9 @@ fn prefix(rule: &LifecycleRule) -> &str {
         let and = filter.and.as_ref().and_then(|and| and.prefix.as_ref());
         filter.prefix.as_ref().or(and)
     });
-    of_filter.or(rule.prefix.as_ref()).map_or("", String::as_str)
+    of_filter
+        .or(rule.prefix.as_ref())
+        .map_or("", String::as_str)
 }
 
 /// Whether a rule means a version, by its size and tags; the prefix was looked at already.
@@ -114,7 +124,10 @@ fn means(rule: &LifecycleRule, entry: &Entry) -> bool {
     let below = filter
         .object_size_less_than
         .or(and.and_then(|and| and.object_size_less_than));
-    let wanted = filter.tag.iter().chain(and.iter().flat_map(|and| and.tags.iter().flatten()));
+    let wanted = filter
+        .tag
+        .iter()
+        .chain(and.iter().flat_map(|and| and.tags.iter().flatten()));
     let tagged = |tag: &s3s::dto::Tag| {
         let pair = (
             tag.key.clone().unwrap_or_default(),
@@ -169,8 +182,12 @@ async fn current(cx: &Context, bucket: &Bucket, rule: &LifecycleRule) -> Result<
     let mut from = Start::At(start);
     let mut gone = 0;
     loop {
-        let (bucket, rule, end, expiration) =
-            (bucket.clone(), rule.clone(), end.clone(), expiration.clone());
+        let (bucket, rule, end, expiration) = (
+            bucket.clone(),
+            rule.clone(),
+            end.clone(),
+            expiration.clone(),
+        );
         let at = from.clone();
         let (last, count) = cx
             .database

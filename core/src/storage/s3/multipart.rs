@@ -11,8 +11,8 @@ use super::acl::{self, Wanted, wanted};
 use super::checksum::{Expected, announced, combine};
 use super::condition::Conditions;
 use super::object::{
-    New, check_key, find_source, headers, keep_or_delete, kept_metadata, refuse, source, store_bytes,
-    sum_type, write_entry,
+    New, check_key, find_source, headers, keep_or_delete, kept_metadata, refuse, source,
+    store_bytes, sum_type, write_entry,
 };
 use super::types::{About, Entry, PartAbout, Sums, Upload, UploadedPart, Versioning};
 use super::{Answer, error, store, tagging, timestamp};
@@ -25,10 +25,7 @@ use crate::storage::types::Place;
 const LEAST_BYTES: u64 = 5 << 20;
 const MOST_PARTS: i32 = 10_000;
 
-const ABORT: Need = Need::write(
-    "s3:AbortMultipartUpload",
-    super::types::Permission::Write,
-);
+const ABORT: Need = Need::write("s3:AbortMultipartUpload", super::types::Permission::Write);
 const LIST: Need = Need::read(
     "s3:ListMultipartUploadParts",
     super::types::Permission::Write,
@@ -260,8 +257,7 @@ pub async fn copy_part(
         trailers: None,
     };
     let length = i64::try_from(range.end - range.start).ok();
-    let (stored, sums) =
-        store_bytes(cx, Some(StreamingBlob::from(body)), length, expected).await?;
+    let (stored, sums) = store_bytes(cx, Some(StreamingBlob::from(body)), length, expected).await?;
     let now = cx.now();
     let part = UploadedPart {
         number: input.part_number,
@@ -300,12 +296,17 @@ fn choose(sent: &[UploadedPart], wanted: &[CompletedPart]) -> S3Result<Vec<Uploa
         }
         let etag = part.e_tag.as_ref().map(ETag::value).unwrap_or_default();
         let told = announced!(part);
-        let found = sent.iter().find(|one| one.number == number && one.etag == etag);
+        let found = sent
+            .iter()
+            .find(|one| one.number == number && one.etag == etag);
         let fits = found.is_some_and(|found| {
             let names = told.algorithms();
-            names
-                .iter()
-                .all(|name| found.sums.get(name).is_none_or(|sum| told.get(name) == Some(sum)))
+            names.iter().all(|name| {
+                found
+                    .sums
+                    .get(name)
+                    .is_none_or(|sum| told.get(name) == Some(sum))
+            })
         });
         match found {
             Some(found) if fits => chosen.push(found.clone()),
@@ -349,7 +350,10 @@ pub async fn complete(
 ) -> Answer<CompleteMultipartUploadOutput> {
     let call = Call::of(&request);
     let input = request.input;
-    let wanted = input.multipart_upload.as_ref().and_then(|all| all.parts.clone());
+    let wanted = input
+        .multipart_upload
+        .as_ref()
+        .and_then(|all| all.parts.clone());
     let wanted = wanted.unwrap_or_default();
     if wanted.is_empty() {
         return Err(s3_error!(
@@ -373,7 +377,9 @@ pub async fn complete(
     let (bucket, current, found) = reading.await?;
     let Some((upload, sent)) = found else {
         // A completion that is sent again succeeds again.
-        let told = wanted.iter().map(|part| part.e_tag.as_ref().map_or("", ETag::value));
+        let told = wanted
+            .iter()
+            .map(|part| part.e_tag.as_ref().map_or("", ETag::value));
         let etag = etag_of(told);
         return match current {
             Some(entry) if Some(&entry.etag) == etag.as_ref() => {
@@ -384,7 +390,10 @@ pub async fn complete(
     };
     let parts = choose(&sent, &wanted)?;
     let size: u64 = parts.iter().map(|part| part.size_bytes).sum();
-    if input.mpu_object_size.is_some_and(|told| u64::try_from(told) != Ok(size)) {
+    if input
+        .mpu_object_size
+        .is_some_and(|told| u64::try_from(told) != Ok(size))
+    {
         return Err(s3_error!(
             InvalidRequest,
             "The provided 'x-amz-mp-object-size' header does not match the size of the parts"
@@ -401,7 +410,10 @@ pub async fn complete(
         })
         .collect();
     if let Some(algorithm) = &upload.about.algorithm {
-        let sums: Vec<(&Sums, u64)> = parts.iter().map(|part| (&part.sums, part.size_bytes)).collect();
+        let sums: Vec<(&Sums, u64)> = parts
+            .iter()
+            .map(|part| (&part.sums, part.size_bytes))
+            .collect();
         about
             .sums
             .set(algorithm, combine(algorithm, about.whole_sums, &sums));
@@ -477,7 +489,9 @@ pub async fn abort(
     let input = request.input;
     error::write(cx, move |tx| {
         Box::pin(async move {
-            let (_, bucket) = call.enter(tx, &input.bucket, Some(&input.key), ABORT).await?;
+            let (_, bucket) = call
+                .enter(tx, &input.bucket, Some(&input.key), ABORT)
+                .await?;
             let found = store::find_upload(tx, bucket.id, &input.key, &input.upload_id).await?;
             found.ok_or_else(error::no_such_upload)?;
             Ok(super::super::store::remove_multipart(tx, &input.upload_id).await?)
@@ -497,7 +511,9 @@ pub async fn list(
     let after = input.part_number_marker.unwrap_or_default();
     let output = error::read(cx, move |tx| {
         Box::pin(async move {
-            let (_, bucket) = call.enter(tx, &input.bucket, Some(&input.key), LIST).await?;
+            let (_, bucket) = call
+                .enter(tx, &input.bucket, Some(&input.key), LIST)
+                .await?;
             let found = store::find_upload(tx, bucket.id, &input.key, &input.upload_id).await?;
             let upload = found.ok_or_else(error::no_such_upload)?;
             let wanted = usize::try_from(most).unwrap_or_default();

@@ -291,10 +291,7 @@ fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
     }
 }
 
-pub async fn get(
-    cx: &Arc<Context>,
-    request: S3Request<GetObjectInput>,
-) -> Answer<GetObjectOutput> {
+pub async fn get(cx: &Arc<Context>, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
     let call = Call::of(&request);
     let input = request.input;
     refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
@@ -415,7 +412,12 @@ pub async fn head(
         website_redirect_location: of_header(&entry, "x-amz-website-redirect-location"),
         ..HeadObjectOutput::default()
     };
-    Ok(S3Response::new(output))
+    let mut answer = S3Response::new(output);
+    if !entry.about.tags.is_empty() {
+        let count = HeaderValue::from(entry.about.tags.len());
+        answer.headers.insert("x-amz-tagging-count", count);
+    }
+    Ok(answer)
 }
 
 pub async fn attributes(
@@ -680,10 +682,7 @@ pub async fn keep_or_delete<T>(cx: &Context, blob: &str, written: S3Result<T>) -
 
 // ---------------------------------------------------------------- putting
 
-pub async fn put(
-    cx: &Arc<Context>,
-    request: S3Request<PutObjectInput>,
-) -> Answer<PutObjectOutput> {
+pub async fn put(cx: &Arc<Context>, request: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
     let mut call = Call::of(&request);
     let trailers = request.trailing_headers.clone();
     let input = request.input;
@@ -822,8 +821,7 @@ pub async fn write_entry(cx: &Context, call: Call, new: New) -> S3Result<(Bucket
             }
             let owner = entry.about.owner.clone();
             let bucket_owner = bucket.owner.clone();
-            let acl =
-                acl::resolve(tx, Some(&bucket), &owner, Some(&bucket_owner), &access).await?;
+            let acl = acl::resolve(tx, Some(&bucket), &owner, Some(&bucket_owner), &access).await?;
             if acl.is_some() {
                 entry.about.acl = acl;
             }

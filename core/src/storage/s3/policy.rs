@@ -128,7 +128,12 @@ impl Policy {
     pub fn is_public(&self) -> bool {
         self.statements.iter().any(|one| {
             let everybody = one.except_principals || one.principals.iter().any(|who| who == "*");
-            let narrow = ["aws:sourceip", "aws:sourcearn", "aws:sourceaccount", "aws:userid"];
+            let narrow = [
+                "aws:sourceip",
+                "aws:sourcearn",
+                "aws:sourceaccount",
+                "aws:userid",
+            ];
             let narrowed = one
                 .conditions
                 .iter()
@@ -151,7 +156,8 @@ fn statement(value: &Value, bucket: &str) -> S3Result<Statement> {
             (None, Some(found)) => (true, found),
             _ => return Err(malformed(&format!("{name} is missing"))),
         };
-        let found = texts(found).ok_or_else(|| malformed(&format!("{name} is no list of texts")))?;
+        let found =
+            texts(found).ok_or_else(|| malformed(&format!("{name} is no list of texts")))?;
         Ok((not, found))
     };
     let (except_actions, actions) = either("Action")?;
@@ -258,7 +264,10 @@ impl Condition {
         let found = values.get(&self.key);
         if operator == "null" {
             let absent = found.is_none().to_string();
-            return self.values.iter().any(|value| value.eq_ignore_ascii_case(&absent));
+            return self
+                .values
+                .iter()
+                .any(|value| value.eq_ignore_ascii_case(&absent));
         }
         let negated = operator.contains("not");
         let Some(found) = found else {
@@ -310,7 +319,8 @@ fn within(range: &str, address: &str) -> bool {
 
 /// Whether a text fits a pattern with `*` (anything) and `?` (one character).
 pub fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

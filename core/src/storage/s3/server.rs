@@ -18,6 +18,7 @@ use s3s::{S3Result, s3_error};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::super::signature::{MOST_SECS, parse_query};
 use super::access::unknown_key;
 use super::policy::like;
 use super::{Api, error, store};
@@ -171,10 +172,8 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         Ok(rules) => rules,
         Err(refused) => return error_response(refused),
     };
-    let method = match preflight {
-        true => text(request.headers(), header::ACCESS_CONTROL_REQUEST_METHOD),
-        false => Some(request.method().to_string()),
-    };
+    let method = text(request.headers(), header::ACCESS_CONTROL_REQUEST_METHOD)
+        .or_else(|| (!preflight).then(|| request.method().to_string()));
     let wanted = text(request.headers(), header::ACCESS_CONTROL_REQUEST_HEADERS);
     let allowed = match (&origin, &method) {
         (Some(origin), Some(method)) => rules
@@ -196,6 +195,9 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
             )),
         };
     }
+    if let Err(refused) = check_lifetime(request.uri().query().unwrap_or_default()) {
+        return error_response(refused);
+    }
     let (parts, body) = request.into_parts();
     let body = s3s::Body::http_body_unsync(body);
     let request = axum::http::Request::from_parts(parts, body);
@@ -207,7 +209,8 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
             error_response(s3_error!(InternalError))
         }
     };
-    if response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
+    if response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE)
+    {
         // The library says so of GET only.
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
@@ -220,6 +223,23 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         response.headers_mut().extend(headers);
     }
     response
+}
+
+/// A signed link lives at most a week. Errors: `AccessDenied`.
+fn check_lifetime(query: &str) -> S3Result<()> {
+    let pairs = parse_query(query);
+    let told = pairs.iter().find(|(name, _)| name == "X-Amz-Expires");
+    let fits = |text: &str| {
+        text.parse::<i64>()
+            .is_ok_and(|seconds| (1..=MOST_SECS).contains(&seconds))
+    };
+    match told {
+        Some((_, text)) if !fits(text) => Err(s3_error!(
+            AccessDenied,
+            "X-Amz-Expires must be between 1 second and a week"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn error_response(refused: s3s::S3Error) -> Response {
@@ -238,14 +258,21 @@ async fn rules(cx: &Context, name: String) -> S3Result<Option<Vec<CORSRule>>> {
     error::read(cx, move |tx| {
         Box::pin(async move {
             let bucket = store::find_bucket(tx, &name).await?;
-            Ok(bucket.and_then(|bucket| bucket.about.cors).map(|cors| cors.cors_rules))
+            Ok(bucket
+                .and_then(|bucket| bucket.about.cors)
+                .map(|cors| cors.cors_rules))
         })
     })
     .await
 }
 
 /// What a rule lets a page do, as headers; none where it does not mean the request.
-fn allowance(rule: &CORSRule, origin: &str, method: &str, wanted: Option<&str>) -> Option<HeaderMap> {
+fn allowance(
+    rule: &CORSRule,
+    origin: &str,
+    method: &str,
+    wanted: Option<&str>,
+) -> Option<HeaderMap> {
     let pattern = rule.allowed_origins.iter().find(|one| like(one, origin))?;
     rule.allowed_methods.iter().find(|one| *one == method)?;
     let patterns = rule.allowed_headers.iter().flatten();

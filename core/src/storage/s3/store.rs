@@ -100,10 +100,7 @@ pub async fn remove_bucket(tx: &mut Tx, bucket: i64) -> Result<()> {
 fn entry(mut row: Row) -> Result<Entry> {
     let (key, version, number) = (row.take()?, row.take()?, row.take()?);
     let (size, etag): (i64, String) = (row.take()?, row.take()?);
-    let (blob, source) = (
-        row.take::<Option<String>>()?,
-        row.take::<Option<String>>()?,
-    );
+    let (blob, source) = (row.take::<Option<String>>()?, row.take::<Option<String>>()?);
     let place = match (blob, source) {
         (_, Some(source)) => Some(Place::File(PathBuf::from(source))),
         (blob, None) => blob.map(Place::Blob),
@@ -128,12 +125,7 @@ pub async fn find(tx: &mut Tx, bucket: i64, key: &str) -> Result<Option<Entry>> 
 }
 
 /// A version that is not current, or a marker.
-pub async fn find_old(
-    tx: &mut Tx,
-    bucket: i64,
-    key: &str,
-    version: &str,
-) -> Result<Option<Entry>> {
+pub async fn find_old(tx: &mut Tx, bucket: i64, key: &str, version: &str) -> Result<Option<Entry>> {
     let sql = format!(
         "select {CURRENT} from object_version where bucket = $1 and key = $2 and version = $3"
     );
@@ -496,12 +488,7 @@ pub async fn insert_upload(tx: &mut Tx, bucket: i64, upload: &Upload) -> Result<
     Ok(())
 }
 
-pub async fn find_upload(
-    tx: &mut Tx,
-    bucket: i64,
-    key: &str,
-    id: &str,
-) -> Result<Option<Upload>> {
+pub async fn find_upload(tx: &mut Tx, bucket: i64, key: &str, id: &str) -> Result<Option<Upload>> {
     let sql = "select id, key, owner, created_at, about from multipart_upload \
                where id = $1 and bucket = $2 and key = $3";
     let found = tx.row(sql, &values![id, bucket, key]).await?;
@@ -596,7 +583,8 @@ pub async fn parts(
 
 /// The canonical id of an account; made when it is first asked for, the same ever after.
 pub async fn canonical(tx: &mut Tx, account: i64) -> Result<String> {
-    let sql = "insert into canonical_user (id, account) values ($1, $2) on conflict (account) do nothing";
+    let sql =
+        "insert into canonical_user (id, account) values ($1, $2) on conflict (account) do nothing";
     let fresh = id::random_text(HEXADECIMAL, 64);
     tx.execute(sql, &values![fresh, account]).await?;
     let sql = "select id from canonical_user where account = $1";
@@ -676,8 +664,11 @@ pub async fn remove_key(tx: &mut Tx, access: &str) -> Result<bool> {
 
 /// Removes the keys of an account that goes away.
 pub async fn remove_keys_of(tx: &mut Tx, account: i64) -> Result<()> {
-    tx.execute("delete from access_key where account = $1", &values![account])
-        .await?;
+    tx.execute(
+        "delete from access_key where account = $1",
+        &values![account],
+    )
+    .await?;
     Ok(())
 }
 

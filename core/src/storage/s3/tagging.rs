@@ -28,18 +28,30 @@ pub fn pairs(text: &str) -> Vec<(String, String)> {
 /// Checks tags. Errors: `InvalidTag`; `BadRequest`-like for too many.
 pub fn check(tags: &[(String, String)], most: usize) -> S3Result<()> {
     if tags.len() > most {
-        return Err(s3_error!(InvalidTag, "Object tags cannot be greater than {most}"));
+        return Err(s3_error!(
+            InvalidTag,
+            "Object tags cannot be greater than {most}"
+        ));
     }
     let mut seen = HashSet::new();
     for (name, value) in tags {
         if name.is_empty() || name.chars().count() > 128 {
-            return Err(s3_error!(InvalidTag, "The TagKey you have provided is invalid"));
+            return Err(s3_error!(
+                InvalidTag,
+                "The TagKey you have provided is invalid"
+            ));
         }
         if value.chars().count() > 256 {
-            return Err(s3_error!(InvalidTag, "The TagValue you have provided is invalid"));
+            return Err(s3_error!(
+                InvalidTag,
+                "The TagValue you have provided is invalid"
+            ));
         }
         if !seen.insert(name) {
-            return Err(s3_error!(InvalidTag, "Cannot provide multiple Tags with the same key"));
+            return Err(s3_error!(
+                InvalidTag,
+                "Cannot provide multiple Tags with the same key"
+            ));
         }
     }
     Ok(())
@@ -135,8 +147,7 @@ pub async fn get(
         Box::pin(async move {
             let (caller, bucket) = call.approach(tx, &input.bucket).await?;
             let version = input.version_id.as_deref();
-            let entry =
-                find_entry(tx, &call, &caller, &bucket, &input.key, version, GET).await?;
+            let entry = find_entry(tx, &call, &caller, &bucket, &input.key, version, GET).await?;
             Ok((bucket, entry))
         })
     });
