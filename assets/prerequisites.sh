@@ -11,7 +11,7 @@ packages=(
     libswscale-dev libswresample-dev libpostproc-dev
 )
 if [ "${1:-run}" = test ]; then
-    packages+=(chromium postgresql)
+    packages+=(chromium postgresql rclone s3cmd)
 fi
 
 fail() {

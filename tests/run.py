@@ -159,6 +159,7 @@ def test_environment(python):
     clean["CARGO_TARGET_DIR"] = str(TARGET)
     clean["TRANSECT_BIN"] = str(TARGET / "debug" / "transect")
     clean["TRANSECT_OLD_PYTHON"] = str(python_environment(ROOT / "tests" / "python" / "old_client.txt") / "bin" / "python")
+    clean["TRANSECT_S3_PYTHON"] = str(python_environment(ROOT / "tests" / "s3" / "requirements.txt") / "bin" / "python")
     clean["PYTHONDONTWRITEBYTECODE"] = "1"
     return clean
 

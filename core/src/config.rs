@@ -27,6 +27,7 @@ pub struct Settings {
     pub limits: Limits,
     pub database: Engine,
     pub objects: Objects,
+    pub storage: Storage,
     pub account: Account,
     pub frames: Frames,
     pub jobs: Jobs,
@@ -141,6 +142,17 @@ impl std::fmt::Debug for Engine {
 pub struct Objects {
     pub url: String,
     pub reserve_bytes: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Storage {
+    pub s3_listen: String,
+    pub s3_domains: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,7 +1,9 @@
 """What the tests of transcoding need: clips of any size, a job's end, a look into fragmented files."""
 
+import contextlib
 import json
 import pathlib
+import sqlite3
 import struct
 import subprocess
 import uuid
@@ -99,9 +101,11 @@ def check_segments(video, index, frames):
 
 
 def blobs(station):
-    """The stored files of a station's object store."""
+    """The names of what a station's object store holds: files, and small ones that are packed."""
     root = station.data / "objects"
-    return [path for path in root.rglob("*") if path.is_file() and path.parent.name != "tmp"]
+    names = [path.name for path in root.glob("??/??/*")]
+    with contextlib.closing(sqlite3.connect(root / "pack.sqlite")) as pack:
+        return names + [name for name, in pack.execute("select blob from small")]
 
 
 def work_files(station):

@@ -1,6 +1,7 @@
 """What must be kept secret stands nowhere in clear: not in the data folder, not in the log, not in the database."""
 
 import base64
+import json
 import subprocess
 
 import pytest
@@ -24,9 +25,10 @@ def planted(new_station):
     answer = post(f"/rest/JobClusters/{organization}", cluster)
     assert answer.status_code == 201
     assert station.http("GET", f"/rest/JobCluster/{answer.json()['id']}", token).json()["token"] == HIDDEN["cluster"]
+    key = json.loads(station.command("s3", "key", "create").stdout)["secret_key"]
     session = station.http("POST", "/rest/Token", json={"username": "keeper", "password": PASSWORD}).json()["token"]
     assert session == token  # the same every time
-    return station, {"token": token, "password": PASSWORD, **HIDDEN}
+    return station, {"token": token, "password": PASSWORD, "S3 key": key, **HIDDEN}
 
 
 def stored(station):

@@ -56,6 +56,9 @@ pub enum Task {
     /// Make and look after accounts.
     #[command(subcommand)]
     User(UserTask),
+    /// Let S3 clients in.
+    #[command(subcommand)]
+    S3(S3Task),
     /// Tell everybody who uses the station something, until it expires or they have put it away.
     Announce(Announce),
     /// Become a step of a workflow, within limits; the station calls this inside a sandbox.
@@ -77,6 +80,9 @@ pub enum Task {
         /// Build the search index again from the database before it is compared.
         #[arg(long)]
         repair: bool,
+        /// Read everything that is stored and compare it with its fingerprints; damaged objects are named.
+        #[arg(long)]
+        scrub: bool,
         #[command(subcommand)]
         task: Option<DoctorTask>,
     },
@@ -105,8 +111,8 @@ pub struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 
-    /// Where S3 clients would reach the station. This version has no S3 service: the address is not
-    /// used, and the log says so. It is accepted so that scripts for later versions run.
+    /// Where S3 clients reach the station; port 0 means any free port, `off` no S3 service [default: the
+    /// setting storage.s3_listen, which is 127.0.0.1:9000 unless it was changed].
     #[arg(long, value_name = "ADDRESS:PORT")]
     s3_listen: Option<String>,
 }
@@ -114,20 +120,11 @@ pub struct Serve {
 impl Serve {
     /// The settings that the flags override.
     pub fn flags(&self) -> Vec<(&'static str, String)> {
-        self.listen
-            .iter()
-            .map(|listen| ("server.listen", listen.clone()))
-            .collect()
-    }
-
-    /// Says which flags have no effect.
-    pub fn warn(&self) {
-        if let Some(address) = &self.s3_listen {
-            tracing::warn!(
-                address,
-                "--s3-listen is not used: this version has no S3 service"
-            );
-        }
+        let listen = self.listen.iter();
+        let listen = listen.map(|address| ("server.listen", address.clone()));
+        let s3_listen = self.s3_listen.iter();
+        let s3_listen = s3_listen.map(|address| ("storage.s3_listen", address.clone()));
+        listen.chain(s3_listen).collect()
     }
 }
 
@@ -264,6 +261,42 @@ pub enum UserTask {
     SignInLink {
         /// The account's name.
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum S3Task {
+    /// Make, list and remove the keys that S3 clients sign with.
+    #[command(subcommand)]
+    Key(S3KeyTask),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum S3KeyTask {
+    /// Make a key, and print it as one line of JSON: access_key, secret_key, endpoint.
+    ///
+    /// The secret is shown this once. Buckets that the key makes belong to its account.
+    Create {
+        /// The account's name [default: the first administrator].
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// The only bucket that the key reaches, by name.
+        #[arg(long, value_name = "NAME")]
+        bucket: Option<String>,
+        /// The key changes nothing.
+        #[arg(long)]
+        read_only: bool,
+    },
+    /// List the keys: name, account, bucket, and whether they change nothing.
+    List {
+        /// Print one JSON object a line: access_key, user, user_id, bucket, read_only, created_datetime.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a key: what it signs is refused from now on.
+    Remove {
+        /// The key's name.
+        access_key: String,
     },
 }
 

@@ -7,9 +7,10 @@ use crate::place::Place;
 use crate::{FAILED, print};
 
 /// Examines the place and prints the findings; the exit code is 1 if something does not work.
-pub async fn perform(place: &Place, json: bool, repair: bool) -> anyhow::Result<u8> {
+pub async fn perform(place: &Place, json: bool, repair: bool, scrub: bool) -> anyhow::Result<u8> {
     let settings = place.settings(&[]);
-    let findings = station::examine(&place.data, place.file.as_deref(), settings, repair).await;
+    let findings =
+        station::examine(&place.data, place.file.as_deref(), settings, repair, scrub).await;
     for finding in &findings {
         let level = match finding.level {
             Level::Ok => "ok",

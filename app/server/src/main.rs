@@ -7,6 +7,7 @@ mod arguments;
 mod doctor;
 mod exchange;
 mod place;
+mod s3;
 mod step;
 mod user;
 
@@ -66,7 +67,6 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.task {
         Task::Serve(serve) => {
             let settings = place.settings(&serve.flags())?;
-            serve.warn();
             station::serve(&place.data, settings, |url| {
                 let mut out = std::io::stdout();
                 // Who started the station may not be listening.
@@ -78,13 +78,19 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
         Task::Import(import) => exchange::import(&place, import).await,
         Task::Export(export) => exchange::export(&place, export).await,
         Task::User(task) => user::perform(&place, task).await,
+        Task::S3(task) => s3::perform(&place, task).await,
         Task::Announce(task) => announce::perform(&place, task).await,
         Task::Doctor {
             json,
             task: Some(DoctorTask::Frames { media }),
             ..
         } => doctor::frames(&place, json, media).await,
-        Task::Doctor { json, repair, .. } => doctor::perform(&place, json, repair).await,
+        Task::Doctor {
+            json,
+            repair,
+            scrub,
+            ..
+        } => doctor::perform(&place, json, repair, scrub).await,
         Task::Step(_) => unreachable!("it is performed before anything is opened"),
         Task::Openapi => {
             let document = http::openapi::document(&http::operations());
@@ -122,6 +128,11 @@ fn log(level: Option<&str>, serves: bool) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(level).map_err(|error| {
         anyhow::anyhow!("--log cannot be {level:?}: {error}; use error, warn, info, debug or trace")
     })?;
+    // The protocol's library calls every refused request an error; what is one, we say ourselves.
+    let filter = match "s3s=off".parse() {
+        Ok(quiet) if !level.contains("s3s") => filter.add_directive(quiet),
+        _ => filter,
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

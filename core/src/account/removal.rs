@@ -71,6 +71,7 @@ async fn erase(tx: &mut Tx, stamp: &Stamp, user: User) -> Result<()> {
     row_protection::service::forget_account(tx, stamp, user.id).await?;
     announcement::service::forget_account(tx, user.id).await?;
     bookmark::forget_account(tx, user.id).await?;
+    storage::s3::forget_account(tx, user.id).await?;
     super::avatar::clear(tx, user.id, &mut user.profile.clone()).await?;
     store::remove(tx, user.id).await?;
     let changes = Change::deleted(user.id, &Account::from(&user))?;

@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(5, "0005_workflow"),
     migration!(6, "0006_speed"),
     migration!(7, "0007_undo"),
+    migration!(8, "0008_buckets"),
     migration!(9, "0009_master_section"),
     migration!(10, "0010_token"),
     migration!(11, "0011_journal_meaning"),

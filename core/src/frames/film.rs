@@ -283,7 +283,7 @@ pub(super) async fn of_rendition(
         return Ok(None);
     };
     let path = match &object.place {
-        Place::Blob(blob) => cx.objects.path(blob),
+        Place::Blob(blob) => cx.objects.path(blob).await?,
         Place::File(path) => Some(path.clone()),
     };
     let Some(path) = path else {

@@ -21,6 +21,7 @@ use crate::frames;
 use crate::media::import::{self, Import};
 use crate::project::Level;
 use crate::project::service as projects;
+use crate::storage::s3::keys;
 
 /// What can be asked of a station.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -96,11 +97,30 @@ pub enum Command {
     Import(Import),
     /// Exports annotations. Answers with a [`Report`](crate::export::Report).
     Export(Export),
+    /// Makes a key for an S3 client. Answers with a [`Made`](crate::storage::s3::keys::Made).
+    S3KeyCreate {
+        /// The account's name; the first administrator's without one.
+        user: Option<String>,
+        /// The only bucket that it reaches.
+        bucket: Option<String>,
+        /// Whether it changes nothing.
+        read_only: bool,
+    },
+    /// Answers with every key of S3 clients, oldest first, as [`Listed`](crate::storage::s3::keys::Listed).
+    S3KeyList,
+    /// Removes a key of S3 clients. Answers null.
+    S3KeyRemove {
+        /// Its name.
+        access_key: String,
+    },
     /// Checks the database from end to end, and the search index against it. Answers with [`doctor::Finding`]s.
     CheckDatabase {
         /// Whether the search index is built again before.
         #[serde(default)]
         repair: bool,
+        /// Whether everything that is stored is read and compared with what was written.
+        #[serde(default)]
+        scrub: bool,
     },
     /// Reads and decodes the source of a media once more, and compares it with its index. Answers with a
     /// [`Proof`](frames::Proof).
@@ -126,6 +146,9 @@ impl Command {
             Self::Announce { .. } | Self::Withdraw { .. } => "announce",
             Self::Import(_) => "import",
             Self::Export(_) => "export",
+            Self::S3KeyCreate { .. } => "s3 key create",
+            Self::S3KeyList => "s3 key list",
+            Self::S3KeyRemove { .. } => "s3 key remove",
             Self::CheckDatabase { .. } | Self::CheckFrames { .. } => "doctor",
         }
     }
@@ -239,9 +262,25 @@ pub(super) async fn run(cx: &Arc<Context>, command: Command, progress: Progress)
         Command::CheckFrames { media } => {
             Ok(serde_json::to_value(frames::prove(cx, media).await?)?)
         }
-        Command::CheckDatabase { repair } => {
+        Command::S3KeyCreate {
+            user,
+            bucket,
+            read_only,
+        } => {
+            let made = keys::create(cx, user, bucket, read_only).await?;
+            Ok(serde_json::to_value(made)?)
+        }
+        Command::S3KeyList => Ok(serde_json::to_value(keys::list(cx).await?)?),
+        Command::S3KeyRemove { access_key } => {
+            keys::remove(cx, access_key).await?;
+            Ok(Value::Null)
+        }
+        Command::CheckDatabase { repair, scrub } => {
             let mut findings = doctor::check_database(cx).await;
             findings.push(doctor::check_search(cx, repair).await);
+            if scrub {
+                findings.push(doctor::check_objects(cx).await);
+            }
             Ok(serde_json::to_value(findings)?)
         }
     }

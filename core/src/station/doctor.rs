@@ -18,7 +18,7 @@ use crate::database::Dialect;
 use crate::error::{Chain, Error, Result};
 use crate::frames;
 use crate::search::{self, Comparison};
-use crate::workflow;
+use crate::{storage, workflow};
 
 /// How long the worker may take to start.
 const STARTING: Duration = Duration::from_secs(10);
@@ -38,8 +38,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `worker`, `ffmpeg`,
-    /// `confined` or `sandbox`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `objects`, `worker`,
+    /// `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -68,12 +68,13 @@ impl Finding {
 /// Looks at a data folder and at what its station needs. Makes nothing where nothing is.
 ///
 /// `file` is the settings file that was read, if any. A running station checks its own database. To
-/// `repair` builds the search index again.
+/// `repair` builds the search index again; to `scrub` reads everything that is stored.
 pub async fn examine(
     data: &Path,
     file: Option<&Path>,
     settings: Result<Settings>,
     repair: bool,
+    scrub: bool,
 ) -> Vec<Finding> {
     let settings = match settings {
         Ok(settings) => settings,
@@ -88,7 +89,7 @@ pub async fn examine(
         findings.push(folder_finding(data));
         findings.push(lock_finding(data));
         findings.push(disk_finding(data, settings.objects.reserve_bytes));
-        findings.extend(database_findings(data, &settings, repair).await);
+        findings.extend(database_findings(data, &settings, repair, scrub).await);
     } else {
         let message = format!(
             "not there yet; `transect serve` makes it: {}",
@@ -190,7 +191,12 @@ fn disk_finding(data: &Path, reserve: u64) -> Finding {
     Finding::new("disk", level, format!("{mib} MiB are free"))
 }
 
-async fn database_findings(data: &Path, settings: &Settings, repair: bool) -> Vec<Finding> {
+async fn database_findings(
+    data: &Path,
+    settings: &Settings,
+    repair: bool,
+    scrub: bool,
+) -> Vec<Finding> {
     let path = settings.database.url.strip_prefix("sqlite:").map(|path| {
         data.join(if path.is_empty() {
             "transect.sqlite"
@@ -205,7 +211,7 @@ async fn database_findings(data: &Path, settings: &Settings, repair: bool) -> Ve
         );
         return vec![Finding::ok("database", message)];
     }
-    let command = Command::CheckDatabase { repair };
+    let command = Command::CheckDatabase { repair, scrub };
     let answer = perform(data, settings.clone(), command, |_| {}).await;
     match answer.and_then(|findings| Ok(serde_json::from_value(findings)?)) {
         Ok(findings) => findings,
@@ -276,6 +282,33 @@ pub(super) async fn check_search(cx: &Arc<Context>, repair: bool) -> Finding {
         }
         Err(error) => Finding::failed("search", &error),
     }
+}
+
+/// Reads everything that is stored, and names what is not what was written.
+pub(super) async fn check_objects(cx: &Context) -> Finding {
+    let found = match storage::scrub(cx).await {
+        Ok(found) => found,
+        Err(error) => return Finding::failed("objects", &error),
+    };
+    let count = found.blobs;
+    if !found.damaged.is_empty() {
+        let message = format!(
+            "{} of what is stored is not what was written; restore it from a backup, or store it again: {}",
+            found.damaged.len(),
+            found.damaged.join("; ")
+        );
+        return Finding::new("objects", Level::Failed, message);
+    }
+    let unmarked = match found.unmarked {
+        0 => String::new(),
+        some => {
+            format!("; {some} of them were stored by an earlier version, without a fingerprint")
+        }
+    };
+    Finding::ok(
+        "objects",
+        format!("{count} stored files were read and are whole{unmarked}"),
+    )
 }
 
 fn search_finding(comparisons: &[Comparison]) -> Finding {

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::error::{Chain, Error, Result};
 use crate::http;
 use crate::media::indexer;
+use crate::storage::s3;
 
 /// How long a station waits for a passing command to let go of its folder.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +38,11 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     let address = listener.local_addr()?;
     let url = url_of(address);
     settings.server.listen = address.to_string();
+    let s3_listener = s3::bind(&settings.storage.s3_listen).await?;
+    settings.storage.s3_listen = match &s3_listener {
+        Some(listener) => listener.local_addr()?.to_string(),
+        None => s3::OFF.into(),
+    };
     let drain = Duration::from_secs(settings.server.drain_secs);
 
     let cx = tokio::select! {
@@ -54,9 +60,11 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
         axum::serve(listener, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let commands = control::serve(socket, cx.clone(), stopping.clone());
     let background = background(cx.clone(), stopping.clone());
-    let mut serving = Box::pin(async { tokio::join!(web, commands, background) });
+    let s3_url = s3::endpoint(&cx.settings.storage.s3_listen);
+    let store = s3::serve(cx.clone(), s3_listener, stopping.clone());
+    let mut serving = Box::pin(async { tokio::join!(web, commands, background, store) });
     lock.set_address(&url);
-    tracing::info!(url, data = %data.display(), database = ?cx.database.dialect(), "the station answers");
+    tracing::info!(url, s3 = s3_url, data = %data.display(), database = ?cx.database.dialect(), "the station answers");
     ready(&url);
 
     tokio::select! {
@@ -105,6 +113,9 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::storage::expire(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned uploads could not be removed");
             }
+            if let Err(error) = s3::sweep(&cx).await {
+                tracing::warn!(error = %Chain(&error), "objects whose time is over could not be removed");
+            }
             if let Err(error) = retention::purge(&cx).await {
                 tracing::warn!(error = %Chain(&error), "what was deleted long ago could not be removed");
             }
@@ -124,6 +135,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = indexer::run(cx.clone()) => {}
         () = crate::jobs::run(cx.clone()) => {}
         () = crate::search::indexer::run(cx.clone()) => {}
+        () = crate::storage::collect_behind(&cx) => {}
         () = sweeping => {}
         () = confining => {}
         () = stopping.cancelled() => {}

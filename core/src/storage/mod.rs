@@ -4,7 +4,8 @@
 //! is read-only). Several keys may share a blob; it goes when the last of them does. Bytes travel
 //! between the HTTP side (`serve`) and the engine only: no service ever holds them.
 //!
-//! There is one bucket, `transect`. Links look as S3's do and live at most a week.
+//! The station's own objects are in the bucket `transect`. Links look as S3's do and live at most a
+//! week. S3 clients have buckets of their own, see [`s3`].
 
 pub mod generic;
 mod key;
@@ -13,6 +14,8 @@ pub mod objects;
 mod page;
 mod picture;
 pub mod routes;
+pub mod s3;
+mod scrub;
 mod serve;
 pub mod service;
 pub(crate) mod signature;
@@ -26,10 +29,11 @@ pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};
 pub use page::serve_file;
 pub use picture::{keep_upload, organization_upload};
+pub use scrub::{Scrubbed, scrub};
 pub use serve::serve;
 pub use service::{
-    adopt, collect, copy_link, expire, find, open, owner, path, put_bytes, put_file, put_in_place,
-    remove, size,
+    adopt, collect, collect_behind, copy_link, expire, find, open, owner, path, put_bytes,
+    put_file, put_in_place, remove, size,
 };
 pub use types::{Object, Place, UploadInfo};
 pub use upload::check_bucket;

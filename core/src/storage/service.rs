@@ -1,6 +1,7 @@
 //! Rules of objects: finding, reading, storing, sharing, removing them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -11,9 +12,11 @@ use super::store;
 use super::types::{Object, Place};
 use crate::context::Context;
 use crate::database::Tx;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::{media, project};
 
+/// How long after a transaction the bytes go that it left unused.
+const COLLECT_AFTER: Duration = Duration::from_millis(300);
 pub(super) const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Looks an object up; for a file in place, looks at the file too.
@@ -28,6 +31,14 @@ pub async fn find(cx: &Context, key: &str) -> Result<Option<Object>> {
     let Some(mut object) = found else {
         return Ok(None);
     };
+    look(&mut object).await?;
+    Ok(Some(object))
+}
+
+/// Looks at the file of an object in place, for its length and time are what the file has now.
+///
+/// Errors: `NotFound` when the file is missing.
+pub(super) async fn look(object: &mut Object) -> Result<()> {
     if let Place::File(path) = &object.place {
         let facts = tokio::fs::metadata(path).await.map_err(|error| {
             tracing::warn!(key = object.key, %error, "a file in place is missing: {}", path.display());
@@ -37,7 +48,7 @@ pub async fn find(cx: &Context, key: &str) -> Result<Option<Object>> {
         object.modified_at = local::modified_ms(&facts);
         object.etag = format!("{:x}-{:x}", object.modified_at, object.size_bytes);
     }
-    Ok(Some(object))
+    Ok(())
 }
 
 /// The bytes of a range of an object; none when it was replaced or removed since it was found.
@@ -75,11 +86,11 @@ pub(super) fn lost(key: &str) -> Error {
 /// The file that holds an object's bytes, for programs that read files; none when there is no such
 /// key, or the store keeps no files.
 pub async fn path(cx: &Context, key: &str) -> Result<Option<PathBuf>> {
-    let object = find(cx, key).await?;
-    Ok(object.and_then(|object| match object.place {
-        Place::Blob(blob) => cx.objects.path(&blob),
-        Place::File(path) => Some(path),
-    }))
+    match find(cx, key).await?.map(|object| object.place) {
+        Some(Place::Blob(blob)) => cx.objects.path(&blob).await,
+        Some(Place::File(path)) => Ok(Some(path)),
+        None => Ok(None),
+    }
 }
 
 /// Stores bytes that are at hand under a key, in place of what it stood for.
@@ -281,9 +292,9 @@ pub async fn collect(cx: &Context) -> Result<()> {
         if blobs.is_empty() {
             return Ok(());
         }
-        for blob in &blobs {
-            cx.objects.delete(blob).await?;
-        }
+        // All at once, so that they share what their deletion costs.
+        let deleting = blobs.iter().map(|blob| cx.objects.delete(blob));
+        futures::future::try_join_all(deleting).await?;
         cx.database
             .write(move |tx| {
                 Box::pin(async move {
@@ -294,6 +305,19 @@ pub async fn collect(cx: &Context) -> Result<()> {
                 })
             })
             .await?;
+    }
+}
+
+/// Deletes the bytes that no key stands for any more, a moment after each transaction that may have
+/// removed keys; so that clients who overwrite and delete need not wait for it.
+pub async fn collect_behind(cx: &Context) {
+    let mut committed = cx.database.committed();
+    while committed.changed().await.is_ok() {
+        tokio::time::sleep(COLLECT_AFTER).await;
+        committed.mark_unchanged();
+        if let Err(error) = collect(cx).await {
+            tracing::warn!(error = %Chain(&error), "unused bytes stay until the next sweep");
+        }
     }
 }
 

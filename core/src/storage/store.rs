@@ -1,4 +1,5 @@
-//! Rows of objects, blobs and uploads.
+//! Rows of objects, blobs and uploads: those of the station's own bucket, number 1. Other buckets are
+//! below `s3`.
 
 use std::path::PathBuf;
 
@@ -30,7 +31,8 @@ fn object(mut row: Row) -> Result<Object> {
 }
 
 pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<Object>> {
-    let sql = "select key, size_bytes, etag, blob, source, created_at from object where key = $1";
+    let sql = "select key, size_bytes, etag, blob, source, created_at from object \
+               where bucket = 1 and key = $1";
     tx.row(sql, &values![key]).await?.map(object).transpose()
 }
 
@@ -50,15 +52,13 @@ pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
         }
     };
     if let Some(blob) = blob {
-        let sql = "insert into object_blob (blob, uses) values ($1, 1) \
-                   on conflict (blob) do update set uses = object_blob.uses + 1";
-        tx.execute(sql, &values![blob]).await?;
+        retain(tx, blob).await?;
     }
     if let Some(Place::Blob(blob)) = before.map(|before| before.place) {
         release(tx, &blob).await?;
     }
-    let sql = "insert into object (key, size_bytes, etag, blob, source, created_at) \
-               values ($1, $2, $3, $4, $5, $6) on conflict (key) do update set \
+    let sql = "insert into object (bucket, key, size_bytes, etag, blob, source, created_at) \
+               values (1, $1, $2, $3, $4, $5, $6) on conflict (bucket, key) do update set \
                size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob, \
                source = excluded.source, created_at = excluded.created_at";
     tx.execute(
@@ -81,22 +81,35 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     let Some(before) = find(tx, key).await? else {
         return Ok(false);
     };
-    tx.execute("delete from object where key = $1", &values![key])
-        .await?;
+    tx.execute(
+        "delete from object \
+               where bucket = 1 and key = $1",
+        &values![key],
+    )
+    .await?;
     if let Place::Blob(blob) = before.place {
         release(tx, &blob).await?;
     }
     Ok(true)
 }
 
-async fn release(tx: &mut Tx, blob: &str) -> Result<()> {
+/// A blob gains a use.
+pub(super) async fn retain(tx: &mut Tx, blob: &str) -> Result<()> {
+    let sql = "insert into object_blob (blob, uses) values ($1, 1) \
+               on conflict (blob) do update set uses = object_blob.uses + 1";
+    tx.execute(sql, &values![blob]).await?;
+    Ok(())
+}
+
+/// A blob loses a use; without any it goes with the next [`unused`].
+pub(super) async fn release(tx: &mut Tx, blob: &str) -> Result<()> {
     let sql = "update object_blob set uses = uses - 1 where blob = $1";
     tx.execute(sql, &values![blob]).await?;
     Ok(())
 }
 
 /// Puts a blob that never was an object's on the list of unused ones.
-async fn abandon(tx: &mut Tx, blob: &str) -> Result<()> {
+pub(super) async fn abandon(tx: &mut Tx, blob: &str) -> Result<()> {
     let sql = "insert into object_blob (blob, uses) values ($1, 0) on conflict (blob) do nothing";
     tx.execute(sql, &values![blob]).await?;
     Ok(())
@@ -126,10 +139,38 @@ pub async fn is_known(tx: &mut Tx, blob: &str) -> Result<bool> {
     Ok(tx.row(sql, &values![blob]).await?.is_some())
 }
 
+/// Blobs that objects or uploads in parts use, by name, behind a name.
+pub async fn used(tx: &mut Tx, after: &str, most: usize) -> Result<Vec<String>> {
+    let sql = format!(
+        "select blob from (select blob from object_blob where uses > 0 and blob > $1 \
+         union select blob from multipart_part where blob > $1) as used order by blob limit {most}"
+    );
+    tx.rows(&sql, &values![after])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
+/// Whose bytes a blob holds: `bucket/key`, with the version where it is not the current one.
+pub async fn users(tx: &mut Tx, blob: &str) -> Result<Vec<String>> {
+    let sql = "select b.name || '/' || o.key from object o join store_bucket b on b.id = o.bucket where o.blob = $1 \
+               union all select b.name || '/' || v.key || ' (version ' || v.version || ')' from object_version v \
+               join store_bucket b on b.id = v.bucket where v.blob = $1 \
+               union all select b.name || '/' || u.key || ' (part of an upload)' from multipart_part p \
+               join multipart_upload u on u.id = p.upload join store_bucket b on b.id = u.bucket where p.blob = $1";
+    tx.rows(sql, &values![blob])
+        .await?
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect()
+}
+
 /// Every key that begins so.
 pub async fn keys_below(tx: &mut Tx, prefix: &str) -> Result<Vec<String>> {
     let length = prefix.chars().count() as i64;
-    let sql = "select key from object where substr(key, 1, cast($2 as integer)) = $1";
+    let sql =
+        "select key from object where bucket = 1 and substr(key, 1, cast($2 as integer)) = $1";
     tx.rows(sql, &values![prefix, length])
         .await?
         .into_iter()
@@ -140,8 +181,9 @@ pub async fn keys_below(tx: &mut Tx, prefix: &str) -> Result<Vec<String>> {
 /// Keys of temporary uploads older than a time.
 pub async fn old_uploads(tx: &mut Tx, before_ms: i64) -> Result<Vec<String>> {
     // The condition repeats the index's own.
-    let sql =
-        format!("select key from object where substr(key, 1, 9) = '{UPLOADS}' and created_at < $1");
+    let sql = format!(
+        "select key from object where bucket = 1 and substr(key, 1, 9) = '{UPLOADS}' and created_at < $1"
+    );
     tx.rows(&sql, &values![before_ms])
         .await?
         .into_iter()
@@ -157,7 +199,7 @@ pub async fn insert_multipart(tx: &mut Tx, id: &str, key: &str, expires_at: i64)
 
 /// The key of a multipart upload that is under way.
 pub async fn multipart_key(tx: &mut Tx, id: &str) -> Result<Option<String>> {
-    let sql = "select key from multipart_upload where id = $1";
+    let sql = "select key from multipart_upload where id = $1 and bucket = 1";
     tx.scalar(sql, &values![id]).await
 }
 

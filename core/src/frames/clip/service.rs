@@ -119,11 +119,11 @@ fn unfit(path: &str, why: &str) -> Error {
 
 /// The file that holds a stored object of the media.
 async fn file_of(cx: &Context, seen: &Seen, key: &str) -> Result<Option<PathBuf>> {
-    let object = seen.object(cx, key).await?;
-    Ok(object.and_then(|object| match object.place {
-        Place::Blob(blob) => cx.objects.path(&blob),
-        Place::File(path) => Some(path),
-    }))
+    match seen.object(cx, key).await?.map(|object| object.place) {
+        Some(Place::Blob(blob)) => cx.objects.path(&blob).await,
+        Some(Place::File(path)) => Ok(Some(path)),
+        None => Ok(None),
+    }
 }
 
 async fn copy(video: PathBuf, parts: Parts, ranges: &[Span], clip: PathBuf) -> Result<Vec<Span>> {

@@ -5,6 +5,7 @@
 //! so an overwritten key gives its readers the old bytes or the new ones, never a mixture.
 
 pub(super) mod local;
+mod pack;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, storage_full_message};
 
 /// Bytes as they come.
 pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
@@ -42,6 +43,19 @@ pub struct Head {
     pub modified_at: i64,
 }
 
+/// How the bytes of a blob are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soundness {
+    /// As they were written.
+    Sound,
+    /// There, but stored by a version that kept no fingerprints.
+    Unmarked,
+    /// Others than were written, or fewer.
+    Damaged,
+    /// Not there.
+    Missing,
+}
+
 /// What an engine of stored bytes does. None of it holds a whole blob in memory.
 pub trait ObjectStore: Send + Sync {
     /// Stores a stream; once it returns, the blob is durable. A stream that fails, or a future that
@@ -66,8 +80,26 @@ pub trait ObjectStore: Send + Sync {
     /// Deletes a blob; twice is fine.
     fn delete(&self, blob: &str) -> BoxFuture<'_, Result<()>>;
 
-    /// The file that holds a blob, for programs that read files; none where blobs are no files.
-    fn path(&self, blob: &str) -> Option<PathBuf>;
+    /// A file with the bytes of a blob, for programs that read files; none when there is no such blob,
+    /// or the store has no files to give.
+    fn path(&self, blob: &str) -> BoxFuture<'_, Result<Option<PathBuf>>>;
+
+    /// Reads a blob from end to end and says whether its bytes are those that were written.
+    fn verify(&self, blob: &str) -> BoxFuture<'_, Result<Soundness>>;
+}
+
+/// The error of bytes that are not those that were written.
+fn damaged(blob: &str) -> Error {
+    Error::internal(
+        "read stored bytes",
+        format!(
+            "they are not what was written: {blob}; run transect doctor --scrub to see whose they are"
+        ),
+    )
+}
+
+fn storage_full() -> Error {
+    Error::StorageFull(storage_full_message())
 }
 
 /// How many parts of about equal size [`ObjectStore::list`] divides a store into.

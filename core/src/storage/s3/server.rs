@@ -1,0 +1,317 @@
+//! The listener of S3 clients: who may come in, under which host, and from which pages.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::dto::CORSRule;
+use s3s::host::{S3Host, VirtualHost};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Result, s3_error};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::super::signature::{MOST_SECS, parse_query};
+use super::access::unknown_key;
+use super::policy::like;
+use super::{Api, error, store};
+use crate::context::Context;
+use crate::error::{Chain, Error, Result};
+use crate::id;
+
+/// The setting that means no S3 service.
+pub const OFF: &str = "off";
+/// The default of the setting. If somebody else has this port, the station goes on without.
+pub const DEFAULT: &str = "127.0.0.1:9000";
+/// The name under which buckets are always subdomains.
+const LOCAL: &str = "localhost";
+
+/// The URL of an address that clients reach; none for no service.
+pub fn endpoint(listen: &str) -> Option<String> {
+    if listen == OFF {
+        return None;
+    }
+    match listen.parse::<SocketAddr>() {
+        Ok(address) => Some(crate::station::url_of(address)),
+        Err(_) => Some(format!("http://{listen}")),
+    }
+}
+
+/// Opens the port of S3 clients; none where the settings want none, or the default one is taken.
+///
+/// Errors: `Invalid` when a port that somebody chose cannot be had.
+pub async fn bind(listen: &str) -> Result<Option<TcpListener>> {
+    if listen == OFF {
+        return Ok(None);
+    }
+    match TcpListener::bind(listen).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if listen == DEFAULT => {
+            tracing::warn!(
+                %error,
+                "no S3 service: its default address is taken; choose another one (storage.s3_listen, --s3-listen), \
+                 or `off`: {listen}"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(Error::invalid(format!(
+            "cannot listen for S3 clients: {error}; the address is HOST:PORT (port 0 means any free one), or `off`: \
+             {listen}"
+        ))),
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    cx: Arc<Context>,
+    service: S3Service,
+}
+
+/// Answers S3 clients until the station stops.
+pub async fn serve(cx: Arc<Context>, listener: Option<TcpListener>, stopping: CancellationToken) {
+    let Some(listener) = listener else {
+        return stopping.cancelled().await;
+    };
+    let router = router(cx).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the S3 service has ended");
+    }
+}
+
+/// Everything that S3 clients can ask, as a router.
+pub fn router(cx: Arc<Context>) -> Router {
+    let mut builder = S3ServiceBuilder::new(Api(Arc::clone(&cx)));
+    builder.set_auth(Keys(Arc::clone(&cx)));
+    builder.set_access(Everybody);
+    builder.set_host(Hosts(cx.settings.storage.s3_domains.clone()));
+    let shared = Shared {
+        service: builder.build(),
+        cx,
+    };
+    Router::new().fallback(answer).with_state(shared)
+}
+
+/// Looks secrets up.
+struct Keys(Arc<Context>);
+
+#[async_trait::async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let name = access_key.to_owned();
+        let found = error::read(&self.0, move |tx| {
+            Box::pin(async move { Ok(store::find_key(tx, &name).await?) })
+        });
+        let key = found.await?.ok_or_else(unknown_key)?;
+        Ok(SecretKey::from(key.secret))
+    }
+}
+
+/// Lets every request through to the operations, which decide by bucket and object.
+struct Everybody;
+
+#[async_trait::async_trait]
+impl S3Access for Everybody {
+    async fn check(&self, _: &mut S3AccessContext<'_>) -> S3Result<()> {
+        Ok(())
+    }
+}
+
+/// Finds buckets in the names of hosts: below the domains of the settings, and below localhost.
+struct Hosts(Vec<String>);
+
+impl S3Host for Hosts {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let domains = self.0.iter().map(String::as_str).chain([LOCAL]);
+        for domain in domains {
+            let domain_name = domain.rsplit_once(':').map_or(domain, |(name, _)| name);
+            let bucket = name
+                .strip_suffix(domain_name)
+                .and_then(|rest| rest.strip_suffix('.'));
+            if let Some(bucket) = bucket {
+                return Ok(VirtualHost::new(domain).with_bucket(bucket));
+            }
+        }
+        Ok(VirtualHost::new(host))
+    }
+}
+
+/// The bucket that a request names, in its host or its path.
+fn bucket_of(shared: &Shared, request: &Request) -> Option<String> {
+    let host = request.headers().get(header::HOST)?.to_str().ok()?;
+    let hosts = Hosts(shared.cx.settings.storage.s3_domains.clone());
+    let found = hosts.parse_host_header(host).ok()?;
+    if let Some(bucket) = found.bucket() {
+        return Some(bucket.to_owned());
+    }
+    let path = request.uri().path().trim_start_matches('/');
+    let bucket = path.split('/').next()?;
+    (!bucket.is_empty()).then(|| bucket.to_owned())
+}
+
+async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+    let origin = text(request.headers(), header::ORIGIN);
+    let preflight = request.method() == Method::OPTIONS;
+    let bucket = origin.as_ref().and_then(|_| bucket_of(&shared, &request));
+    let rules = match bucket {
+        Some(bucket) => rules(&shared.cx, bucket).await,
+        None => Ok(None),
+    };
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(refused) => return error_response(refused),
+    };
+    let method = text(request.headers(), header::ACCESS_CONTROL_REQUEST_METHOD)
+        .or_else(|| (!preflight).then(|| request.method().to_string()));
+    let wanted = text(request.headers(), header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let allowed = match (&origin, &method) {
+        (Some(origin), Some(method)) => rules
+            .iter()
+            .flatten()
+            .find_map(|rule| allowance(rule, origin, method, wanted.as_deref())),
+        _ => None,
+    };
+    if preflight {
+        return match allowed {
+            Some(headers) => (StatusCode::OK, headers).into_response(),
+            None if origin.is_none() => error_response(s3_error!(
+                InvalidRequest,
+                "Insufficient information. Origin request header needed."
+            )),
+            None => error_response(s3_error!(
+                AccessDenied,
+                "CORSResponse: This CORS request is not allowed."
+            )),
+        };
+    }
+    if let Err(refused) = check_lifetime(request.uri().query().unwrap_or_default()) {
+        return error_response(refused);
+    }
+    let (parts, body) = request.into_parts();
+    let body = s3s::Body::http_body_unsync(body);
+    let request = axum::http::Request::from_parts(parts, body);
+    let mut response = match shared.service.call(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            let error: s3s::StdError = error.into();
+            tracing::error!(error = %Chain(error.as_ref()), "an S3 client got no answer");
+            error_response(s3_error!(InternalError))
+        }
+    };
+    if response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE)
+    {
+        // The library says so of GET only.
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    if let Ok(number) = HeaderValue::from_str(&id::random_text(b"0123456789ABCDEF", 16)) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-amz-request-id"), number);
+    }
+    if let Some(headers) = allowed {
+        response.headers_mut().extend(headers);
+    }
+    response
+}
+
+/// A signed link lives at most a week. Errors: `AccessDenied`.
+fn check_lifetime(query: &str) -> S3Result<()> {
+    let pairs = parse_query(query);
+    let told = pairs.iter().find(|(name, _)| name == "X-Amz-Expires");
+    let fits = |text: &str| {
+        text.parse::<i64>()
+            .is_ok_and(|seconds| (1..=MOST_SECS).contains(&seconds))
+    };
+    match told {
+        Some((_, text)) if !fits(text) => Err(s3_error!(
+            AccessDenied,
+            "X-Amz-Expires must be between 1 second and a week"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn error_response(refused: s3s::S3Error) -> Response {
+    match refused.to_http_response() {
+        Ok(response) => response.map(Body::new),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// The rules of a bucket for pages of other servers.
+async fn rules(cx: &Context, name: String) -> S3Result<Option<Vec<CORSRule>>> {
+    error::read(cx, move |tx| {
+        Box::pin(async move {
+            let bucket = store::find_bucket(tx, &name).await?;
+            Ok(bucket
+                .and_then(|bucket| bucket.about.cors)
+                .map(|cors| cors.cors_rules))
+        })
+    })
+    .await
+}
+
+/// What a rule lets a page do, as headers; none where it does not mean the request.
+fn allowance(
+    rule: &CORSRule,
+    origin: &str,
+    method: &str,
+    wanted: Option<&str>,
+) -> Option<HeaderMap> {
+    let pattern = rule.allowed_origins.iter().find(|one| like(one, origin))?;
+    rule.allowed_methods.iter().find(|one| *one == method)?;
+    let patterns = rule.allowed_headers.iter().flatten();
+    let patterns: Vec<String> = patterns.map(|one| one.to_lowercase()).collect();
+    let mut headers = HeaderMap::new();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(wanted) = wanted {
+        for name in wanted.split(',').map(|name| name.trim().to_lowercase()) {
+            if !name.is_empty() && !patterns.iter().any(|pattern| like(pattern, &name)) {
+                return None;
+            }
+        }
+        set(header::ACCESS_CONTROL_ALLOW_HEADERS, &wanted.to_lowercase());
+    }
+    let anybody = pattern == "*";
+    set(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        if anybody { "*" } else { origin },
+    );
+    if !anybody {
+        set(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+    }
+    set(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        &rule.allowed_methods.join(", "),
+    );
+    if let Some(exposed) = &rule.expose_headers {
+        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, &exposed.join(", "));
+    }
+    if let Some(age) = rule.max_age_seconds {
+        set(header::ACCESS_CONTROL_MAX_AGE, &age.to_string());
+    }
+    set(
+        header::VARY,
+        "Origin, Access-Control-Request-Headers, Access-Control-Request-Method",
+    );
+    Some(headers)
+}

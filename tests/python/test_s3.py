@@ -1,0 +1,420 @@
+"""The S3 service, as boto3, aws, rclone and s3cmd use it: bytes that come back, rights, races, crashes, damage."""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.parse
+
+import boto3
+import botocore.config
+import pytest
+import requests
+from botocore.exceptions import ClientError
+from station import wait_for
+from support import unique
+
+KIB, MIB = 1 << 10, 1 << 20
+CONFIG = botocore.config.Config(signature_version="s3v4", retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+
+
+def make_key(station, *words):
+    return json.loads(station.command("s3", "key", "create", *words).stdout)
+
+
+def client_of(key, config=CONFIG):
+    return boto3.client("s3", endpoint_url=key["endpoint"], region_name="us-east-1", config=config,
+                        aws_access_key_id=key["access_key"], aws_secret_access_key=key["secret_key"])
+
+
+@pytest.fixture(scope="module")
+def key(station):
+    return make_key(station)
+
+
+@pytest.fixture(scope="module")
+def s3(key):
+    return client_of(key)
+
+
+@pytest.fixture
+def bucket(s3):
+    name = unique("bucket").lower().replace(" ", "-").replace("_", "-")
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def refused(code, call, **words):
+    with pytest.raises(ClientError) as caught:
+        call(**words)
+    assert caught.value.response["Error"]["Code"] == code, caught.value
+    return caught.value.response
+
+
+def body(answer):
+    return answer["Body"].read()
+
+
+def test_the_command_prints_one_line(station):
+    made = make_key(station)
+    assert set(made) == {"access_key", "secret_key", "endpoint"} and made["endpoint"].startswith("http://127.0.0.1:")
+    listed = station.lines("s3", "key", "list")
+    assert made["access_key"] in [row["access_key"] for row in listed] and made["secret_key"] not in str(listed)
+    station.command("s3", "key", "remove", made["access_key"])
+    refused("InvalidAccessKeyId", client_of(made).list_buckets)
+
+
+@pytest.mark.parametrize("size", [0, 1, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1, 256 * KIB, 3 * MIB + 5])
+def test_every_size_comes_back(s3, bucket, size):
+    data = os.urandom(size)
+    etag = s3.put_object(Bucket=bucket, Key="a/b c+é", Body=data, ContentType="x/y", Metadata={"depth": "12"})["ETag"]
+    assert etag.strip('"') == hashlib.md5(data).hexdigest()
+    answer = s3.get_object(Bucket=bucket, Key="a/b c+é")
+    assert body(answer) == data
+    assert (answer["ETag"], answer["ContentType"], answer["Metadata"]) == (etag, "x/y", {"depth": "12"})
+    for text, part in (("bytes=0-0", slice(0, 1)), (f"bytes={size // 2}-", slice(size // 2, None)), ("bytes=-7", slice(-7, None))):
+        if size:
+            answer = s3.get_object(Bucket=bucket, Key="a/b c+é", Range=text)
+            assert (answer["ResponseMetadata"]["HTTPStatusCode"], body(answer)) == (206, data[part])
+    assert refused("InvalidRange", s3.get_object, Bucket=bucket, Key="a/b c+é", Range=f"bytes={size}-")
+
+
+def test_parts(s3, bucket):
+    parts = [os.urandom(5 * MIB), os.urandom(3 * MIB + 1), b"end"]
+    started = s3.create_multipart_upload(Bucket=bucket, Key="k", Metadata={"a": "b"})
+    named = {"Bucket": bucket, "Key": "k", "UploadId": started["UploadId"]}
+    sent = [s3.upload_part(PartNumber=number, Body=data, **named)["ETag"] for number, data in ((1, parts[0]), (9, parts[1]))]
+    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="k")
+    listed = s3.list_parts(**named)["Parts"]
+    assert [(part["PartNumber"], part["Size"]) for part in listed] == [(1, 5 * MIB), (9, 3 * MIB + 1)]
+    chosen = [{"PartNumber": 1, "ETag": sent[0]}, {"PartNumber": 9, "ETag": sent[1]}]
+    refused("InvalidPartOrder", s3.complete_multipart_upload, MultipartUpload={"Parts": chosen[::-1]}, **named)
+    whole = s3.complete_multipart_upload(MultipartUpload={"Parts": chosen}, **named)
+    assert whole["ETag"].endswith('-2"')
+    assert body(s3.get_object(Bucket=bucket, Key="k")) == parts[0] + parts[1]
+    answer = s3.get_object(Bucket=bucket, Key="k", PartNumber=9)
+    assert (body(answer), answer["PartsCount"]) == (parts[1], 2)
+    assert s3.complete_multipart_upload(MultipartUpload={"Parts": chosen}, **named)["ETag"] == whole["ETag"]
+
+
+def test_what_is_aborted_leaves_nothing(new_station):
+    station = new_station()
+    s3 = client_of(make_key(station))
+    s3.create_bucket(Bucket="parts")
+    started = s3.create_multipart_upload(Bucket="parts", Key="k")
+    named = {"Bucket": "parts", "Key": "k", "UploadId": started["UploadId"]}
+    for number in (1, 2):
+        s3.upload_part(PartNumber=number, Body=os.urandom(MIB), **named)
+    assert len(blobs(station)) == 2
+    s3.abort_multipart_upload(**named)
+    refused("NoSuchUpload", s3.list_parts, **named)
+    wait_for("the parts to go", lambda: not blobs(station))
+    s3.delete_bucket(Bucket="parts")
+
+
+def blobs(station):
+    """The files of large blobs."""
+    folder = station.data / "objects"
+    return [path for path in folder.glob("??/??/*") if path.is_file()]
+
+
+def test_conditions_are_decided_where_it_is_written(s3, bucket):
+    outcomes = []
+
+    def create(number):
+        try:
+            s3.put_object(Bucket=bucket, Key="once", Body=str(number).encode(), IfNoneMatch="*")
+            outcomes.append(number)
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "PreconditionFailed"
+
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 1
+    assert body(s3.get_object(Bucket=bucket, Key="once")) == str(outcomes[0]).encode()
+    etag = s3.head_object(Bucket=bucket, Key="once")["ETag"]
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=bucket, Key="once", IfNoneMatch=etag)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 304
+    refused("PreconditionFailed", s3.put_object, Bucket=bucket, Key="once", Body=b"", IfMatch='"0"')
+
+
+@pytest.mark.parametrize("size", [4 * KIB, 300 * KIB])
+def test_readers_see_one_version(s3, key, bucket, size):
+    versions = [bytes([letter]) * size for letter in b"abc"]
+    s3.put_object(Bucket=bucket, Key="k", Body=versions[0])
+    stop, problems = threading.Event(), []
+
+    def read():
+        own = client_of(key)
+        while not stop.is_set():
+            found = body(own.get_object(Bucket=bucket, Key="k"))
+            if found not in versions:
+                problems.append((len(found), set(found)))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(60):
+        s3.put_object(Bucket=bucket, Key="k", Body=versions[number % 3])
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert problems == []
+
+
+def test_listings(s3, bucket):
+    keys = [f"{folder}/{name}" for folder in ("a", "b", "ü") for name in range(70)] + ["a", "z"]
+    for name in keys:
+        s3.put_object(Bucket=bucket, Key=name, Body=b"")
+    ordered = sorted(keys, key=lambda name: name.encode())
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 17})
+    assert [row["Key"] for page in pages for row in page.get("Contents", [])] == ordered
+    found = s3.list_objects_v2(Bucket=bucket, Delimiter="/")
+    assert [row["Prefix"] for row in found["CommonPrefixes"]] == ["a/", "b/", "ü/"]
+    assert [row["Key"] for row in found["Contents"]] == ["a", "z"]
+    rolled = []
+    for page in s3.get_paginator("list_objects").paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": 1}):
+        rolled += [row["Key"] for row in page.get("Contents", [])] + [row["Prefix"] for row in page.get("CommonPrefixes", [])]
+    assert rolled == ["a", "a/", "b/", "z", "ü/"]
+
+
+def test_versions(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"before")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    made = [s3.put_object(Bucket=bucket, Key="k", Body=text)["VersionId"] for text in (b"one", b"two")]
+    marker = s3.delete_object(Bucket=bucket, Key="k")
+    assert marker["DeleteMarker"] is True
+    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="k")
+    listed = s3.list_object_versions(Bucket=bucket)
+    assert [row["VersionId"] for row in listed["Versions"]] == [*made[::-1], "null"]
+    assert listed["DeleteMarkers"][0]["IsLatest"]
+    assert body(s3.get_object(Bucket=bucket, Key="k", VersionId=made[0])) == b"one"
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=marker["VersionId"])
+    assert body(s3.get_object(Bucket=bucket, Key="k")) == b"two"
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=made[1])
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=made[0])
+    assert body(s3.get_object(Bucket=bucket, Key="k")) == b"before"
+
+
+def test_links_and_hosts(s3, key, bucket):
+    s3.put_object(Bucket=bucket, Key="a b", Body=b"hello")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b"}, ExpiresIn=60)
+    assert requests.get(url, timeout=30).content == b"hello"
+    assert requests.get(url.replace("X-Amz-Expires=60", "X-Amz-Expires=61"), timeout=30).status_code == 403
+    assert requests.get(url.split("?")[0], timeout=30).status_code == 403
+    port = urllib.parse.urlsplit(key["endpoint"]).port
+    virtual = boto3.client("s3", endpoint_url=f"http://localhost:{port}", region_name="us-east-1",
+                           aws_access_key_id=key["access_key"], aws_secret_access_key=key["secret_key"],
+                           config=botocore.config.Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+    link = virtual.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b"})
+    assert urllib.parse.urlsplit(link).netloc == f"{bucket}.localhost:{port}"
+    answer = requests.get(link.replace(f"{bucket}.localhost", "127.0.0.1", 1), headers={"Host": f"{bucket}.localhost:{port}"}, timeout=30)
+    assert answer.content == b"hello"
+
+
+def test_what_a_key_may(station, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    other = unique("other").lower().replace(" ", "-").replace("_", "-")
+    s3.create_bucket(Bucket=other)
+    bound = client_of(make_key(station, "--bucket", bucket))
+    assert body(bound.get_object(Bucket=bucket, Key="k")) == b"x"
+    bound.put_object(Bucket=bucket, Key="k2", Body=b"y")
+    assert [row["Name"] for row in bound.list_buckets()["Buckets"]] == [bucket]
+    refused("AccessDenied", bound.put_object, Bucket=other, Key="k", Body=b"")
+    refused("AccessDenied", bound.list_objects_v2, Bucket=other)
+    refused("AccessDenied", bound.create_bucket, Bucket=other + "-more")
+    reader = client_of(make_key(station, "--read-only"))
+    assert body(reader.get_object(Bucket=bucket, Key="k")) == b"x"
+    refused("AccessDenied", reader.put_object, Bucket=bucket, Key="k", Body=b"")
+    refused("AccessDenied", reader.delete_object, Bucket=bucket, Key="k")
+    refused("AccessDenied", reader.copy_object, Bucket=bucket, Key="k3", CopySource=f"{bucket}/k")
+    station.add_user(name := unique("swimmer"))
+    stranger = client_of(make_key(station, "--user", name))
+    refused("AccessDenied", stranger.get_object, Bucket=bucket, Key="k")
+    refused("AccessDenied", stranger.list_objects_v2, Bucket=bucket)
+    refused("BucketAlreadyExists", stranger.create_bucket, Bucket=bucket)
+    assert stranger.list_buckets()["Buckets"] == []
+
+
+def test_media_in_place_are_read_only_objects(station, s3, corpus, project, admin):
+    path = pathlib.Path(corpus["h264_cfr25"]["path"])
+    name = admin.get_project(project).name
+    station.lines("import", path, "--project", name)
+    listed = s3.list_objects_v2(Bucket="transect")["Contents"]
+    found = [row for row in listed if f"/{project}/" in row["Key"] and row["Key"].endswith(path.suffix)]
+    key = found[0]["Key"]
+    assert body(s3.get_object(Bucket="transect", Key=key)) == path.read_bytes()
+    assert body(s3.get_object(Bucket="transect", Key=key, Range="bytes=100-199")) == path.read_bytes()[100:200]
+    before = path.read_bytes()
+    refused("AccessDenied", s3.put_object, Bucket="transect", Key=key, Body=b"")
+    refused("AccessDenied", s3.delete_object, Bucket="transect", Key=key)
+    refused("AccessDenied", s3.put_object, Bucket="transect", Key="new", Body=b"")
+    refused("AccessDenied", s3.delete_bucket, Bucket="transect")
+    assert path.read_bytes() == before
+
+
+def test_what_is_not_offered_says_so(s3, bucket):
+    refused("NotImplemented", s3.put_object, Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="AES256")
+    refused("NotImplemented", s3.put_object_lock_configuration, Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+    refused("NotImplemented", s3.get_bucket_website, Bucket=bucket)
+    refused("NotImplemented", s3.get_bucket_replication, Bucket=bucket)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+# ---------------------------------------------------------------- nothing lost
+
+
+class Putter(threading.Thread):
+    """Puts objects of every size until the station is gone, and remembers what was acknowledged."""
+
+    def __init__(self, key, name):
+        super().__init__(daemon=True)
+        self.s3, self.name_, self.acknowledged, self.begun = client_of(key), name, {}, {}
+
+    def run(self):
+        number = 0
+        while True:
+            number += 1
+            size = (100, 20 * KIB, 40 * KIB, 700 * KIB)[number % 4]
+            name = f"{self.name_}/{number % 10}"
+            data = number.to_bytes(4, "big") * (size // 4)
+            self.begun.setdefault(name, []).append(data)
+            try:
+                self.s3.put_object(Bucket="crash", Key=name, Body=data)
+            except Exception:
+                return
+            self.acknowledged[name] = data
+
+
+def test_kill_minus_nine_while_objects_are_put(new_station):
+    rounds = int(os.environ.get("TRANSECT_CRASH_ROUNDS", "20")) // 4
+    station = new_station()
+    station.options = []
+    key = make_key(station)
+    client_of(key).create_bucket(Bucket="crash")
+    last, begun = {}, {}
+    for number in range(rounds):
+        crew = [Putter(key, f"{number}.{n}") for n in range(4)]
+        for putter in crew:
+            putter.start()
+        wait_for("some objects", lambda: sum(len(putter.acknowledged) for putter in crew) >= 8)
+        station.kill()
+        for putter in crew:
+            putter.join(60)
+            last.update(putter.acknowledged)
+            begun.update(putter.begun)
+        station.start()
+        key = {**key, "endpoint": make_key(station)["endpoint"]}
+        s3 = client_of(key)
+        for name, data in last.items():
+            found = body(s3.get_object(Bucket="crash", Key=name))
+            # What was under way when the station died may be there, too, but whole.
+            assert found == data or found in begun[name][begun[name].index(data):], name
+    findings = station.lines("doctor", "--scrub")
+    stored = [row for row in findings if row["check"] == "objects"]
+    assert stored and stored[0]["level"] == "ok", stored
+
+
+@pytest.mark.parametrize("size", [1000, 900 * KIB])
+def test_a_flipped_byte_is_never_an_answer(new_station, size):
+    station = new_station()
+    s3 = client_of(make_key(station))
+    s3.create_bucket(Bucket="damage")
+    data = os.urandom(size)
+    s3.put_object(Bucket="damage", Key="k", Body=data)
+    assert body(s3.get_object(Bucket="damage", Key="k")) == data
+    station.stop()
+    flipped = 0
+    for path in (station.data / "objects").rglob("*"):
+        if path.is_file():
+            content = bytearray(path.read_bytes())
+            at = content.find(data[:64])
+            if at >= 0:
+                content[at + 10] ^= 1
+                path.write_bytes(content)
+                flipped += 1
+    assert flipped
+    station.start()
+    s3 = client_of(make_key(station))
+    refused("InternalError", s3.get_object, Bucket="damage", Key="k")
+    findings = {row["check"]: row for row in station.lines("doctor", "--scrub", check=False)}
+    assert findings["objects"]["level"] == "failed" and "damage/k" in findings["objects"]["message"]
+
+
+# ---------------------------------------------------------------- other clients
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / "source"
+    (source / "in ner").mkdir(parents=True)
+    for name, size in (("empty", 0), ("small", 5), ("in ner/file é.bin", 40 * KIB), ("large", 20 * MIB)):
+        (source / name).write_bytes(os.urandom(size))
+    return source
+
+
+def run(*words, **environment):
+    done = subprocess.run([str(word) for word in words], env={**os.environ, **environment}, text=True, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+def test_aws(key, bucket, folder, tmp_path):
+    aws = shutil.which("aws", path=f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    environment = {"AWS_ACCESS_KEY_ID": key["access_key"], "AWS_SECRET_ACCESS_KEY": key["secret_key"],
+                   "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": key["endpoint"]}
+    run(aws, "s3", "sync", folder, f"s3://{bucket}/x", **environment)
+    run(aws, "s3", "sync", f"s3://{bucket}/x", tmp_path / "back", **environment)
+    assert files_of(tmp_path / "back") == files_of(folder)
+    run(aws, "s3", "rm", "--recursive", f"s3://{bucket}", **environment)
+    run(aws, "s3", "rb", f"s3://{bucket}", **environment)
+
+
+def test_rclone(key, bucket, folder, tmp_path):
+    remote = f":s3,provider=Other,access_key_id={key['access_key']},secret_access_key={key['secret_key']},endpoint='{key['endpoint']}':{bucket}"
+    run("rclone", "--config", tmp_path / "none", "copy", folder, f"{remote}/x")
+    run("rclone", "--config", tmp_path / "none", "check", folder, f"{remote}/x")
+    run("rclone", "--config", tmp_path / "none", "copy", f"{remote}/x", tmp_path / "back")
+    assert files_of(tmp_path / "back") == files_of(folder)
+    run("rclone", "--config", tmp_path / "none", "purge", f"{remote}/x")
+
+
+def test_s3cmd(key, bucket, folder, tmp_path):
+    host = urllib.parse.urlsplit(key["endpoint"]).netloc
+    words = ["s3cmd", f"--access_key={key['access_key']}", f"--secret_key={key['secret_key']}", f"--host={host}",
+             f"--host-bucket={host}/%(bucket)", "--no-ssl", "--config", tmp_path / "none", "--no-progress", "--region=us-east-1"]
+    (tmp_path / "none").write_text("[default]\n")
+    run(*words, "sync", f"{folder}/", f"s3://{bucket}/x/")
+    (tmp_path / "back").mkdir()
+    run(*words, "sync", f"s3://{bucket}/x/", f"{tmp_path}/back/")
+    assert files_of(tmp_path / "back") == files_of(folder)
+    assert "x/small" in run(*words, "ls", "--recursive", f"s3://{bucket}")
+    run(*words, "del", "--recursive", "--force", f"s3://{bucket}")
+
+
+# ---------------------------------------------------------------- the public suite
+
+
+def test_the_public_suite(new_station, tmp_path):
+    """Every case that ever passed goes on passing; tests/s3/suite.py --write makes the list anew."""
+    station = new_station()
+    station.command("user", "create", "main", "--email", "main@example.org", "--password-stdin", text="x yz 12345\n")
+    station.command("user", "create", "alt", "--email", "alt@example.org", "--password-stdin", text="x yz 12345\n")
+    keys = [make_key(station, "--user", name) for name in ("main", "alt")]
+    suite = pathlib.Path(__file__).resolve().parent.parent / "s3"
+    words = [os.environ["TRANSECT_S3_PYTHON"], suite / "suite.py", keys[0]["endpoint"], tmp_path,
+             *(f"{key['access_key']}:{key['secret_key']}" for key in keys), "--passing", suite / "passing.txt"]
+    done = subprocess.run([str(word) for word in words], text=True, capture_output=True, timeout=1200, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
