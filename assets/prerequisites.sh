@@ -2,7 +2,7 @@
 # Installs what building and running Transect needs and this machine lacks: Debian packages.
 # Rust and Node are not installed, for people have their own ways; it says what to type.
 #
-#     bash assets/prerequisites.sh [run|test]     (test: also what the tests need)
+#     bash assets/prerequisites.sh [run|test|bench]     (also what the tests or the benchmarks need)
 set -euo pipefail
 
 packages=(
@@ -12,6 +12,8 @@ packages=(
 )
 if [ "${1:-run}" = test ]; then
     packages+=(chromium postgresql rclone s3cmd)
+elif [ "${1:-run}" = bench ]; then
+    packages+=(curl nginx-light)
 fi
 
 fail() {

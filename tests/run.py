@@ -357,7 +357,7 @@ def report(results):
 
 
 def bench(words):
-    must(["bash", ROOT / "assets" / "prerequisites.sh", "run"])
+    must(["bash", ROOT / "assets" / "prerequisites.sh", "bench"])
     python = python_environment(ROOT / "tests" / "bench" / "requirements.txt")
     environment = {**test_environment(python), "TRANSECT_BIN": str(TARGET / "release" / "transect")}
     must(cargo("build", "--workspace", "--locked", "--bins", "--release"), environment=environment)

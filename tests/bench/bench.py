@@ -20,6 +20,8 @@
             much later the next query answers that has to find what was just written
     index   wall time of indexing an MP4 file of 100 GB from its sample tables (mostly a hole, which takes no room)
     hostile p99 of small requests while damaged media are imported, against the same requests alone
+    objects a GiB put and got over S3 against `dd conv=fsync` and nginx, ranges of 256 KiB and objects of 16 KiB against nginx,
+            durable objects of 1 KiB from sixteen clients against one fsync each, and the last pages of a list against its first
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
     transcode   CPU of making the streaming heights of a minute of 1080p against one ffmpeg command with the same settings;
             both results are decoded and every bar code is read
@@ -27,7 +29,7 @@
             command; beside it ffmpeg's own copy, which checks nothing
 
 Who goes first is shuffled in every round; figures are medians over the rounds. `floor` beside a figure is what has
-to hold before a change lands; nothing here fails on it. Needs the packages of requirements.txt, and ffmpeg.
+to hold before a change lands; nothing here fails on it. Needs the packages of requirements.txt, ffmpeg, curl and nginx.
 """
 
 import argparse
@@ -51,6 +53,7 @@ import aggregates  # noqa: E402
 import annotations  # noqa: E402
 import files  # noqa: E402
 import freetext  # noqa: E402
+import objects  # noqa: E402
 import transcoding  # noqa: E402
 from clips import CLIP, make_clip  # noqa: E402
 from measure import SEED, Client, check, cpu_secs, figure, pss_bytes, settle, started  # noqa: E402
@@ -200,7 +203,7 @@ def start(arguments, _dice, folder):
 
 
 PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "text": freetext.text, "start": start,
-         **files.PARTS, **transcoding.PARTS}
+         **files.PARTS, **objects.PARTS, **transcoding.PARTS}
 
 
 def main():
