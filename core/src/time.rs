@@ -82,12 +82,11 @@ const DAYS: [&str; 11] = [
     "%B %d %Y", "%Y %B %d", "%Y-%B-%d",
 ];
 /// Times of a day. A blank also stands for nothing.
-const CLOCKS: [&str; 6] = [
+const CLOCKS: [&str; 5] = [
     "%H:%M:%S%.f",
     "%H:%M",
     "%I:%M:%S%.f %p",
     "%I:%M %p",
-    "%I %p",
     "%H%M%S",
 ];
 
@@ -158,7 +157,20 @@ fn plain(text: &str) -> String {
         let day = day.replace(['/', '.'], "-");
         *first = clock.map_or(day.clone(), |clock| format!("{day} {clock}"));
     }
-    words.join(" ")
+    // "3 PM" and "3PM" are whole hours.
+    let text = words.join(" ");
+    let cut = text.len().saturating_sub(2);
+    let Some((clock, half)) = text.split_at_checked(cut) else {
+        return text;
+    };
+    if !matches!(half.to_ascii_uppercase().as_str(), "AM" | "PM") {
+        return text;
+    }
+    let (rest, hour) = clock.trim_end().rsplit_once(' ').unwrap_or(("", clock));
+    match hour.trim_end().parse::<u8>() {
+        Ok(hour) => format!("{rest} {hour}:00 {half}"),
+        Err(_) => text,
+    }
 }
 
 /// A time as HTTP headers show it.

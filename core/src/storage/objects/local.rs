@@ -361,12 +361,14 @@ fn each_block(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(blob)),
         Err(error) => return Err(error.into()),
     };
-    let opened = Checked::open(pack, blob.to_owned(), &file, 0..length)?;
-    let mut reading = opened.ok_or_else(|| missing(blob))?;
-    let expected = reading.prints.as_ref().map(|prints| prints.len() / PRINT);
-    if expected.is_some_and(|count| count as u64 != length.div_ceil(READ_BLOCK as u64)) {
+    let blocks = length.div_ceil(READ_BLOCK as u64);
+    // One block more than the file has: there must be no print of it.
+    let prints = pack.prints(blob, 0..blocks + 1)?;
+    if prints.is_some_and(|prints| prints.len() as u64 != blocks * PRINT as u64) {
         return Err(damaged(blob));
     }
+    let opened = Checked::open(pack, blob.to_owned(), &file, 0..length)?;
+    let mut reading = opened.ok_or_else(|| missing(blob))?;
     while let Some(block) = reading.next()? {
         visit(&block)?;
     }

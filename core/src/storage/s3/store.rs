@@ -640,9 +640,7 @@ pub async fn keys(tx: &mut Tx) -> Result<Vec<AccessKey>> {
     let sql = format!("select {KEY} order by k.created_at, k.access_key");
     let seal = secret::at_hand(tx)?;
     let rows = tx.rows(&sql, &[]).await?;
-    rows.into_iter()
-        .map(|row| access_key(row, &seal))
-        .collect()
+    rows.into_iter().map(|row| access_key(row, &seal)).collect()
 }
 
 /// Makes a key for an account.
