@@ -27,7 +27,10 @@ async fn benches() -> Vec<Bench> {
     for url in urls {
         let data = std::env::temp_dir().join(format!("transect-{}", id::uuid()));
         std::fs::create_dir_all(&data).unwrap();
-        let settings = config::read(None, [], &[("database.url", url)]).unwrap();
+        // The tests' stations on PostgreSQL share a database, and so a secret.
+        let secret = "what the stations of these tests share".to_owned();
+        let flags = [("database.url", url), ("account.secret", secret)];
+        let settings = config::read(None, [], &flags).unwrap();
         let cx = Context::open(settings, data).await.unwrap();
         let made = cx.database.write(|tx| Box::pin(member(tx))).await;
         let (account, project) = made.unwrap();
