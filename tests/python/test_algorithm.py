@@ -114,8 +114,8 @@ def test_job_clusters(admin, project, organization, spec):
     made = admin.register_algorithm(project, algorithm_spec={**spec, "cluster": cluster}).id
     assert admin.get_algorithm(made).cluster == cluster
     video = add_video(admin, project, add_media_type(admin, project))
-    answer = refused(400, launch, admin, project, spec["name"], [video])
-    assert f"job cluster {cluster}" in answer["message"]
+    # The station runs it itself.
+    assert ended(admin, launch(admin, project, spec["name"], [video])[0]).status == "Succeeded"
     answer = refused(400, admin.delete_job_cluster, cluster)
     assert "1 algorithms" in answer["message"]
     admin.update_algorithm(made, algorithm_update_spec={"cluster": 0})
