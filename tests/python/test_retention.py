@@ -1,6 +1,8 @@
 """What was deleted goes for good once its time is over, with the bytes that nobody else needs."""
 
+import contextlib
 import os
+import sqlite3
 import time
 
 import barcode
@@ -19,7 +21,13 @@ def upload(api, project, path, **options):
 
 
 def bytes_of(station):
-    return sum(file.stat().st_size for file in (station.data / "objects").rglob("*") if file.is_file())
+    """Stored bytes: those of the files, and those of small objects that are packed in one."""
+    folder = station.data / "objects"
+    packed = sqlite3.connect(f"file:{folder / 'pack.sqlite'}?mode=ro", uri=True)
+    with contextlib.closing(packed):
+        small, = packed.execute("select coalesce(sum(length(bytes)), 0) from small").fetchone()
+    files = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("pack.sqlite"))
+    return small + sum(file.stat().st_size for file in files)
 
 
 def swept(station, condition=None):

@@ -248,8 +248,9 @@ def test_media_in_place_are_read_only_objects(station, s3, corpus, project, admi
     path = pathlib.Path(corpus["h264_cfr25"]["path"])
     name = admin.get_project(project).name
     station.lines("import", path, "--project", name)
-    listed = s3.list_objects_v2(Bucket="transect")["Contents"]
-    found = [row for row in listed if f"/{project}/" in row["Key"] and row["Key"].endswith(path.suffix)]
+    prefix = f"{admin.get_project(project).organization}/{project}/"
+    listed = s3.list_objects_v2(Bucket="transect", Prefix=prefix)["Contents"]
+    found = [row for row in listed if row["Key"].endswith(path.suffix)]
     key = found[0]["Key"]
     assert body(s3.get_object(Bucket="transect", Key=key)) == path.read_bytes()
     assert body(s3.get_object(Bucket="transect", Key=key, Range="bytes=100-199")) == path.read_bytes()[100:200]

@@ -26,7 +26,9 @@ impl Rest {
         let bytes = futures::stream::unfold(Arc::clone(&shared), |shared| async move {
             let next = shared.lock().await.next().await?;
             Some((next, shared))
-        });
+        })
+        // Who refuses a body may read on where it has ended already.
+        .fuse();
         let request = Request::from_parts(parts, Body::from_stream(bytes));
         (request, Self(shared))
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::document::{Batch, KINDS};
+use super::document::{Batch, KINDS, Removal};
 use super::index::{Position, SearchIndex};
 use super::station::FORM;
 use super::store;
@@ -282,11 +282,10 @@ impl<'c> Work<'c> {
                 return Ok(());
             };
             after = last.id;
-            self.apply(Batch {
-                removed: Vec::new(),
-                documents,
-            })
-            .await?;
+            // Rows of a type may have come in on their own account already.
+            let known = documents.iter().filter(|_| type_id.is_some());
+            let removed = known.map(|row| Removal::Identity(row.identity)).collect();
+            self.apply(Batch { removed, documents }).await?;
             if !complete && self.waiting >= COMMIT_DOCUMENTS {
                 self.commit_as(false).await?;
             }
