@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat, Utc, Weekday,
+};
 
 /// Now, in UTC milliseconds.
 #[expect(clippy::disallowed_methods, reason = "the one clock")]
@@ -90,6 +92,9 @@ const CLOCKS: [&str; 5] = [
     "%H%M%S",
 ];
 
+/// A year of two digits where four were meant is no year.
+const EARLIEST: i32 = 1000;
+
 /// Days with times, as people and programs write them.
 static INSTANTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let clocks = |day| CLOCKS.iter().map(move |clock| format!("{day} {clock}"));
@@ -99,7 +104,10 @@ static INSTANTS: LazyLock<Vec<String>> = LazyLock::new(|| {
 
 fn with_zone(text: &str) -> Option<DateTime<FixedOffset>> {
     let plain = plain(text);
-    let read = |format: &String| DateTime::parse_from_str(&plain, &format!("{format} %#z")).ok();
+    let read = |format: &String| {
+        let at = DateTime::parse_from_str(&plain, &format!("{format} %#z")).ok()?;
+        (at.year() >= EARLIEST).then_some(at)
+    };
     let strict = DateTime::parse_from_rfc3339(text).ok();
     strict.or_else(|| INSTANTS.iter().find_map(read))
 }
@@ -107,13 +115,16 @@ fn with_zone(text: &str) -> Option<DateTime<FixedOffset>> {
 fn without_zone(text: &str) -> Option<NaiveDateTime> {
     let plain = plain(text);
     let day = |text: &str, format: &str| {
-        NaiveDate::parse_from_str(text, format)
-            .ok()?
-            .and_hms_opt(0, 0, 0)
+        let day = NaiveDate::parse_from_str(text, format).ok()?;
+        (day.year() >= EARLIEST).then(|| day.and_hms_opt(0, 0, 0))?
+    };
+    let instant = |format: &String| {
+        let at = NaiveDateTime::parse_from_str(&plain, format).ok()?;
+        (at.year() >= EARLIEST).then_some(at)
     };
     INSTANTS
         .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(&plain, format).ok())
+        .find_map(instant)
         .or_else(|| DAYS.iter().find_map(|format| day(&plain, format)))
         .or_else(|| day(&format!("{text}-01"), "%Y-%m-%d"))
         .or_else(|| day(&format!("{text}-01-01"), "%Y-%m-%d"))
