@@ -122,6 +122,13 @@ pub struct Engine {
     pub retention_days: u32,
 }
 
+impl Engine {
+    /// What was deleted since this time is still kept, in UTC milliseconds.
+    pub fn kept_since(&self, now_ms: i64) -> i64 {
+        now_ms - i64::from(self.retention_days) * 86_400_000
+    }
+}
+
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The URL may hold a password.

@@ -343,7 +343,14 @@ def list_many(arguments, dice, folder):
         path = scene.url()
         data = scene.client.send("GET", path)
         check(len(json.loads(data)) == count, "the list is not whole")
-        link, ours, peer = stored(scene, data), [], []
+        ours, peer, fresh = [], [], []
+        one = json.loads(data)[0]["id"]
+        for _ in range(10 * arguments.rounds):
+            # A write by anybody makes the next answer one that the station has to work out.
+            scene.client.json("PATCH", f"/rest/Localization/{one}", {"x": round(dice.random() / 2, 6), "in_place": 1})
+            fresh.append(asked(scene.client, path)[0])
+        data = scene.client.send("GET", path)
+        link = stored(scene, data)
         for _ in range(10 * arguments.rounds):
             turns = [lambda: ours.append(asked(scene.client, path)), lambda: peer.append(asked(scene.client, link))]
             dice.shuffle(turns)
@@ -355,7 +362,9 @@ def list_many(arguments, dice, folder):
     finally:
         station.remove()
     mine, theirs = (statistics.median(wall for wall, _ in walls) for walls in (ours, peer))
-    return {"list_10000": figure(mine / theirs, "<= 1.5", rest_ms=mine * 1e3, file_ms=theirs * 1e3, mib=len(data) / 2**20)}
+    worked_out = statistics.median(fresh)
+    return {"list_10000": figure(worked_out / theirs, "<= 1.5", rest_ms=worked_out * 1e3, file_ms=theirs * 1e3, mib=len(data) / 2**20),
+            "list_10000_again": figure(mine / theirs, "<= 1.5", rest_ms=mine * 1e3, file_ms=theirs * 1e3)}
 
 
 # ---------------------------------------------------------------- scale

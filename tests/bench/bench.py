@@ -9,7 +9,8 @@
             empty request, `bare_ratio` does not
     updates one attribute of 500 annotations changed durably, in place and as new revisions, against `json_set` on 500
             rows of a SQLite table that has no index on attributes
-    list    10,000 annotations as one answer, against the same bytes from a link to a stored file
+    list    10,000 annotations as one answer, against the same bytes from a link to a stored file: worked out anew, because somebody
+            wrote since, and asked again
     scale   the reads, of equal answers, among 10,000 rows and a million (--big: ten millions), and what the station's
             memory grows by while it lists them all
     frames  a picture by number over HTTP against decord and a JPEG encoder: CPU a picture for random frames, median

@@ -70,7 +70,7 @@ def text_peer(folder, notes):
     import tantivy
     schema = tantivy.SchemaBuilder()
     schema.add_text_field("note", stored=False)
-    schema.add_unsigned_field("number", stored=True, indexed=True, fast=True)
+    schema.add_integer_field("number", stored=True, indexed=True, fast=True)
     index = tantivy.Index(schema.build(), path=str(folder))
     writer = index.writer(50_000_000, 1)
     for number, note in enumerate(notes):

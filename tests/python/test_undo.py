@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from flows import link_to
 from support import NOWHERE, add_leaf_type, ids, refused, unique
 from test_state import Tracks
 
@@ -165,12 +166,14 @@ def test_who_may(admin, project, scene, undo, members, last):
     refused(403, undo, [by_admin], api=members.stranger.api)
 
 
-def test_wrong_input(admin, project, scene, undo, last):
+def test_wrong_input(admin, project, scene, undo, last, tmp_path):
     refused(400, undo)
     refused(400, undo, [last()], last=1)
     refused(404, undo, [NOWHERE])
     other = admin.get_journal(project, limit=1)[0].id
-    admin.update_localization_type(scene.box_type, localization_type_update={"description": "new"})
+    url = link_to(admin, project, tmp_path, "<p>notes</p>", "page.html")
+    page = admin.save_generic_file(project, generic_file_spec={"name": "page.html", "upload_url": url}).url
+    admin.register_applet(project, applet_spec={"name": "Notes", "html_file": page})
     answer = refused(400, undo, [last()])
     assert "has no undo" in answer["message"]
     scene.add({})

@@ -48,10 +48,10 @@ pub const LOCALIZATION: Shape = Shape {
         ("created_by", "created_by", As::Plain),
     ],
     attributes: Some(Kind::Localization),
-    lists: &[],
     kept: true,
     revised: true,
     settle: |tx, rows| Box::pin(settle_all(tx, Kind::Localization, rows)),
+    ..Shape::PLAIN
 };
 
 /// How states stand in the journal.
@@ -86,6 +86,7 @@ pub const STATE: Shape = Shape {
     kept: true,
     revised: true,
     settle: |tx, rows| Box::pin(settle_all(tx, Kind::State, rows)),
+    ..Shape::PLAIN
 };
 
 /// Settles which revision is the latest, for every annotation among some rows.

@@ -7,6 +7,7 @@ use super::definition::{Definition, Kind};
 use super::store::{Indexing, Typed, index, split_text, typed};
 use crate::database::{Dialect, Tx};
 use crate::error::Result;
+use crate::journal::Stamp;
 use crate::values;
 
 /// The column of an instance that names what declares its attributes.
@@ -164,16 +165,81 @@ pub async fn rename_all(tx: &mut Tx, definition: &Definition, name: &str) -> Res
     Ok(())
 }
 
-/// Removes the values of an attribute from every document; the typed ones go with its definition.
-pub async fn erase_all(tx: &mut Tx, definition: &Definition) -> Result<()> {
+/// What a document has under the key `$2`, as JSON text.
+fn value(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "(attributes -> $2)",
+        Dialect::Postgres => "(attributes::jsonb -> cast($2 as text))::text",
+    }
+}
+
+/// Removes the values of an attribute from every document, and sets them aside under a change; the
+/// typed ones go with its definition.
+pub async fn set_aside_all(tx: &mut Tx, stamp: &Stamp, definition: &Definition) -> Result<()> {
     let (table, owner) = (definition.kind.table(), owner(definition.kind));
+    let (has_key, value) = (has_key(tx.dialect()), value(tx.dialect()));
+    let key = key(tx.dialect(), &definition.name);
+    let sql = format!(
+        "insert into set_aside (clock, noun, name, entity, value) \
+         select cast($3 as text), '{table}', cast($4 as text), id, {value} from {table} \
+         where {owner} = $1 and {has_key} order by id"
+    );
+    let given = values![
+        definition.type_id,
+        &key,
+        &stamp.clock,
+        set_aside_name(definition)
+    ];
+    tx.execute(&sql, &given).await?;
     let after = match tx.dialect() {
         Dialect::Sqlite => "json_remove(attributes, $2)",
         Dialect::Postgres => "(attributes::jsonb - cast($2 as text))::text",
     };
-    let has_key = has_key(tx.dialect());
     let sql = format!("update {table} set attributes = {after} where {owner} = $1 and {has_key}");
-    let key = key(tx.dialect(), &definition.name);
     tx.execute(&sql, &values![definition.type_id, key]).await?;
     Ok(())
+}
+
+/// Types of one kind may have attributes of the same name.
+fn set_aside_name(definition: &Definition) -> String {
+    format!("{} {}", definition.type_id, definition.name)
+}
+
+/// Writes the values of an attribute that a change set aside into the documents that have none.
+pub async fn give_back_all(tx: &mut Tx, clock: &str, definition: &Definition) -> Result<()> {
+    let (table, owner) = (definition.kind.table(), owner(definition.kind));
+    let has_key = has_key(tx.dialect());
+    let after = match tx.dialect() {
+        Dialect::Sqlite => "json_set(attributes, $2, json(s.value))",
+        Dialect::Postgres => {
+            "(attributes::jsonb || jsonb_build_object(cast($2 as text), s.value::jsonb))::text"
+        }
+    };
+    let sql = format!(
+        "update {table} set attributes = {after} from set_aside s where s.clock = $3 and s.noun = '{table}' \
+         and s.name = $4 and s.entity = {table}.id and {table}.{owner} = $1 and not ({has_key})"
+    );
+    let key = key(tx.dialect(), &definition.name);
+    let name = set_aside_name(definition);
+    tx.execute(&sql, &values![definition.type_id, key, clock, &name])
+        .await?;
+    let sql = "delete from set_aside where clock = $1 and noun = $2 and name = $3";
+    tx.execute(sql, &values![clock, table, name]).await?;
+    Ok(())
+}
+
+/// How many instances have another value of an attribute than its default, and than none.
+pub async fn count_given(tx: &mut Tx, definition: &Definition) -> Result<i64> {
+    let (table, owner) = (definition.kind.table(), owner(definition.kind));
+    let (has_key, value) = (has_key(tx.dialect()), value(tx.dialect()));
+    let default = definition.default()?.unwrap_or(Json::Null).to_string();
+    let sql = format!(
+        "select count(*) from {table} where {owner} = $1 and {has_key} and {value} <> $3 and {value} <> 'null'{}",
+        kept(definition.kind)
+    );
+    let key = key(tx.dialect(), &definition.name);
+    let count = tx
+        .scalar(&sql, &values![definition.type_id, key, default])
+        .await?;
+    Ok(count.unwrap_or_default())
 }

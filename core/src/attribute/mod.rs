@@ -10,7 +10,7 @@ mod store;
 mod value;
 
 pub use definition::{Definition, Definitions, Dtype, Kind, check_name};
-pub use documents::{adopt, erase_all, rename_all, set_all};
+pub use documents::{adopt, count_given, give_back_all, rename_all, set_all, set_aside_all};
 pub use store::{
     Indexing, TABLES, TEXT_PREFIX, definitions_of_kind, definitions_of_type, index, insert, lock,
     next_position, remove, remove_of_type, remove_values, replace, split_text,

@@ -8,5 +8,5 @@ mod service;
 mod store;
 mod types;
 
-pub use service::forget_account;
+pub use service::{forget_account, forget_type};
 pub use store::{BOOKMARK_SHAPE, FAVORITE_SHAPE};

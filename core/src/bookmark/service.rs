@@ -1,12 +1,13 @@
 //! Rules of bookmarks.
 
 use super::store;
-use super::types::{Bookmark, BookmarkPatch};
+use super::types::{Bookmark, BookmarkPatch, Target};
 use crate::account::Actor;
+use crate::attribute::Kind;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::journal::{self, Change};
+use crate::journal::{self, Change, Ledger, Stamp};
 use crate::project::{self, Level};
 
 /// The caller's bookmarks by name; `name` is exact.
@@ -140,4 +141,23 @@ pub async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
 /// the journal.
 pub async fn forget_account(tx: &mut Tx, account: i64) -> Result<()> {
     store::remove_of(tx, account).await
+}
+
+/// Removes everybody's favorites that fill in annotations of a type that goes away.
+pub async fn forget_type(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    kind: Kind,
+    id: i64,
+) -> Result<()> {
+    let Some(target) = Target::of_kind(kind) else {
+        return Ok(());
+    };
+    let mut ledger = Ledger::default();
+    for favorite in store::favorites_of_type(tx, project, target, id).await? {
+        store::remove_favorite(tx, favorite.id).await?;
+        ledger.deleted("favorite", favorite.id, &favorite)?;
+    }
+    ledger.write(tx, stamp, project).await
 }

@@ -6,7 +6,7 @@ use super::types::{Bookmark, Favorite, Target};
 use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::project::Level;
-use crate::undo::{As, Shape, settled};
+use crate::undo::{As, Shape};
 use crate::values;
 
 /// How bookmarks stand in the journal.
@@ -20,11 +20,7 @@ pub const BOOKMARK_SHAPE: Shape = Shape {
         ("name", "name", As::Plain),
         ("uri", "uri", As::Plain),
     ],
-    attributes: None,
-    lists: &[],
-    kept: false,
-    revised: false,
-    settle: settled,
+    ..Shape::PLAIN
 };
 
 const BOOKMARK: &str = "select id, project, account, name, uri from bookmark";
@@ -98,11 +94,7 @@ pub const FAVORITE_SHAPE: Shape = Shape {
         ("page", "page", As::Plain),
         ("values", "attribute_values", As::Json),
     ],
-    attributes: None,
-    lists: &[],
-    kept: false,
-    revised: false,
-    settle: settled,
+    ..Shape::PLAIN
 };
 
 const FAVORITE: &str = "select id, project, account, entity_type_name, type, name, page, attribute_values from favorite";
@@ -134,6 +126,23 @@ fn favorite(mut row: Row) -> Result<Favorite> {
 pub async fn favorites(tx: &mut Tx, project: i64, account: i64) -> Result<Vec<Favorite>> {
     let sql = format!("{FAVORITE} where project = $1 and account = $2 order by id");
     tx.rows(&sql, &values![project, account])
+        .await?
+        .into_iter()
+        .map(favorite)
+        .collect()
+}
+
+/// Everybody's favorites of a type, by id.
+pub async fn favorites_of_type(
+    tx: &mut Tx,
+    project: i64,
+    target: Target,
+    type_id: i64,
+) -> Result<Vec<Favorite>> {
+    let sql = format!(
+        "{FAVORITE} where project = $1 and type = $2 and entity_type_name = $3 order by id"
+    );
+    tx.rows(&sql, &values![project, type_id, target.name()])
         .await?
         .into_iter()
         .map(favorite)

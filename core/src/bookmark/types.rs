@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::attribute::Kind;
+
 /// A bookmark as the wire shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Bookmark {
@@ -47,11 +49,18 @@ impl Target {
     }
 
     /// The kind of its types.
-    pub fn type_kind(self) -> crate::attribute::Kind {
+    pub fn type_kind(self) -> Kind {
         match self {
-            Self::Localization => crate::attribute::Kind::Localization,
-            Self::State => crate::attribute::Kind::State,
+            Self::Localization => Kind::Localization,
+            Self::State => Kind::State,
         }
+    }
+
+    /// What instances of a kind are called, if they can be filled in.
+    pub(super) fn of_kind(kind: Kind) -> Option<Self> {
+        [Self::Localization, Self::State]
+            .into_iter()
+            .find(|target| target.type_kind() == kind)
     }
 }
 

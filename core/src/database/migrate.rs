@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(9, "0009_master_section"),
     migration!(10, "0010_token"),
     migration!(11, "0011_journal_meaning"),
+    migration!(12, "0012_recovery"),
 ];
 
 const TABLE: &str =

@@ -200,7 +200,8 @@ fn changed(before: &Definition, update: &Map<String, Json>, how: Change) -> Resu
     checked(&wire)
 }
 
-/// Removes an attribute from a type, and its values from every instance.
+/// Removes an attribute from a type, and its values from every instance; undo can bring them back
+/// for a while.
 ///
 /// Errors: `Invalid` for an unknown name, except of sections, where it changes nothing.
 pub(super) async fn remove(
@@ -223,7 +224,7 @@ pub(super) async fn remove(
                         Err(unknown(&owner, &name))
                     };
                 };
-                attribute::erase_all(tx, &before[index]).await?;
+                attribute::set_aside_all(tx, &stamp, &before[index]).await?;
                 attribute::remove(tx, before[index].id).await?;
                 record(tx, &stamp, &owner, &before).await
             })

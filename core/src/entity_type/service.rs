@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value as Json;
 
-use super::store;
+use super::{recovery, store};
 use super::types::{
     EntityType, EntityTypePatch, NewEntityType, TypeFilter, check_description, check_name,
     localization_type_fields, noun,
@@ -14,9 +14,9 @@ use crate::attribute::{self, Definitions, Kind};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::id;
 use crate::journal::{self, Change, Stamp};
 use crate::project::{self, Level};
+use crate::{bookmark, id};
 
 /// A type that a body or a stored row refers to.
 ///
@@ -277,22 +277,20 @@ async fn save(
     journal::record(tx, stamp, Some(after.project), noun(after.kind), changes).await
 }
 
-/// Removes a type, its attributes and their typed values, and soft-deletes its instances. Returns
-/// how many instances went.
+/// Removes a type with its attributes and its instances, which undo can bring back for a while.
+/// Returns how many instances went.
 ///
-/// With media go their annotations, as when the media themselves are deleted.
+/// With media go their annotations, as when the media themselves are deleted; with types of
+/// annotations the favorites that fill them in.
 pub(super) async fn remove(cx: &Context, actor: &Actor, kind: Kind, id: i64) -> Result<u64> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
             Box::pin(async move {
                 let (found, definitions) = visible(tx, &actor, kind, id, Level::Full).await?;
-                let instances = store::remove_instances(tx, kind, id, &stamp).await?;
-                if kind == Kind::Media && instances > 0 {
-                    store::remove_annotations_of_media_type(tx, id, &stamp).await?;
-                }
-                attribute::remove_of_type(tx, kind, id).await?;
+                let instances = recovery::set_aside_instances(tx, &stamp, kind, id).await?;
                 store::remove(tx, kind, id).await?;
+                bookmark::forget_type(tx, &stamp, found.project, kind, id).await?;
                 forget(tx, &stamp, &found).await?;
                 let changes = Change::deleted(id, &found.wire(&definitions))?;
                 journal::record(tx, &stamp, Some(found.project), noun(kind), changes).await?;

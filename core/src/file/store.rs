@@ -8,7 +8,7 @@ use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::journal::Stamp;
 use crate::project::Level;
-use crate::undo::{As, Shape, settled};
+use crate::undo::{As, Shape};
 use crate::{storage, values};
 
 const COLUMNS: &str = "t.id, t.project, t.created_at, t.created_by, t.modified_at, t.modified_by, \
@@ -30,10 +30,8 @@ pub const SHAPE: Shape = Shape {
         ("type", "type", As::Plain),
     ],
     attributes: Some(Kind::File),
-    lists: &[],
     kept: true,
-    revised: false,
-    settle: settled,
+    ..Shape::PLAIN
 };
 
 fn file(mut row: Row) -> Result<File> {

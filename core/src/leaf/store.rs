@@ -33,10 +33,9 @@ pub const SHAPE: Shape = Shape {
         ("parent", "parent", As::Plain),
     ],
     attributes: Some(Kind::Leaf),
-    lists: &[],
     kept: true,
-    revised: false,
     settle: |tx, rows| Box::pin(settle_paths(tx, rows)),
+    ..Shape::PLAIN
 };
 
 fn leaf(mut row: Row) -> Result<Leaf> {

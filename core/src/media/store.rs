@@ -10,7 +10,7 @@ use crate::database::{Row, Sink, Tx, Value};
 use crate::error::Result;
 use crate::project::Level;
 use crate::query::{Selection, among};
-use crate::undo::{As, Shape, settled};
+use crate::undo::{As, Shape};
 use crate::values;
 
 /// Ids that one statement lists.
@@ -77,10 +77,8 @@ pub const SHAPE: Shape = Shape {
         ("master_section", "master_section", As::Plain),
     ],
     attributes: Some(Kind::Media),
-    lists: &[],
     kept: true,
-    revised: false,
-    settle: settled,
+    ..Shape::PLAIN
 };
 
 fn select_list() -> String {

@@ -195,6 +195,7 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
 /// Removes an organization with everything that belongs to it alone.
 pub(super) async fn erase(tx: &mut Tx, stamp: &Stamp, organization: &Organization) -> Result<()> {
     let id = organization.id;
+    project::service::erase_deleted_of(tx, id).await?;
     group::service::remove_of(tx, stamp, id).await?;
     bucket::service::remove_of(tx, stamp, id).await?;
     hosted_template::service::remove_of(tx, stamp, id).await?;

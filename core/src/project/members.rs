@@ -112,7 +112,7 @@ pub(super) async fn create(
             Box::pin(async move {
                 access(tx, &actor, project, Level::Full).await?;
                 let user = account::service::reference(tx, new.user).await?;
-                if store::level(tx, project, user.id).await?.is_some() {
+                if store::level(tx, project, user.id, false).await?.is_some() {
                     return Err(Error::invalid(format!(
                         "Membership already exists for project {project} and user {}!",
                         user.id

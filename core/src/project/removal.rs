@@ -3,16 +3,15 @@
 use crate::attribute;
 use crate::database::Tx;
 use crate::error::Result;
-use crate::journal::Stamp;
 use crate::{storage, values};
 
 /// Declared attributes of everything in the project.
 const ATTRIBUTES: &str = "select a.id from attribute_type a where (a.kind = 'Section' and a.type = $1) \
      or exists (select 1 from entity_type t where t.kind = a.kind and t.id = a.type and t.project = $1)";
 
-/// Removes a project and all that belongs to it. Its media are deleted, and go for good with their
-/// bytes once their time is over, as any other that was deleted.
-pub async fn remove(tx: &mut Tx, stamp: &Stamp, project: i64) -> Result<()> {
+/// Removes a project and all that belongs to it for good. Its media count as deleted when it was, and
+/// go with their bytes as any other that was deleted.
+pub async fn remove(tx: &mut Tx, project: i64, deleted_at: i64) -> Result<()> {
     for table in attribute::TABLES {
         let sql = format!("delete from {table} where attribute in ({ATTRIBUTES})");
         tx.execute(&sql, &values![project]).await?;
@@ -29,10 +28,9 @@ pub async fn remove(tx: &mut Tx, stamp: &Stamp, project: i64) -> Result<()> {
         );
         tx.execute(&sql, &values![project]).await?;
     }
-    let sql = "update media set project = null, primary_section = null, deleted = true, modified_at = $2, \
-               modified_by = $3 where project = $1";
-    tx.execute(sql, &values![project, stamp.at_ms, stamp.account])
-        .await?;
+    let sql = "update media set project = null, primary_section = null, deleted = true, modified_at = $2 \
+               where project = $1";
+    tx.execute(sql, &values![project, deleted_at]).await?;
     for table in [
         "state",
         "localization",

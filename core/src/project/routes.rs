@@ -1,22 +1,21 @@
 //! Routes of projects and memberships.
 
+use super::types::Removal;
 use super::{members, picture, service};
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 
-/// Published on GET and POST of projects alike.
-const PROJECT_QUERY: &str = "organization: int<1..>, elemental_id: string";
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/rest/Projects", "GetProjectList", list)
-            .about("List the projects that the caller is a member of.")
-            .query(PROJECT_QUERY)
+            .about("List the projects that the caller is a member of; with `deleted`, those that Undo can bring back.")
+            .query("organization: int<1..>, elemental_id: string, deleted: bool=false")
             .answers("[Project]"),
         Operation::post("/rest/Projects", "CreateProject", create)
             .about("Create a project.")
-            .query(PROJECT_QUERY)
+            .query("organization: int<1..>, elemental_id: string")
             .body("ProjectSpec")
             .answers("CreateResponse"),
         Operation::get("/rest/Project/{id}", "GetProject", get)
@@ -27,7 +26,8 @@ pub fn operations() -> Vec<Operation> {
             .body("ProjectUpdate")
             .answers("MessageResponse"),
         Operation::delete("/rest/Project/{id}", "DeleteProject", remove)
-            .about("Delete a project; only its creator may, and its media are detached.")
+            .about("Delete a project; only its creator may. Undo brings it back for some weeks, unless it was pruned.")
+            .query("prune: int<0..1>=0")
             .answers("MessageResponse"),
         Operation::get(
             "/rest/Memberships/{project}",
@@ -87,8 +87,8 @@ async fn update(mut call: Call) -> Result<Answer> {
 }
 
 async fn remove(call: Call) -> Result<Answer> {
-    let id = call.id("id");
-    service::remove(&call.cx, call.actor()?, id).await?;
+    let (id, manner): (i64, Removal) = (call.id("id"), call.query()?);
+    service::remove(&call.cx, call.actor()?, id, manner.prune != 0).await?;
     Answer::message(format!("Project {id} deleted successfully!"))
 }
 

@@ -1,6 +1,6 @@
 //! Rules of projects.
 
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
 pub use super::members::{default_version, forget_version};
 use super::types::{Level, NewProject, Project, ProjectFilter, ProjectPatch};
@@ -26,10 +26,23 @@ pub async fn access(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> R
 
 /// The same; returns what the actor may do.
 pub async fn level(tx: &mut Tx, actor: &Actor, project: i64, least: Level) -> Result<Level> {
-    match store::level(tx, project, actor.id).await? {
+    match store::level(tx, project, actor.id, false).await? {
         Some(level) if level >= least => Ok(level),
         None if !store::exists(tx, project).await? => Err(Error::no_match("Project")),
         _ => Err(Error::forbidden()),
+    }
+}
+
+/// The same of a project that may be deleted: those with Full Control can bring it back.
+pub async fn level_also_deleted(
+    tx: &mut Tx,
+    actor: &Actor,
+    project: i64,
+    least: Level,
+) -> Result<Level> {
+    match store::level(tx, project, actor.id, true).await? {
+        Some(Level::Full) => Ok(Level::Full),
+        _ => level(tx, actor, project, least).await,
     }
 }
 
@@ -346,9 +359,9 @@ pub(super) async fn update(
         .await
 }
 
-/// Removes a project; only its creator may, or anybody with Full Control once that account is
-/// deleted. Its media count as deleted.
-pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
+/// Deletes a project; only its creator may, or anybody with Full Control once that account is
+/// deleted. It can be brought back until its time is over, unless it is pruned.
+pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64, prune: bool) -> Result<()> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
@@ -359,11 +372,10 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
                 {
                     return Err(Error::forbidden());
                 }
-                let files = store::file_keys(tx, id).await?;
-                for key in before.thumb.iter().chain(&files) {
-                    storage::remove(tx, key).await?;
+                store::mark_deleted(tx, &stamp, id).await?;
+                if prune {
+                    erase(tx, id, stamp.at_ms).await?;
                 }
-                removal::remove(tx, &stamp, id).await?;
                 let changes = Change::deleted(id, &before)?;
                 journal::record(tx, &stamp, Some(id), "project", changes).await
             })
@@ -371,4 +383,50 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
         .await?;
     jobs::cancel_of_project(cx, id).await?;
     storage::collect(cx).await
+}
+
+/// Removes a deleted project for good; its media follow when their time is over.
+async fn erase(tx: &mut Tx, id: i64, deleted_at: i64) -> Result<()> {
+    let mut keys = store::file_keys(tx, id).await?;
+    keys.extend(store::thumb(tx, id).await?);
+    for key in &keys {
+        storage::remove(tx, key).await?;
+    }
+    removal::remove(tx, id, deleted_at).await
+}
+
+/// Removes projects that were deleted before a time for good; returns how many went.
+pub async fn purge(tx: &mut Tx, before_ms: i64) -> Result<usize> {
+    erase_all(tx, before_ms, None).await
+}
+
+/// Removes the deleted projects of an organization for good.
+pub async fn erase_deleted_of(tx: &mut Tx, organization: i64) -> Result<()> {
+    erase_all(tx, i64::MAX, Some(organization))
+        .await
+        .map(drop)
+}
+
+async fn erase_all(tx: &mut Tx, before_ms: i64, organization: Option<i64>) -> Result<usize> {
+    let gone = store::deleted_before(tx, before_ms, organization).await?;
+    for (id, deleted_at) in &gone {
+        erase(tx, *id, *deleted_at).await?;
+    }
+    Ok(gone.len())
+}
+
+/// Checks that projects that came back share their name with no other that a member sees, and forgets
+/// buckets that are gone meanwhile.
+pub(super) async fn settle(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<()> {
+    store::forget_lost_buckets(tx).await?;
+    for row in rows {
+        let id = row.get("id").and_then(Json::as_i64).unwrap_or_default();
+        let Some(name) = store::name_of(tx, id).await? else {
+            continue;
+        };
+        for member in store::memberships(tx, id).await? {
+            check_name(tx, member.user, &name, Some(id)).await?;
+        }
+    }
+    Ok(())
 }

@@ -3,9 +3,11 @@
 use serde_json::{Map, Value as Json};
 
 use super::types::{Level, Membership, Project, ProjectFilter};
+use crate::attribute::Kind;
 use crate::database::{Row, Tx};
 use crate::error::Result;
-use crate::undo::{As, Shape, settled};
+use crate::journal::Stamp;
+use crate::undo::{As, Shape};
 use crate::values;
 
 const COLUMNS: &str = "p.id, p.name, p.summary, p.organization, p.enable_downloads, p.bucket, \
@@ -49,13 +51,18 @@ fn project(mut row: Row, account: i64) -> Result<Project> {
 pub async fn list(tx: &mut Tx, account: i64, filter: &ProjectFilter) -> Result<Vec<Project>> {
     let sql = format!(
         "select {COLUMNS} from membership m join project p on p.id = m.project \
-         where m.account = $1 and m.permission <> 'No Access' \
+         where m.account = $1 and m.permission <> 'No Access' and p.deleted = $4 \
          and (cast($2 as bigint) is null or p.organization = $2) \
          and (cast($3 as text) is null or p.elemental_id = $3) order by p.id"
     );
     tx.rows(
         &sql,
-        &values![account, filter.organization, filter.elemental_id.clone()],
+        &values![
+            account,
+            filter.organization,
+            filter.elemental_id.clone(),
+            filter.deleted
+        ],
     )
     .await?
     .into_iter()
@@ -65,8 +72,8 @@ pub async fn list(tx: &mut Tx, account: i64, filter: &ProjectFilter) -> Result<V
 
 /// The ids of the projects that the account may see, by id.
 pub async fn visible_ids(tx: &mut Tx, account: i64) -> Result<Vec<i64>> {
-    let sql = "select m.project from membership m where m.account = $1 \
-               and m.permission <> 'No Access' order by m.project";
+    let sql = "select p.id from membership m join project p on p.id = m.project where m.account = $1 \
+               and m.permission <> 'No Access' and not p.deleted order by p.id";
     let rows = tx.rows(sql, &values![account]).await?;
     rows.into_iter().map(|mut row| row.take()).collect()
 }
@@ -75,7 +82,7 @@ pub async fn visible_ids(tx: &mut Tx, account: i64) -> Result<Vec<i64>> {
 pub async fn find(tx: &mut Tx, id: i64, account: i64) -> Result<Option<Project>> {
     let sql = format!(
         "select {COLUMNS} from membership m join project p on p.id = m.project \
-         where m.account = $1 and p.id = $2"
+         where m.account = $1 and p.id = $2 and not p.deleted"
     );
     tx.row(&sql, &values![account, id])
         .await?
@@ -86,7 +93,7 @@ pub async fn find(tx: &mut Tx, id: i64, account: i64) -> Result<Option<Project>>
 /// (id, name) of every project that the account is a member of.
 pub async fn names(tx: &mut Tx, account: i64) -> Result<Vec<(i64, String)>> {
     let sql = "select p.id, p.name from membership m join project p on p.id = m.project \
-               where m.account = $1 order by p.id";
+               where m.account = $1 and not p.deleted order by p.id";
     tx.rows(sql, &values![account])
         .await?
         .into_iter()
@@ -99,20 +106,17 @@ pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
 }
 
 pub async fn name_of(tx: &mut Tx, id: i64) -> Result<Option<String>> {
-    tx.scalar("select name from project where id = $1", &values![id])
-        .await
+    let sql = "select name from project where id = $1 and not deleted";
+    tx.scalar(sql, &values![id]).await
 }
 
 pub async fn organization_of(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
-    tx.scalar(
-        "select organization from project where id = $1",
-        &values![id],
-    )
-    .await
+    let sql = "select organization from project where id = $1 and not deleted";
+    tx.scalar(sql, &values![id]).await
 }
 
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
-    let sql = "select count(*) from project where organization = $1";
+    let sql = "select count(*) from project where organization = $1 and not deleted";
     Ok(tx
         .scalar(sql, &values![organization])
         .await?
@@ -121,7 +125,7 @@ pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64
 
 /// Names of the projects that use a bucket, by id.
 pub async fn names_using_bucket(tx: &mut Tx, bucket: i64) -> Result<Vec<String>> {
-    let sql = "select name from project where bucket = $1 or upload_bucket = $1 or backup_bucket = $1 order by id";
+    let sql = "select name from project where $1 in (bucket, upload_bucket, backup_bucket) and not deleted order by id";
     tx.rows(sql, &values![bucket])
         .await?
         .into_iter()
@@ -251,7 +255,7 @@ pub async fn memberships_of(tx: &mut Tx, account: i64) -> Result<Vec<Membership>
 /// Names of the projects in which nobody but this account has Full Control, by id.
 pub async fn only_owned_by(tx: &mut Tx, account: i64) -> Result<Vec<String>> {
     let sql = "select p.name from membership m join project p on p.id = m.project \
-               where m.account = $1 and m.permission = 'Full Control' and not exists \
+               where m.account = $1 and m.permission = 'Full Control' and not p.deleted and not exists \
                (select 1 from membership o where o.project = m.project and o.account <> m.account \
                and o.permission = 'Full Control') order by p.id";
     tx.rows(sql, &values![account])
@@ -270,10 +274,58 @@ pub async fn memberships_with_default(tx: &mut Tx, version: i64) -> Result<Vec<M
         .collect()
 }
 
-pub async fn level(tx: &mut Tx, project: i64, account: i64) -> Result<Option<Level>> {
-    let sql = "select permission from membership where account = $1 and project = $2";
-    let name: Option<String> = tx.scalar(sql, &values![account, project]).await?;
+/// What an account may do in a project; a deleted one counts where the caller says so.
+pub async fn level(
+    tx: &mut Tx,
+    project: i64,
+    account: i64,
+    also_deleted: bool,
+) -> Result<Option<Level>> {
+    let sql = "select m.permission from membership m join project p on p.id = m.project \
+               where m.account = $1 and m.project = $2 and (not p.deleted or $3)";
+    let given = values![account, project, also_deleted];
+    let name: Option<String> = tx.scalar(sql, &given).await?;
     Ok(name.map(|name| Level::from_name(&name)))
+}
+
+/// Marks a project as deleted.
+pub async fn mark_deleted(tx: &mut Tx, stamp: &Stamp, id: i64) -> Result<()> {
+    let sql = "update project set deleted = true, modified_at = $2, modified_by = $3 where id = $1";
+    tx.execute(sql, &values![id, stamp.at_ms, stamp.account])
+        .await?;
+    Ok(())
+}
+
+/// Projects that were deleted before a time, and when; of one organization, if given.
+pub async fn deleted_before(
+    tx: &mut Tx,
+    before_ms: i64,
+    organization: Option<i64>,
+) -> Result<Vec<(i64, i64)>> {
+    let sql = "select id, modified_at from project where deleted and modified_at < $1 \
+               and (cast($2 as bigint) is null or organization = $2) order by id";
+    let rows = tx.rows(sql, &values![before_ms, organization]).await?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.take()?, row.take()?)))
+        .collect()
+}
+
+/// Takes buckets that are no more out of projects.
+pub async fn forget_lost_buckets(tx: &mut Tx) -> Result<()> {
+    for column in ["bucket", "upload_bucket", "backup_bucket"] {
+        let sql = format!(
+            "update project set {column} = null where {column} not in (select id from bucket)"
+        );
+        tx.execute(&sql, &[]).await?;
+    }
+    Ok(())
+}
+
+/// The stored picture of a project.
+pub async fn thumb(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    let sql = "select thumb from project where id = $1";
+    let found: Option<Option<String>> = tx.scalar(sql, &values![id]).await?;
+    Ok(found.flatten())
 }
 
 pub async fn insert_membership(
@@ -313,7 +365,7 @@ pub async fn remove_membership(tx: &mut Tx, id: i64) -> Result<()> {
 }
 
 /// How memberships stand in the journal.
-pub const SHAPE: Shape = Shape {
+pub const MEMBERSHIP_SHAPE: Shape = Shape {
     noun: "membership",
     table: "membership",
     level: Level::Full,
@@ -323,9 +375,26 @@ pub const SHAPE: Shape = Shape {
         ("permission", "permission", As::Plain),
         ("default_version", "default_version", As::Plain),
     ],
-    attributes: None,
-    lists: &[],
-    kept: false,
-    revised: false,
-    settle: settled,
+    ..Shape::PLAIN
+};
+
+/// How projects stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "project",
+    table: "project",
+    level: Level::Full,
+    columns: &[
+        ("name", "name", As::Plain),
+        ("summary", "summary", As::Plain),
+        ("enable_downloads", "enable_downloads", As::Flag),
+        ("bucket", "bucket", As::Plain),
+        ("upload_bucket", "upload_bucket", As::Plain),
+        ("backup_bucket", "backup_bucket", As::Plain),
+        ("elemental_id", "elemental_id", As::Plain),
+        ("thumb", "thumb", As::Plain),
+    ],
+    kept: true,
+    declares: Some(Kind::Section),
+    settle: |tx, rows| Box::pin(super::service::settle(tx, rows)),
+    ..Shape::PLAIN
 };

@@ -151,6 +151,17 @@ impl ProjectPatch {
 pub(super) struct ProjectFilter {
     pub organization: Option<i64>,
     pub elemental_id: Option<String>,
+    /// Those that were deleted and can still be brought back, instead.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+/// How a project is deleted.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Removal {
+    /// For good at once.
+    #[serde(default)]
+    pub prune: i64,
 }
 
 /// A membership as the wire shows it.

@@ -15,7 +15,7 @@ use super::document::{Batch, KINDS, Removal};
 use super::index::{Position, SearchIndex};
 use super::station::FORM;
 use super::store;
-use super::touched::Touched;
+use super::touched::{Touched, Whole};
 use crate::attribute::Kind;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
@@ -255,7 +255,7 @@ impl<'c> Work<'c> {
 
     /// Reads touched rows, some at a time, and applies how they stand.
     async fn read(&mut self, mut touched: Touched) -> Result<()> {
-        let types = touched.types.clone();
+        let wholes = touched.wholes.clone();
         while let Some(some) = touched.take(ROWS) {
             let read = self
                 .cx
@@ -264,26 +264,28 @@ impl<'c> Work<'c> {
             let batch = read.await?;
             self.apply(batch).await?;
         }
-        for (kind, type_id) in types {
-            self.gather(kind, Some(type_id), true).await?;
+        for whole in wholes {
+            for kind in whole.kinds() {
+                self.gather(kind, Some(whole), true).await?;
+            }
         }
         Ok(())
     }
 
-    /// Applies every row of a kind, of one type if given.
-    async fn gather(&mut self, kind: Kind, type_id: Option<i64>, complete: bool) -> Result<()> {
+    /// Applies every row of a kind, of some whole if given.
+    async fn gather(&mut self, kind: Kind, of: Option<Whole>, complete: bool) -> Result<()> {
         let mut after = 0;
         loop {
             let read = self.cx.database.read(move |tx| {
-                Box::pin(async move { store::page(tx, kind, type_id, after, ROWS).await })
+                Box::pin(async move { store::page(tx, kind, of, after, ROWS).await })
             });
             let documents = read.await?;
             let Some(last) = documents.last() else {
                 return Ok(());
             };
             after = last.id;
-            // Rows of a type may have come in on their own account already.
-            let known = documents.iter().filter(|_| type_id.is_some());
+            // Rows of a whole may have come in on their own account already.
+            let known = documents.iter().filter(|_| of.is_some());
             let removed = known.map(|row| Removal::Identity(row.identity)).collect();
             self.apply(Batch { removed, documents }).await?;
             if !complete && self.waiting >= COMMIT_DOCUMENTS {

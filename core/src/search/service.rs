@@ -10,7 +10,7 @@ use super::document::{Batch, KINDS, from_key, key, number};
 use super::index::{Bucket, Condition, Facet, Found, Order, Query, Recent, Reference};
 use super::plan::{self, Names};
 use super::station::Search;
-use super::touched::Touched;
+use super::touched::{Touched, Whole};
 use super::types::{DEEPEST_HIT, MOST_HITS, TextBucket, TextSearch, TextSearchResult};
 use super::vectors::{self, Graph, Subject};
 use super::{hits, indexer, lookup, store, syntax};
@@ -257,17 +257,19 @@ pub(super) async fn changes(
         return Ok(None);
     }
     let touched: Touched = store::touched(tx, after, upto).await?;
-    if touched.len() + store::count_of_types(tx, &touched, most).await? > most {
+    if touched.len() + store::count_of_wholes(tx, &touched, most).await? > most {
         return Ok(None);
     }
     let mut batch = store::batch(tx, &touched).await?;
-    for (kind, type_id) in &touched.types {
-        let rows = store::page(tx, *kind, Some(*type_id), 0, most).await?;
-        let known: HashSet<u64> = batch.documents.iter().map(|row| row.identity).collect();
-        let fresh = rows
-            .into_iter()
-            .filter(|row| !known.contains(&row.identity));
-        batch.documents.extend(fresh.collect::<Vec<_>>());
+    for whole in &touched.wholes {
+        for kind in whole.kinds() {
+            let rows = store::page(tx, kind, Some(*whole), 0, most).await?;
+            let known: HashSet<u64> = batch.documents.iter().map(|row| row.identity).collect();
+            let fresh = rows
+                .into_iter()
+                .filter(|row| !known.contains(&row.identity));
+            batch.documents.extend(fresh.collect::<Vec<_>>());
+        }
     }
     Ok(Some(batch))
 }
@@ -418,7 +420,12 @@ pub async fn near(
 ) -> Result<Option<(Arc<Graph>, Vec<i64>)>> {
     let Some(graph) = search.vectors.graph(subject) else {
         let exact = search.vectors.exact;
-        let count = store::count_of_type(tx, subject.kind, subject.type_id, exact + 1).await?;
+        let count = store::count(
+            tx,
+            subject.kind,
+            Whole::Type(subject.kind, subject.type_id),
+            exact + 1,
+        ).await?;
         if count > exact {
             search.vectors.wish(subject.clone(), name, size);
         }

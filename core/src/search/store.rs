@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::document::{Batch, Declared, Document, KINDS, Removal, identity, key, number};
-use super::touched::Touched;
+use super::touched::{Touched, Whole};
 use crate::attribute::{self, Kind};
 use crate::database::{Row, Tx, Value};
 use crate::error::Result;
@@ -35,12 +35,12 @@ impl Declarations {
 }
 
 /// The condition for a row that lists show.
-pub(super) fn visible(kind: Kind) -> &'static str {
-    match kind {
+pub(super) fn visible(kind: Kind) -> String {
+    let stands = match kind {
         Kind::Localization | Kind::State => "t.latest and not t.variant_deleted and not t.deleted",
-        Kind::Media => "not t.deleted and t.project is not null",
         _ => "not t.deleted",
-    }
+    };
+    format!("{stands} and t.project in (select id from project where not deleted)")
 }
 
 /// What of a row becomes a document.
@@ -122,47 +122,61 @@ async fn document(
     Ok((identity, Some(document)))
 }
 
-/// The next documents of a kind after an id, by id; of one type if given.
+/// The next documents of a kind after an id, by id; of some whole if given.
 pub(super) async fn page(
     tx: &mut Tx,
     kind: Kind,
-    type_id: Option<i64>,
+    of: Option<Whole>,
     after: i64,
     most: usize,
 ) -> Result<Vec<Document>> {
     let rest = format!(
-        "where {} and t.id > $1 and (cast($2 as bigint) is null or t.type = $2) order by t.id limit $3",
-        visible(kind)
+        "where {} and t.id > $1{} order by t.id limit $2",
+        visible(kind),
+        of.map(|of| format!(" and {}", within(of)))
+            .unwrap_or_default()
     );
-    let values = values![after, type_id, most as i64];
-    let rows = read(tx, kind, &mut Declarations::default(), &rest, &values).await?;
+    let rows = read(
+        tx,
+        kind,
+        &mut Declarations::default(),
+        &rest,
+        &values![after, most as i64],
+    )
+    .await?;
     Ok(rows
         .into_iter()
         .filter_map(|(_, document)| document)
         .collect())
 }
 
-/// How many rows of a type lists show, counted up to a bound.
-pub(super) async fn count_of_type(
-    tx: &mut Tx,
-    kind: Kind,
-    type_id: i64,
-    most: usize,
-) -> Result<usize> {
+/// The condition for a row that belongs to a whole.
+fn within(of: Whole) -> String {
+    match of {
+        Whole::Type(_, id) => format!("t.type = {id}"),
+        Whole::Project(id) => format!("t.project = {id}"),
+    }
+}
+
+/// How many rows of a whole lists show, counted up to a bound.
+pub(super) async fn count(tx: &mut Tx, kind: Kind, of: Whole, most: usize) -> Result<usize> {
     let sql = format!(
-        "select count(*) from (select 1 from {} t where t.type = $1 and {} limit $2) some_rows",
+        "select count(*) from (select 1 from {} t where {} and {} limit $1) some_rows",
         kind.table(),
+        within(of),
         visible(kind)
     );
-    let count: Option<i64> = tx.scalar(&sql, &values![type_id, most as i64]).await?;
+    let count: Option<i64> = tx.scalar(&sql, &values![most as i64]).await?;
     Ok(count.unwrap_or_default() as usize)
 }
 
-/// How many of those rows that are touched as whole types, counted up to a bound.
-pub(super) async fn count_of_types(tx: &mut Tx, touched: &Touched, most: usize) -> Result<usize> {
+/// How many of those rows that are touched as wholes, counted up to a bound.
+pub(super) async fn count_of_wholes(tx: &mut Tx, touched: &Touched, most: usize) -> Result<usize> {
     let mut sum = 0;
-    for (kind, type_id) in &touched.types {
-        sum += count_of_type(tx, *kind, *type_id, most).await?;
+    for whole in &touched.wholes {
+        for kind in whole.kinds() {
+            sum += count(tx, kind, *whole, most).await?;
+        }
     }
     Ok(sum)
 }
@@ -177,17 +191,15 @@ pub(super) async fn touched(tx: &mut Tx, after: i64, upto: i64) -> Result<Touche
     Ok(touched)
 }
 
-/// How touched rows stand now: what leaves the index, and what comes into it. Rows of whole types
-/// are only removed; see [`page`].
+/// How touched rows stand now: what leaves the index, and what comes into it. Wholes are only removed;
+/// see [`page`].
 pub(super) async fn batch(tx: &mut Tx, touched: &Touched) -> Result<Batch> {
     let mut gathered = Gathered::default();
     let removed = &mut gathered.batch.removed;
-    for project in &touched.projects_gone {
-        removed.push(Removal::Project(*project));
-    }
-    for (kind, id) in touched.types.iter().chain(&touched.types_gone) {
-        removed.push(Removal::Type(*kind, *id));
-    }
+    removed.extend(touched.wholes.iter().chain(&touched.gone).map(|whole| match whole {
+        Whole::Type(kind, id) => Removal::Type(*kind, *id),
+        Whole::Project(id) => Removal::Project(*id),
+    }));
     for kind in KINDS {
         let at = number(kind) as usize;
         for (first, last) in &touched.created[at] {
@@ -197,8 +209,8 @@ pub(super) async fn batch(tx: &mut Tx, touched: &Touched) -> Result<Batch> {
                 .await?;
         }
         let mut changed = touched.changed[at].clone();
-        for (of, type_id) in &touched.types_gone {
-            if *of == Kind::Media && matches!(kind, Kind::Localization | Kind::State) {
+        for type_id in &touched.media_types {
+            if matches!(kind, Kind::Localization | Kind::State) {
                 changed.extend(on_media_of(tx, kind, *type_id).await?);
             }
         }

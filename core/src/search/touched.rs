@@ -1,5 +1,7 @@
 //! What entries of the journal are about: which documents may have changed.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -17,12 +19,31 @@ pub(super) struct Touched {
     pub changed: [Vec<i64>; 5],
     /// Annotations that left an identity: their kind, elemental id and version.
     pub left: Vec<(Kind, String, i64)>,
-    /// Types whose every instance reads differently now.
-    pub types: Vec<(Kind, i64)>,
-    /// Types that went, and with those of media the annotations on their instances.
-    pub types_gone: Vec<(Kind, i64)>,
-    /// Projects that went.
-    pub projects_gone: Vec<i64>,
+    /// Rows that are read again as a whole.
+    pub wholes: Vec<Whole>,
+    /// Types and projects of which nothing is left.
+    pub gone: Vec<Whole>,
+    /// Types of media that went or came back, and with them the annotations on their instances.
+    pub media_types: Vec<i64>,
+}
+
+/// Many rows at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Whole {
+    /// The instances of a type.
+    Type(Kind, i64),
+    /// Everything in a project.
+    Project(i64),
+}
+
+impl Whole {
+    /// The kinds of its rows.
+    pub fn kinds(self) -> Vec<Kind> {
+        match self {
+            Self::Type(kind, _) => vec![kind],
+            Self::Project(_) => KINDS.to_vec(),
+        }
+    }
 }
 
 /// What identifies an annotation, in a journal's document.
@@ -70,8 +91,14 @@ impl Touched {
                 return self.add_types(kind, entry);
             }
         }
-        if entry.noun == "project" && entry.action == Action::Delete {
-            self.projects_gone.extend(entry.project);
+        if entry.noun == "project"
+            && let Some(project) = entry.project
+        {
+            match entry.action {
+                Action::Delete => self.gone.push(Whole::Project(project)),
+                Action::Restore => self.wholes.push(Whole::Project(project)),
+                Action::Create | Action::Update => {}
+            }
         }
         Ok(())
     }
@@ -98,13 +125,18 @@ impl Touched {
     }
 
     fn add_types(&mut self, kind: Kind, entry: &Outline) -> Result<()> {
+        let turned = matches!(entry.action, Action::Delete | Action::Restore);
+        if turned && kind == Kind::Media {
+            self.media_types.push(entry.first_id);
+        }
         match entry.action {
-            Action::Create | Action::Restore => {}
-            Action::Delete => self.types_gone.push((kind, entry.first_id)),
+            Action::Create => {}
+            Action::Restore => self.wholes.push(Whole::Type(kind, entry.first_id)),
+            Action::Delete => self.gone.push(Whole::Type(kind, entry.first_id)),
             Action::Update => {
                 for change in entry.changes::<Declaring>()? {
                     if change.before.text() != change.after.text() {
-                        self.types.push((kind, change.id));
+                        self.wholes.push(Whole::Type(kind, change.id));
                     }
                 }
             }
@@ -112,14 +144,13 @@ impl Touched {
         Ok(())
     }
 
-    /// Takes out what is about some rows at most, and with the first of it what is about whole types
-    /// and projects. None when nothing is left.
+    /// Takes out what is about some rows at most, and with the first of it what is about wholes. None when nothing is left.
     pub fn take(&mut self, most: usize) -> Option<Self> {
         let mut some = Self {
             left: std::mem::take(&mut self.left),
-            types: std::mem::take(&mut self.types),
-            types_gone: std::mem::take(&mut self.types_gone),
-            projects_gone: std::mem::take(&mut self.projects_gone),
+            wholes: std::mem::take(&mut self.wholes),
+            gone: std::mem::take(&mut self.gone),
+            media_types: std::mem::take(&mut self.media_types),
             ..Self::default()
         };
         let mut room = most;
@@ -141,13 +172,13 @@ impl Touched {
         }
         let nothing = room == most
             && some.left.is_empty()
-            && some.types.is_empty()
-            && some.types_gone.is_empty()
-            && some.projects_gone.is_empty();
+            && some.wholes.is_empty()
+            && some.gone.is_empty()
+            && some.media_types.is_empty();
         (!nothing).then_some(some)
     }
 
-    /// How many rows it is about, those of whole types apart.
+    /// How many rows it is about, those of wholes apart.
     pub fn len(&self) -> usize {
         let created = self.created.iter().flatten();
         let created: i64 = created.map(|(first, last)| last - first + 1).sum();
@@ -161,9 +192,8 @@ impl Touched {
             ids.sort_unstable();
             ids.dedup();
         }
-        self.types
-            .sort_unstable_by_key(|(kind, id)| (number(*kind), *id));
-        self.types.dedup();
+        let mut seen = HashSet::new();
+        self.wholes.retain(|whole| seen.insert(*whole));
     }
 }
 
@@ -179,7 +209,7 @@ mod tests {
     #[test]
     fn a_piece_at_a_time_takes_everything_once() {
         let mut touched = Touched {
-            types: vec![(Kind::Leaf, 3)],
+            wholes: vec![Whole::Type(Kind::Leaf, 3)],
             ..Touched::default()
         };
         touched.created[1] = vec![(1, 10), (21, 30)];
@@ -194,7 +224,7 @@ mod tests {
                     .flat_map(|(first, last)| *first..=*last),
             );
             rows.extend(&some.changed[4]);
-            types += some.types.len();
+            types += some.wholes.len();
             pieces += 1;
         }
         rows.sort_unstable();

@@ -9,7 +9,7 @@ use crate::attribute::Kind;
 use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::project::Level;
-use crate::undo::{As, Shape, settled};
+use crate::undo::{As, Shape};
 use crate::values;
 
 const COLUMNS: &str = "id, project, name, path, dtype, tator_user_sections, object_search, \
@@ -37,9 +37,7 @@ pub const SHAPE: Shape = Shape {
     ],
     attributes: Some(Kind::Section),
     lists: &[("media", "section_media", "section", "media")],
-    kept: false,
-    revised: false,
-    settle: settled,
+    ..Shape::PLAIN
 };
 
 /// Ids in one `in (…)` list.

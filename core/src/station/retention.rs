@@ -2,15 +2,14 @@
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::{annotation, file, leaf, media, storage};
+use crate::{annotation, entity_type, file, leaf, media, project, storage};
 
-const DAY_MS: i64 = 86_400_000;
 /// Rows that go in one transaction: others wait only shortly.
 const BATCH: usize = 1000;
 
 /// Removes what was deleted more than `database.retention_days` ago.
 pub(super) async fn purge(cx: &Context) -> Result<()> {
-    let before = cx.now() - i64::from(cx.settings.database.retention_days) * DAY_MS;
+    let before = cx.settings.database.kept_since(cx.now());
     loop {
         let gone = cx
             .database
@@ -19,7 +18,9 @@ pub(super) async fn purge(cx: &Context) -> Result<()> {
                     let media = media::purge(tx, before, BATCH / 10).await?;
                     let rows = annotation::purge(tx, before, BATCH).await?
                         + leaf::purge(tx, before, BATCH).await?
-                        + file::purge(tx, before, BATCH).await?;
+                        + file::purge(tx, before, BATCH).await?
+                        + project::purge(tx, before).await?;
+                    entity_type::purge_set_aside(tx, before).await?;
                     Ok((media, rows))
                 })
             })

@@ -16,4 +16,4 @@ mod shape;
 mod store;
 mod types;
 
-pub use shape::{As, Settle, Shape, settled};
+pub use shape::{As, Settle, Shape};

@@ -40,6 +40,10 @@ pub(super) fn changed(shape: &Shape, before: &Row, after: &Row) -> Vec<String> {
         .iter()
         .map(|(key, _, how)| (*key, *how))
         .chain(shape.lists.iter().map(|(key, ..)| (*key, As::Json)))
+        .chain([before, after].into_iter().flat_map(|row| {
+            let others = shape.others(row);
+            others.map(|(key, _)| (key.as_str(), As::Json))
+        }))
         .filter(|(key, how)| !same(*how, before.get(*key), after.get(*key)))
         .map(|(key, _)| key.to_owned())
         .collect();

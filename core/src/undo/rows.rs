@@ -9,6 +9,7 @@ use super::net::attributes;
 use super::shape::{As, Shape};
 use crate::attribute::{self, Indexing, Kind};
 use crate::database::{Row as Stored, Tx, Value};
+use crate::entity_type::{self, Redeclared};
 use crate::error::Result;
 use crate::journal::Stamp;
 use crate::query::among;
@@ -33,13 +34,18 @@ pub(super) struct Now {
 pub(super) async fn read(tx: &mut Tx, shape: &Shape, ids: &[i64]) -> Result<BTreeMap<i64, Now>> {
     let mut columns = vec!["id"];
     columns.extend(shape.columns.iter().map(|(_, column, _)| *column));
+    columns.extend(shape.rest);
     columns.extend(shape.attributes.map(|_| "attributes"));
     columns.extend(shape.kept.then_some("deleted"));
     columns.extend(shape.revised.then_some("latest"));
+    let fixed = shape.fixed.iter();
+    let own: String = fixed
+        .map(|(column, text)| format!(" and {column} = '{text}'"))
+        .collect();
     let mut found = BTreeMap::new();
     for chunk in ids.chunks(CHUNK) {
         let sql = format!(
-            "select {} from {} where {}",
+            "select {} from {} where {}{own}",
             columns.join(", "),
             shape.table,
             among("id", chunk)
@@ -71,6 +77,16 @@ pub(super) async fn read(tx: &mut Tx, shape: &Shape, ids: &[i64]) -> Result<BTre
             }
         }
     }
+    if let Some(kind) = shape.declares {
+        for (id, now) in &mut found {
+            let definitions = attribute::definitions_of_type(tx, kind, *id).await?;
+            let named = definitions
+                .into_iter()
+                .map(|one| (one.name, Json::Object(one.wire)));
+            now.row
+                .insert("attributes".into(), Json::Object(named.collect()));
+        }
+    }
     Ok(found)
 }
 
@@ -80,6 +96,11 @@ fn one(shape: &Shape, mut stored: Stored) -> Result<(i64, Now)> {
     row.insert("id".into(), id.into());
     for (key, _, how) in shape.columns {
         row.insert((*key).into(), shown(*how, &mut stored)?);
+    }
+    if shape.rest.is_some()
+        && let Json::Object(rest) = stored.take()?
+    {
+        row.extend(rest);
     }
     if shape.attributes.is_some() {
         row.insert("attributes".into(), stored.take()?);
@@ -130,10 +151,12 @@ fn stored(how: As, shown: &Json) -> Value {
     }
 }
 
-/// Rows of a noun that are written together: by whom, and in whose project.
+/// Rows of a noun that are written together: by whom, to take which change back, and in whose
+/// project.
 pub(super) struct Writing<'w> {
     shape: &'static Shape,
     stamp: &'w Stamp,
+    undone: &'w str,
     project: i64,
     /// Rows that get other values, or are made again: id and values.
     updated: Vec<Vec<Value>>,
@@ -144,21 +167,28 @@ pub(super) struct Writing<'w> {
     gone: Vec<Vec<Value>>,
     /// For each list: its rows.
     listed: Vec<Vec<Vec<Value>>>,
-    indexed: Vec<(i64, Option<Row>, Option<Row>)>,
+    /// Each document as it was and as it is.
+    documents: Vec<(i64, Option<Row>, Option<Row>)>,
 }
 
 impl<'w> Writing<'w> {
-    pub fn new(shape: &'static Shape, stamp: &'w Stamp, project: i64) -> Self {
+    pub fn new(
+        shape: &'static Shape,
+        stamp: &'w Stamp,
+        undone: &'w str,
+        project: i64,
+    ) -> Self {
         Self {
             shape,
             stamp,
+            undone,
             project,
             updated: Vec::new(),
             made: Vec::new(),
             marked: Vec::new(),
             gone: Vec::new(),
             listed: vec![Vec::new(); shape.lists.len()],
-            indexed: Vec::new(),
+            documents: Vec::new(),
         }
     }
 
@@ -170,7 +200,7 @@ impl<'w> Writing<'w> {
         }
         self.updated.push(values);
         self.list(id, after);
-        self.index(id, Some(before), Some(after));
+        self.document(id, Some(before), Some(after));
     }
 
     /// Takes a row away that is as `before` says.
@@ -178,9 +208,11 @@ impl<'w> Writing<'w> {
         if self.shape.kept {
             self.mark(id, true);
         } else {
-            self.gone.push(values![id].to_vec());
+            self.gone.push(self.key(id));
         }
-        self.index(id, Some(before), None);
+        if !self.keeps_declarations() {
+            self.document(id, Some(before), None);
+        }
     }
 
     /// Brings a row back; `kept` is what is left of it.
@@ -193,7 +225,14 @@ impl<'w> Writing<'w> {
                 self.list(id, row);
             }
         }
-        self.index(id, None, Some(kept.unwrap_or(row)));
+        if !self.keeps_declarations() {
+            self.document(id, None, Some(kept.unwrap_or(row)));
+        }
+    }
+
+    /// Rows that are only marked as deleted go on declaring what they did.
+    fn keeps_declarations(&self) -> bool {
+        self.shape.kept && self.shape.declares.is_some()
     }
 
     fn mark(&mut self, id: i64, deleted: bool) {
@@ -201,17 +240,34 @@ impl<'w> Writing<'w> {
         self.marked.push(row.to_vec());
     }
 
-    /// The columns behind the id, in the order of [`Self::values`].
+    /// The columns that find a row.
+    fn keys(&self) -> Vec<&'static str> {
+        let fixed = self.shape.fixed.iter().map(|(column, _)| *column);
+        std::iter::once("id").chain(fixed).collect()
+    }
+
+    fn key(&self, id: i64) -> Vec<Value> {
+        let fixed = self.shape.fixed.iter().map(|(_, text)| Value::from(*text));
+        std::iter::once(Value::from(id)).chain(fixed).collect()
+    }
+
+    /// The columns behind the key, in the order of [`Self::values`].
     fn columns(&self) -> Vec<&'static str> {
         let own = self.shape.columns.iter().map(|(_, column, _)| *column);
-        own.chain(self.shape.attributes.map(|_| "attributes"))
+        own.chain(self.shape.rest)
+            .chain(self.shape.attributes.map(|_| "attributes"))
             .collect()
     }
 
     fn values(&self, id: i64, row: &Row) -> Vec<Value> {
-        let mut values = values![id].to_vec();
+        let mut values = self.key(id);
         for (key, _, how) in self.shape.columns {
             values.push(stored(*how, row.get(*key).unwrap_or(&Json::Null)));
+        }
+        if self.shape.rest.is_some() {
+            let others = self.shape.others(row);
+            let rest = others.map(|(key, value)| (key.clone(), value.clone()));
+            values.push(Value::from(&Json::Object(rest.collect())));
         }
         if self.shape.attributes.is_some() {
             values.push(Value::from(&Json::Object(attributes(row))));
@@ -229,16 +285,16 @@ impl<'w> Writing<'w> {
         }
     }
 
-    fn index(&mut self, id: i64, before: Option<&Row>, after: Option<&Row>) {
-        if self.shape.attributes.is_some() {
-            self.indexed.push((id, before.cloned(), after.cloned()));
+    fn document(&mut self, id: i64, before: Option<&Row>, after: Option<&Row>) {
+        if self.shape.attributes.is_some() || self.shape.declares.is_some() {
+            self.documents.push((id, before.cloned(), after.cloned()));
         }
     }
 
     /// Writes all of them.
     pub async fn finish(self, tx: &mut Tx) -> Result<()> {
         let (shape, table) = (self.shape, self.shape.table);
-        let mut columns = self.columns();
+        let (keys, mut columns) = (self.keys(), self.columns());
         let ids = |rows: &[Vec<Value>]| -> Vec<Vec<Value>> {
             rows.iter().map(|row| row[..1].to_vec()).collect()
         };
@@ -248,20 +304,31 @@ impl<'w> Writing<'w> {
             }
             tx.insert_many(list, &[own, other], rows).await?;
         }
-        tx.delete_many(table, &["id"], &self.gone).await?;
+        tx.delete_many(table, &keys, &self.gone).await?;
         let marks = ["deleted", "modified_at", "modified_by"];
         tx.update_many(table, &["id"], &marks, &self.marked).await?;
-        let all = [&["id"], &columns[..]].concat();
+        let all = [&keys[..], &columns[..]].concat();
         tx.insert_many(table, &all, self.made).await?;
         if shape.kept {
             columns.extend(&marks[1..]);
         }
-        tx.update_many(table, &["id"], &columns, &self.updated)
+        tx.update_many(table, &keys, &columns, &self.updated)
             .await?;
-        match shape.attributes {
-            Some(kind) => index(tx, kind, self.project, self.indexed).await,
-            None => Ok(()),
+        if let Some(kind) = shape.attributes {
+            index(tx, kind, self.project, self.documents).await?;
+        } else if let Some(kind) = shape.declares {
+            for (id, before, after) in self.documents {
+                let (before, after) = (before.as_ref(), after.as_ref());
+                let declared = Redeclared {
+                    kind,
+                    id,
+                    before: before.map(attributes),
+                    after: after.map(attributes),
+                };
+                entity_type::redeclare(tx, self.stamp, self.undone, declared).await?;
+            }
         }
+        Ok(())
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
-use super::net::{Net, changed, disturbed, net, set};
+use super::net::{self, Net, changed, disturbed, set};
 use super::rows::{self, Now, Writing};
 use super::shape::{self, Shape};
 use super::store;
@@ -13,6 +13,7 @@ use super::types::{JournalEntry, JournalQuery, UndoSpec, Undone};
 use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
+use crate::entity_type;
 use crate::error::{Error, Result};
 use crate::journal::{self, Action, Entry, Ledger, Page, Stamp};
 use crate::project::{self, Level};
@@ -65,7 +66,7 @@ async fn entries(
     cx.database
         .read(move |tx| {
             Box::pin(async move {
-                project::access(tx, &actor, project, Level::View).await?;
+                project::level_also_deleted(tx, &actor, project, Level::View).await?;
                 let page = Page {
                     after: query.after,
                     before: None,
@@ -111,10 +112,12 @@ pub(super) async fn undo(
     spec: UndoSpec,
 ) -> Result<Undone> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    let kept_since = cx.settings.database.kept_since(cx.now());
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let level = project::level(tx, &actor, project, Level::Edit).await?;
+                let level =
+                    project::level_also_deleted(tx, &actor, project, Level::Edit).await?;
                 let wanted = match (&spec.entries, spec.last) {
                     (Some(entries), None) if !entries.is_empty() => {
                         changes(tx, project, entries).await?
@@ -133,7 +136,7 @@ pub(super) async fn undo(
                 }
                 let mut ledger = Ledger::default();
                 for change in &wanted {
-                    change.check(level, actor.id)?;
+                    change.check(level, actor.id, kept_since)?;
                     take_back(tx, &stamp, project, change, spec.force, &mut ledger).await?;
                 }
                 ledger.write(tx, &stamp, project).await?;
@@ -162,8 +165,26 @@ impl Change {
         })
     }
 
-    fn check(&self, level: Level, account: i64) -> Result<()> {
+    /// The nouns that it is about, in the order in which they are taken back. A project that it made
+    /// goes as a whole, so that it can come back as a whole.
+    fn shapes(&self) -> impl Iterator<Item = &'static Shape> {
+        let whole = self
+            .entries
+            .iter()
+            .any(|entry| entry.noun == project::SHAPE.noun && entry.action == Action::Create);
+        shape::SHAPES
+            .into_iter()
+            .filter(move |shape| !whole || shape.noun == project::SHAPE.noun)
+    }
+
+    fn check(&self, level: Level, account: i64, kept_since: i64) -> Result<()> {
         for entry in &self.entries {
+            if entry.at_ms < kept_since && took_from_instances(entry) {
+                return Err(Error::invalid(format!(
+                    "change {} can not be taken back: what it took from instances of a {} was removed for good, its time was over",
+                    self.first, entry.noun
+                )));
+            }
             let shape = shape::find(&entry.noun).ok_or_else(|| {
                 Error::invalid(format!(
                     "entry {} can not be taken back: {} of a {} has no undo; change it back by hand",
@@ -178,6 +199,19 @@ impl Change {
         }
         Ok(())
     }
+}
+
+/// Whether a type, or an attribute of it, went away.
+fn took_from_instances(entry: &Entry) -> bool {
+    let count = |row: &Map<String, Json>| {
+        let declared = row.get("attribute_types").and_then(Json::as_array);
+        declared.map_or(0, Vec::len)
+    };
+    let declares = shape::find(&entry.noun).is_some_and(|shape| shape.declares.is_some());
+    let went = |change: &journal::Recorded| {
+        entry.action == Action::Delete || count(&change.before) > count(&change.after)
+    };
+    declares && entry.changes.iter().any(went)
 }
 
 async fn changes(tx: &mut Tx, project: i64, entries: &[i64]) -> Result<Vec<Change>> {
@@ -239,7 +273,7 @@ async fn take_back(
     ledger: &mut Ledger,
 ) -> Result<()> {
     let mut nets = Vec::new();
-    for shape in shape::SHAPES {
+    for shape in change.shapes() {
         let entries = change
             .entries
             .iter()
@@ -247,7 +281,7 @@ async fn take_back(
         let steps = entries.flat_map(|entry| {
             entry.changes.iter().map(|one| {
                 let (before, after) = (one.before.clone(), one.after.clone());
-                let there = |row: Map<_, _>| (!row.is_empty()).then_some(row);
+                let there = |row: Map<_, _>| (!row.is_empty()).then(|| shape.recorded(row));
                 match entry.action {
                     Action::Create | Action::Restore => (one.id, None, there(after)),
                     Action::Update => (one.id, there(before), there(after)),
@@ -255,22 +289,28 @@ async fn take_back(
                 }
             })
         });
-        let nets_of = net(steps);
+        let nets_of = net::net(steps);
         let ids: Vec<i64> = nets_of.keys().copied().collect();
         let now = rows::read(tx, shape, &ids).await?;
         nets.push((shape, nets_of, now));
     }
     if !force {
-        let conflicts: Vec<String> = nets
+        let mut conflicts: Vec<String> = nets
             .iter()
             .flat_map(|(shape, nets, now)| conflicts(shape, nets, now))
             .collect();
+        // What an undo brought back may go again with everything that came with it.
+        if store::undid(tx, &change.clock).await?.is_empty() {
+            for (shape, nets, _) in &nets {
+                conflicts.extend(in_use(tx, shape, nets).await?);
+            }
+        }
         if !conflicts.is_empty() {
             return Err(refused(change.first, &conflicts));
         }
     }
     for (shape, nets, now) in nets {
-        let writing = Writing::new(shape, stamp, project);
+        let writing = Writing::new(shape, stamp, &change.clock, project);
         write(tx, shape, writing, nets, now, ledger).await?;
     }
     Ok(())
@@ -320,6 +360,45 @@ fn conflicts<'c>(
     })
 }
 
+/// What instances would lose if types or attributes that a change made went.
+async fn in_use(
+    tx: &mut Tx,
+    shape: &'static Shape,
+    nets: &BTreeMap<i64, Net>,
+) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let Some(kind) = shape.declares else {
+        return Ok(found);
+    };
+    for (id, net) in nets {
+        let (Some(after), name) = (&net.after, format!("{} {id}", shape.noun)) else {
+            continue;
+        };
+        let Some(before) = &net.before else {
+            let count = match shape.kept {
+                true => 0,
+                false => entity_type::count_instances(tx, kind, *id).await?,
+            };
+            if count > 0 {
+                found.push(format!("{name} has {count} {}s", kind.table()));
+            }
+            continue;
+        };
+        let (old, new) = (net::attributes(before), net::attributes(after));
+        if old.len() >= new.len() {
+            continue; // A rename takes nothing away.
+        }
+        for attribute in new.keys().filter(|attribute| !old.contains_key(*attribute)) {
+            let count = entity_type::count_values(tx, kind, *id, attribute).await?;
+            if count > 0 {
+                let of = kind.table();
+                found.push(format!("{name}: {count} {of}s have a value of {attribute}"));
+            }
+        }
+    }
+    Ok(found)
+}
+
 async fn write(
     tx: &mut Tx,
     shape: &'static Shape,
@@ -338,18 +417,19 @@ async fn write(
                 let mut row = current.clone();
                 set(&mut row, &changed(shape, &before, &after), &before);
                 writing.update(id, &current, &row);
-                ledger.updated(shape.noun, id, &current, &row)?;
+                let (was, is) = (shape.for_journal(&current), shape.for_journal(&row));
+                ledger.updated(shape.noun, id, &was, &is)?;
                 touched.extend([current, row]);
             }
             (None, Some(_), Some(current)) if there => {
                 writing.remove(id, &current);
-                ledger.deleted(shape.noun, id, &current)?;
+                ledger.deleted(shape.noun, id, &shape.for_journal(&current))?;
                 touched.push(current);
             }
             (Some(before), None, current) if !there && (current.is_some() || !shape.kept) => {
                 writing.bring_back(id, current.as_ref(), &before);
                 let row = current.unwrap_or(before);
-                ledger.restored(shape.noun, id, &row)?;
+                ledger.restored(shape.noun, id, &shape.for_journal(&row))?;
                 touched.push(row);
             }
             (Some(_), None, None) if shape.kept => {

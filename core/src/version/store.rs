@@ -4,7 +4,7 @@ use super::types::Version;
 use crate::database::{Row, Tx};
 use crate::error::Result;
 use crate::project::Level;
-use crate::undo::{As, Shape, settled};
+use crate::undo::{As, Shape};
 use crate::values;
 
 const COLUMNS: &str =
@@ -25,11 +25,7 @@ pub const SHAPE: Shape = Shape {
         ("project", "project", As::Plain),
         ("created_by", "created_by", As::Plain),
     ],
-    attributes: None,
-    lists: &[],
-    kept: false,
-    revised: false,
-    settle: settled,
+    ..Shape::PLAIN
 };
 
 fn version(mut row: Row) -> Result<Version> {

@@ -12,6 +12,7 @@ use crate::journal;
 use crate::query::{Selection, among, each_vector};
 use crate::search::document::number;
 use crate::search::store::{self, visible};
+use crate::search::touched::Whole;
 
 /// Rows that are read at once.
 const ROWS: usize = 5_000;
@@ -120,7 +121,12 @@ async fn update(
             for ids in changed.chunks(500) {
                 vectors.extend(of_rows(tx, &subject, &name, among("t.id", ids)).await?.1);
             }
-            let rows = store::count_of_type(tx, subject.kind, subject.type_id, usize::MAX >> 1);
+            let rows = store::count(
+                tx,
+                subject.kind,
+                Whole::Type(subject.kind, subject.type_id),
+                usize::MAX >> 1,
+            );
             Ok(Some((head, changed, vectors, rows.await?)))
         })
     });
