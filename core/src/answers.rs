@@ -1,17 +1,17 @@
 //! Long answers that were given lately, kept in memory to be given again.
 //!
 //! An answer holds as long as the journal has no new entry of its project: every mutation writes one
-//! in its own transaction. So it is as fresh as the rows themselves, and losing all of them costs
-//! time only. The oldest go first.
+//! in its own transaction. Where the entries since tell which rows changed, these rows alone are read
+//! again and take their places. So an answer is as fresh as the rows themselves, and losing all of
+//! them costs time only. The oldest go first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
-
-use bytes::Bytes;
 
 use crate::database::Tx;
 use crate::error::Result;
 use crate::journal;
+use crate::query::{Batch, Batches};
 
 /// Answers below this size are made again as fast.
 const LEAST_BYTES: usize = 256 << 10;
@@ -37,9 +37,71 @@ struct Kept {
 struct Answer {
     /// The newest entry of the journal when it was right.
     seq: i64,
-    batches: Arc<[Bytes]>,
+    batches: Arc<[Batch]>,
     bytes: usize,
     used: u64,
+}
+
+/// What is there for a question.
+pub enum Found {
+    /// No answer.
+    Nothing,
+    /// The answer.
+    Whole(Arc<[Batch]>),
+    /// An answer that was right once.
+    Old(Old),
+}
+
+/// An answer of some time ago.
+pub struct Old {
+    /// The newest entry of the journal when it was right.
+    pub seq: i64,
+    head: i64,
+    batches: Arc<[Batch]>,
+}
+
+/// An answer that was brought up to the newest entry of a snapshot.
+pub struct Renewed {
+    head: i64,
+    batches: Vec<Batch>,
+}
+
+impl Old {
+    /// The answer, its rows by id, without those that changed, and with how these stand now.
+    pub fn with(&self, changed: &BTreeSet<i64>, fresh: &[Batch]) -> Renewed {
+        let mut fresh = fresh.iter().flat_map(Batch::each).peekable();
+        let mut batches = Vec::with_capacity(self.batches.len());
+        let mut from = i64::MIN;
+        for (number, batch) in self.batches.iter().enumerate() {
+            let last = batch.rows.last().map_or(from, |(id, _)| *id);
+            let upto = match number + 1 == self.batches.len() {
+                true => i64::MAX,
+                false => last,
+            };
+            if changed.range(from..=upto).next().is_none() {
+                batches.push(batch.clone());
+            } else {
+                let mut made = Batches::default();
+                for (id, row) in batch.each() {
+                    while let Some((new, text)) = fresh.next_if(|(new, _)| *new < id) {
+                        batches.extend(made.push(new, text));
+                    }
+                    if !changed.contains(&id) {
+                        batches.extend(made.push(id, row));
+                    }
+                }
+                while let Some((new, text)) = fresh.next_if(|(new, _)| *new <= upto) {
+                    batches.extend(made.push(new, text));
+                }
+                batches.extend(made.rest());
+            }
+            from = upto.saturating_add(1);
+        }
+        Renewed {
+            head: self.head,
+            batches,
+        }
+    }
 }
 
 /// The key of a question, from everything that makes its answer.
@@ -61,22 +123,35 @@ impl Answers {
         self.kept().answers.contains_key(key)
     }
 
-    /// The answer to a question about a project, if it still holds in this snapshot.
-    pub async fn find(&self, tx: &mut Tx, project: i64, key: &Key) -> Result<Option<Arc<[Bytes]>>> {
+    /// What is there for a question about a project, in this snapshot.
+    pub async fn find(&self, tx: &mut Tx, project: i64, key: &Key) -> Result<Found> {
         let Some((seq, batches)) = self.take(key) else {
-            return Ok(None);
+            return Ok(Found::Nothing);
         };
-        let head = journal::unchanged(tx, project, seq).await?;
-        let mut kept = self.kept();
-        match (head, kept.answers.get_mut(key)) {
-            (Some(head), Some(answer)) if answer.seq <= head => answer.seq = head,
-            (Some(_), _) => {}
-            (None, _) => {
-                kept.forget(key);
-                return Ok(None);
-            }
+        let Some(head) = journal::unchanged(tx, project, seq).await? else {
+            let (head, _) = journal::newest(tx).await?;
+            return Ok(Found::Old(Old { seq, head, batches }));
+        };
+        if let Some(answer) = self.kept().answers.get_mut(key) {
+            answer.seq = answer.seq.max(head);
         }
-        Ok(Some(batches))
+        Ok(Found::Whole(batches))
+    }
+
+    /// Keeps an answer that was brought up to date, unless there is a newer one.
+    pub fn renewed(&self, key: Key, renewed: Renewed) -> Arc<[Batch]> {
+        let batches: Arc<[Batch]> = renewed.batches.into();
+        let known = self.kept().answers.get(&key).map(|answer| answer.seq);
+        if known.is_some_and(|seq| seq < renewed.head) {
+            let bytes = batches.iter().map(|batch| batch.bytes.len()).sum();
+            self.put(key, renewed.head, Arc::clone(&batches), bytes);
+        }
+        batches
+    }
+
+    /// Forgets an answer that is to be made again.
+    pub fn forget(&self, key: &Key) {
+        self.kept().forget(key);
     }
 
     /// Gathers an answer that is being made from a snapshot whose newest entry is `seq`.
@@ -91,12 +166,20 @@ impl Answers {
 
     /// Keeps what was gathered.
     pub fn keep(&self, key: Key, gathering: Gathering) {
-        let bytes = gathering.bytes;
-        if !(LEAST_BYTES..=gathering.most).contains(&bytes) {
-            return;
-        }
+        self.put(
+            key,
+            gathering.seq,
+            gathering.batches.into(),
+            gathering.bytes,
+        );
+    }
+
+    fn put(&self, key: Key, seq: i64, batches: Arc<[Batch]>, bytes: usize) {
         let mut kept = self.kept();
         kept.forget(&key);
+        if !(LEAST_BYTES..=self.memory_bytes / LARGEST_PART).contains(&bytes) {
+            return;
+        }
         while kept.bytes + bytes > self.memory_bytes {
             let oldest = kept.answers.iter().min_by_key(|(_, answer)| answer.used);
             let Some(oldest) = oldest.map(|(key, _)| *key) else {
@@ -107,15 +190,15 @@ impl Answers {
         kept.bytes += bytes;
         kept.uses += 1;
         let answer = Answer {
-            seq: gathering.seq,
-            batches: gathering.batches.into(),
+            seq,
+            batches,
             bytes,
             used: kept.uses,
         };
         kept.answers.insert(key, answer);
     }
 
-    fn take(&self, key: &Key) -> Option<(i64, Arc<[Bytes]>)> {
+    fn take(&self, key: &Key) -> Option<(i64, Arc<[Batch]>)> {
         let mut kept = self.kept();
         kept.uses += 1;
         let used = kept.uses;
@@ -142,13 +225,13 @@ pub struct Gathering {
     seq: i64,
     most: usize,
     bytes: usize,
-    batches: Vec<Bytes>,
+    batches: Vec<Batch>,
 }
 
 impl Gathering {
     /// Notes a batch.
-    pub fn push(&mut self, batch: &Bytes) {
-        self.bytes += batch.len();
+    pub fn push(&mut self, batch: &Batch) {
+        self.bytes += batch.bytes.len();
         if self.bytes <= self.most {
             self.batches.push(batch.clone());
         } else {
@@ -159,12 +242,28 @@ impl Gathering {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn gathered(answers: &Answers, bytes: usize) -> Gathering {
         let mut gathering = answers.gather(1);
-        gathering.push(&Bytes::from(vec![0; bytes]));
+        gathering.push(&Batch {
+            bytes: Bytes::from(vec![0; bytes]),
+            rows: [(1, 0)].into(),
+        });
         gathering
+    }
+
+    fn batches(parts: &[&[(i64, &str)]]) -> Vec<Batch> {
+        let one = |rows: &&[(i64, &str)]| {
+            let mut made = Batches::default();
+            for (id, row) in *rows {
+                made.push(*id, row.as_bytes());
+            }
+            made.rest().expect("a batch of some rows")
+        };
+        parts.iter().map(one).collect()
     }
 
     #[test]
@@ -186,10 +285,36 @@ mod tests {
         let answers = Answers::new(8 * LEAST_BYTES);
         let one = key(&"q");
         answers.keep(one, gathered(&answers, LEAST_BYTES - 1));
-        let mut long = gathered(&answers, 2 * LEAST_BYTES);
-        long.push(&Bytes::from_static(b"x"));
-        assert!(long.batches.is_empty());
-        answers.keep(one, long);
+        answers.keep(one, gathered(&answers, 2 * LEAST_BYTES + 1));
         assert!(!answers.knows(&one));
+    }
+
+    #[test]
+    fn changed_rows_take_their_places() {
+        let old = Old {
+            seq: 1,
+            head: 2,
+            batches: batches(&[&[(2, "b"), (4, "d")], &[(6, "f"), (8, "h")]]).into(),
+        };
+        let told = |changed: &[i64], fresh: &[(i64, &str)]| {
+            let fresh = match fresh {
+                [] => Vec::new(),
+                fresh => batches(&[fresh]),
+            };
+            let renewed = old.with(&changed.iter().copied().collect(), &fresh);
+            let rows = renewed.batches.iter().flat_map(Batch::each);
+            rows.map(|(id, row)| format!("{id}{}", String::from_utf8_lossy(row)))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(told(&[], &[]), "2b 4d 6f 8h");
+        assert_eq!(told(&[4], &[(4, "x")]), "2b 4x 6f 8h");
+        assert_eq!(told(&[6, 8], &[]), "2b 4d");
+        assert_eq!(told(&[2, 4], &[]), "6f 8h");
+        let (all, new) = ([1, 3, 5, 7, 9], [(1, "a"), (3, "c"), (5, "e"), (9, "i")]);
+        assert_eq!(told(&all, &new), "1a 2b 3c 4d 5e 6f 8h 9i");
+        assert_eq!(told(&[2, 4, 6, 8], &[(3, "c")]), "3c");
+        let shared = old.with(&[8].into(), &[]).batches;
+        assert_eq!(shared[0].bytes.as_ptr(), old.batches[0].bytes.as_ptr());
     }
 }

@@ -1,10 +1,12 @@
 """Long lists that are given again from memory are the rows as they stand."""
 
 import json
+import random
 
 import pytest
 import requests
 from support import Scene
+from test_state import Tracks
 
 COUNT = 1500
 
@@ -58,3 +60,39 @@ def test_every_form_has_the_same_rows(station, project, scene):
         assert get("pprint").json() == rows
         table = get("csv").text.splitlines()
         assert len(table) == COUNT + 1 and table[1].startswith(str(rows[0]["id"]))
+
+
+def test_rows_that_change_take_their_places(station, admin, project):
+    """Whatever is done, a list that is kept is the list that is read anew."""
+    scene = Tracks(admin, project)
+    for _ in range(COUNT // 500):
+        scene.add(*({"attributes": {"Species": "cod", "Count": 1}},) * 500)
+    for _ in range(3):
+        admin.create_state_list(project, body=[
+            {"type": scene.event_type, "media_ids": [scene.video], "frame": n, "attributes": {"Name": "n" * 60}} for n in range(500)])
+    scene.track([1, 2, 3])
+    fresh = iter(range(10**6))  # a question that nobody has asked is read from the database
+
+    def same():
+        for noun, more in (("Localizations", ""), ("Localizations", "attribute=Species::cod&"), ("Localizations", "fields=x,frame&"),
+                           ("Localizations", "show_all_marks=1&"), ("States", "")):
+            get = lambda extra: station.http("GET", f"/rest/{noun}/{project}?{more}{extra}", station.admin_token).content
+            assert get("") == get(f"after=-{next(fresh) + 2}"), (noun, more)
+
+    same()
+    dice = random.Random(7)
+    for turn in range(40):
+        rows = scene.list(stop=2000)
+        row = dice.choice(rows)
+        match turn % 8:
+            case 0: admin.update_localization(row.id, localization_update={"x": dice.random() / 2})
+            case 1: admin.update_localization(row.id, localization_update={"y": 0.25, "in_place": 1, "attributes": {"Species": "eel"}})
+            case 2: admin.delete_localization(row.id)
+            case 3: admin.delete_localization(row.id, localization_delete={"prune": 1})
+            case 4: scene.add(*({"frame": n, "attributes": {"Species": dice.choice(["cod", "eel"])}} for n in range(dice.randrange(1, 30))))
+            case 5: admin.update_localization_list(project, localization_bulk_update={"attributes": {"Species": "ray"}}, after=rows[-20].id)
+            case 6: admin.undo(project, undo_spec={"last": 1, "force": True})
+            case 7: admin.delete_state(dice.choice(admin.get_state_list(project, stop=100)).id)
+        same()
+    admin.delete_localization_list(project, after=scene.list()[-COUNT // 3].id)
+    same()

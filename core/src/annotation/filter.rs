@@ -70,6 +70,17 @@ pub struct IdQuery {
 }
 
 impl Filter {
+    /// Whether a row's own columns alone decide if it is selected, and rows come by id.
+    pub fn looks_at_rows_alone(&self, ids: &IdQuery) -> bool {
+        let of_others = !self.related_id.is_empty()
+            || self.section.is_some()
+            || !self.multi_section.is_empty()
+            || self.encoded_search.is_some()
+            || self.related != RelatedFilters::default()
+            || (self.version.len() > 1 && self.merge != 0);
+        !of_others && self.sort_by.is_empty() && self.page.is_whole() && ids.is_empty()
+    }
+
     /// Checks that every name that a bulk change selects by is known to some type.
     ///
     /// Errors: `Invalid`, naming it.
@@ -80,6 +91,24 @@ impl Filter {
             media::service::check_query(schema, text)?;
         }
         check_searches(schema, kind, &self.encoded_search, &ids.object_search)
+    }
+}
+
+impl IdQuery {
+    /// Whether it selects nothing in particular.
+    pub fn is_empty(&self) -> bool {
+        let lists = [
+            &self.ids,
+            &self.media_ids,
+            &self.state_ids,
+            &self.frame_state_ids,
+            &self.localization_ids,
+        ];
+        lists.into_iter().all(Vec::is_empty)
+            && self.elemental_ids.is_empty()
+            && self.float_array.is_empty()
+            && self.media_query.is_none()
+            && self.object_search.is_none()
     }
 }
 

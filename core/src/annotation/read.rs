@@ -8,17 +8,38 @@ use super::filter::{Filter, IdQuery, select};
 use super::store;
 use super::types::Annotation;
 use crate::account::Actor;
-use crate::answers;
+use crate::answers::{self, Found, Old, Renewed};
 use crate::context::Context;
 use crate::database::{Streamed, Tx};
 use crate::error::{Error, Result};
 use crate::id;
 use crate::journal;
 use crate::project::{self, Level};
-use crate::query::{Column, Listing, Schema};
+use crate::query::{Column, Listing, Schema, Selection};
 
-/// The selected annotations as rows of JSON, as they come, or as they were given before if nothing
-/// of the project has changed since.
+/// Changed rows beyond which a list is read again.
+const MOST_CHANGED: usize = 2_000;
+
+/// What a list was asked for.
+struct Question {
+    actor: Actor,
+    project: i64,
+    filter: Filter,
+    ids: IdQuery,
+    listing: Listing,
+}
+
+impl Question {
+    /// Errors: those of [`project::access`] and [`select`].
+    async fn selection<T: Annotation>(&self, tx: &mut Tx) -> Result<Selection> {
+        project::access(tx, &self.actor, self.project, Level::View).await?;
+        let schema = Schema::load(tx, self.project).await?;
+        select::<T>(tx, &schema, self.project, &self.filter, &self.ids).await
+    }
+}
+
+/// The selected annotations as rows of JSON: as they come, or as they were given before, with what
+/// changed since.
 pub(super) async fn list<T: Annotation>(
     cx: &Context,
     actor: &Actor,
@@ -28,22 +49,28 @@ pub(super) async fn list<T: Annotation>(
     listing: Listing,
 ) -> Result<Streamed<Bytes>> {
     let key = answers::key(&(T::KIND, project, &filter, &ids, &listing));
-    if let Some(batches) = given_before(cx, actor, project, key).await? {
-        return Ok(Streamed::Whole(batches.to_vec()));
+    let actor = actor.clone();
+    let question = Arc::new(Question {
+        actor,
+        project,
+        filter,
+        ids,
+        listing,
+    });
+    if let Some(batches) = given_before::<T>(cx, &question, key).await? {
+        return Ok(Streamed::Whole(batches));
     }
-    let question = Arc::new((actor.clone(), filter, ids, listing));
     let answers = Arc::clone(&cx.answers);
     cx.database
         .stream(move |tx, sink| {
             let (question, answers) = (Arc::clone(&question), Arc::clone(&answers));
             Box::pin(async move {
-                let (actor, filter, ids, listing) = &*question;
-                project::access(tx, actor, project, Level::View).await?;
-                let schema = Schema::load(tx, project).await?;
-                let selection = select::<T>(tx, &schema, project, filter, ids).await?;
+                let selection = question.selection::<T>(tx).await?;
                 let mut gathering = answers.gather(journal::newest(tx).await?.0);
                 selection
-                    .lines(tx, listing, sink, &mut |batch| gathering.push(batch))
+                    .lines(tx, &question.listing, sink, &mut |batch| {
+                        gathering.push(batch);
+                    })
                     .await?;
                 answers.keep(key, gathering);
                 Ok(())
@@ -52,24 +79,62 @@ pub(super) async fn list<T: Annotation>(
         .await
 }
 
-async fn given_before(
+async fn given_before<T: Annotation>(
     cx: &Context,
-    actor: &Actor,
-    project: i64,
+    question: &Arc<Question>,
     key: answers::Key,
-) -> Result<Option<Arc<[Bytes]>>> {
+) -> Result<Option<Vec<Bytes>>> {
     if !cx.answers.knows(&key) {
         return Ok(None);
     }
-    let (actor, answers) = (actor.clone(), Arc::clone(&cx.answers));
+    let (question, answers) = (Arc::clone(question), Arc::clone(&cx.answers));
     cx.database
         .read(move |tx| {
             Box::pin(async move {
-                project::access(tx, &actor, project, Level::View).await?;
-                answers.find(tx, project, &key).await
+                project::access(tx, &question.actor, question.project, Level::View).await?;
+                let batches = match answers.find(tx, question.project, &key).await? {
+                    Found::Nothing => return Ok(None),
+                    Found::Whole(batches) => batches,
+                    Found::Old(old) => match renew::<T>(tx, &question, old).await? {
+                        Some(renewed) => answers.renewed(key, renewed),
+                        None => {
+                            answers.forget(&key);
+                            return Ok(None);
+                        }
+                    },
+                };
+                Ok(Some(batches.iter().map(|batch| batch.bytes.clone()).collect()))
             })
         })
         .await
+}
+
+/// An answer with the rows that changed since; none where it is to be made again.
+async fn renew<T: Annotation>(
+    tx: &mut Tx,
+    question: &Question,
+    old: Old,
+) -> Result<Option<Renewed>> {
+    if !question.filter.looks_at_rows_alone(&question.ids) {
+        return Ok(None);
+    }
+    let table = T::KIND.table();
+    let Some(touched) = journal::touched(tx, question.project, table, old.seq).await? else {
+        return Ok(None);
+    };
+    let ids = journal::concerned(tx, T::KIND, &touched, MOST_CHANGED).await?;
+    let Some(ids) = ids else {
+        return Ok(None);
+    };
+    let mut fresh = Vec::new();
+    if !ids.is_empty() {
+        let mut selection = question.selection::<T>(tx).await?;
+        let named: Vec<i64> = ids.iter().copied().collect();
+        selection.among("t.id", &named);
+        selection.finds_few();
+        fresh = selection.batches(tx, &question.listing).await?;
+    }
+    Ok(Some(old.with(&ids, &fresh)))
 }
 
 /// What `fields=` leaves of the rows.

@@ -1,14 +1,19 @@
 //! Reading the journal.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::types::{Action, ChangeLogQuery, EntryFilter, Touched};
 use super::{change_log, store};
 use crate::account::Actor;
+use crate::attribute::Kind;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
+use crate::query::among;
+use crate::values;
 
 /// What has a change log.
 const NOUNS: [&str; 5] = ["media", "localization", "state", "leaf", "file"];
@@ -23,6 +28,8 @@ const CHANGES_SETS: [&str; 7] = [
     "leaf_type",
     "file_type",
 ];
+/// Ids that one statement lists.
+const CHUNK: usize = 2_000;
 /// Entries beyond which nobody reads one by one.
 const MOST_ENTRIES: usize = 5_000;
 
@@ -86,6 +93,51 @@ pub async fn touched(tx: &mut Tx, project: i64, noun: &str, seq: i64) -> Result<
         }
     }
     Ok(Some(touched))
+}
+
+/// Ids of the rows of a kind that may have changed; none when they are more than `most`.
+///
+/// A change of one revision shows or hides others of the same annotation, so that all of them count.
+pub async fn concerned(
+    tx: &mut Tx,
+    kind: Kind,
+    touched: &Touched,
+    most: usize,
+) -> Result<Option<BTreeSet<i64>>> {
+    let table = kind.table();
+    let mut ids: BTreeSet<i64> = touched.ids.iter().copied().collect();
+    for (first, last) in &touched.created {
+        if last.saturating_sub(*first) > most as i64 {
+            return Ok(None);
+        }
+        ids.extend(*first..=*last);
+    }
+    if ids.len() > most {
+        return Ok(None);
+    }
+    if !matches!(kind, Kind::Localization | Kind::State) {
+        return Ok(Some(ids));
+    }
+    let mut others: Vec<i64> = Vec::new();
+    let known: Vec<i64> = ids.iter().copied().collect();
+    for chunk in known.chunks(CHUNK) {
+        let sql = format!(
+            "select other.id from {table} t join {table} other \
+             on other.elemental_id = t.elemental_id and other.version = t.version where {}",
+            among("t.id", chunk)
+        );
+        for mut row in tx.rows(&sql, &[]).await? {
+            others.push(row.take()?);
+        }
+    }
+    for elemental_id in &touched.elemental_ids {
+        let sql = format!("select id from {table} where elemental_id = $1");
+        for mut row in tx.rows(&sql, &values![elemental_id]).await? {
+            others.push(row.take()?);
+        }
+    }
+    ids.extend(others);
+    Ok((ids.len() <= most).then_some(ids))
 }
 
 /// Whether a project has no entry after one of the journal; then the newest entry of all.

@@ -48,7 +48,7 @@ pub struct AttributeFilters {
 }
 
 /// The filters on rows one hop away.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 #[expect(
     missing_docs,

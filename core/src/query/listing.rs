@@ -3,6 +3,8 @@
 //! Each row follows a comma and a line break, so that what is sent most, a JSON array, is made by
 //! changing one byte; the other forms take the rows apart again.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -16,6 +18,54 @@ use crate::time;
 const BATCH: usize = 128 << 10;
 /// What comes before each row.
 const BEFORE: &[u8] = b",\n";
+
+/// Some rows of a list, in the list's order.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The rows as JSON, each after a comma and a line break.
+    pub bytes: Bytes,
+    /// The id of each row, and where what stands for it begins.
+    pub rows: Arc<[(i64, usize)]>,
+}
+
+impl Batch {
+    /// Each row's id and bytes, with what comes before it.
+    pub fn each(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        let ends = self.rows.iter().skip(1).map(|(_, start)| *start);
+        let ends = ends.chain([self.bytes.len()]);
+        let rows = self.rows.iter().zip(ends);
+        rows.map(|((id, start), end)| (*id, &self.bytes[*start..end]))
+    }
+}
+
+/// Batches in the making.
+#[derive(Default)]
+pub struct Batches {
+    bytes: Vec<u8>,
+    rows: Vec<(i64, usize)>,
+}
+
+impl Batches {
+    /// Adds a row; returns a batch when it is full.
+    pub fn push(&mut self, id: i64, row: &[u8]) -> Option<Batch> {
+        self.rows.push((id, self.bytes.len()));
+        self.bytes.extend_from_slice(row);
+        (self.bytes.len() >= BATCH).then(|| self.take())
+    }
+
+    /// What is not a full batch yet.
+    pub fn rest(mut self) -> Option<Batch> {
+        (!self.rows.is_empty()).then(|| self.take())
+    }
+
+    fn take(&mut self) -> Batch {
+        let next = Vec::with_capacity(BATCH + BATCH / 8);
+        Batch {
+            bytes: Bytes::from(std::mem::replace(&mut self.bytes, next)),
+            rows: std::mem::take(&mut self.rows).into(),
+        }
+    }
+}
 
 /// The rows of a batch, each a JSON object.
 pub fn rows_of(batch: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -162,22 +212,18 @@ impl Listing {
         columns
     }
 
-    /// What a statement selects.
+    /// What a statement selects, last the id.
     fn columns(&self) -> String {
-        let columns: Vec<String> = self
+        let stored = self
             .keys
             .iter()
             .filter(|key| !matches!(key.form, Form::Always(_)))
-            .map(|key| format!("t.{}", key.column))
-            .collect();
-        if columns.is_empty() {
-            return "t.id".into();
-        }
-        columns.join(", ")
+            .map(|key| format!("t.{}, ", key.column));
+        stored.chain(["t.id".to_owned()]).collect()
     }
 
-    /// Appends a row to a batch.
-    fn write(&self, row: &dyn Columns, times: &mut Times, line: &mut Vec<u8>) -> Result<()> {
+    /// Appends a row to a batch; returns its id.
+    fn write(&self, row: &dyn Columns, times: &mut Times, line: &mut Vec<u8>) -> Result<i64> {
         line.extend_from_slice(BEFORE);
         if self.keys.is_empty() {
             line.push(b'{');
@@ -207,7 +253,10 @@ impl Listing {
             }
         }
         line.push(b'}');
-        Ok(())
+        match row.field(place)? {
+            Field::Int(id) => Ok(id),
+            _ => Err(Error::internal("write a row", "it has no id")),
+        }
     }
 
     /// Appends a row that is already whole to a batch.
@@ -301,26 +350,52 @@ impl Selection {
         tx: &mut Tx,
         listing: &Listing,
         sink: &mut Sink<Bytes>,
-        copies: &mut (impl FnMut(&Bytes) + Send),
+        copies: &mut (impl FnMut(&Batch) + Send),
     ) -> Result<()> {
-        let mut times = Times::default();
-        let mut rows = Vec::with_capacity(BATCH + BATCH / 8);
+        let (mut times, mut batches) = (Times::default(), Batches::default());
         self.flow(tx, &listing.columns(), sink, |row| {
-            listing.write(row, &mut times, &mut rows)?;
-            if rows.len() < BATCH {
-                return Ok(None);
-            }
-            let next = Vec::with_capacity(rows.capacity());
-            let batch = Bytes::from(std::mem::replace(&mut rows, next));
-            copies(&batch);
-            Ok(Some(batch))
+            let full = batches.write(listing, row, &mut times)?;
+            full.as_ref().inspect(|batch| copies(batch));
+            Ok(full.map(|batch| batch.bytes))
         })
         .await?;
-        if rows.is_empty() {
+        let Some(batch) = batches.rest() else {
             return Ok(());
-        }
-        let batch = Bytes::from(rows);
+        };
         copies(&batch);
-        sink.send(batch).await
+        sink.send(batch.bytes).await
+    }
+
+    /// The rows as batches of JSON, in order, all at once.
+    pub async fn batches(&self, tx: &mut Tx, listing: &Listing) -> Result<Vec<Batch>> {
+        let (mut times, mut batches) = (Times::default(), Batches::default());
+        let (columns, mut found) = (listing.columns(), Vec::new());
+        let mut turns = self.turns(tx, &columns).await?;
+        let mut seen = 0;
+        while let Some((sql, values)) = turns.next(tx, seen).await? {
+            seen = 0;
+            tx.scan(&sql, &values, |row| {
+                seen += 1;
+                found.extend(batches.write(listing, row, &mut times)?);
+                Ok(())
+            })
+            .await?;
+        }
+        found.extend(batches.rest());
+        Ok(found)
+    }
+}
+
+impl Batches {
+    fn write(
+        &mut self,
+        listing: &Listing,
+        row: &dyn Columns,
+        times: &mut Times,
+    ) -> Result<Option<Batch>> {
+        let start = self.bytes.len();
+        let id = listing.write(row, times, &mut self.bytes)?;
+        self.rows.push((id, start));
+        Ok((self.bytes.len() >= BATCH).then(|| self.take()))
     }
 }

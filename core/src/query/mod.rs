@@ -23,7 +23,7 @@ pub mod value;
 
 pub use attribute::{ATTRIBUTE_PARAMETERS, AttributeFilters, RELATED_PARAMETERS, RelatedFilters};
 pub(crate) use builtin::{Scalar, column as builtin_column};
-pub use listing::{Column, Form, Key, Listing, push_row, rows_of};
+pub use listing::{Batch, Batches, Column, Form, Key, Listing, push_row, rows_of};
 pub use page::{PAGE_PARAMETERS, Page};
 pub use related::incident;
 pub use schema::Schema;
