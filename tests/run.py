@@ -388,7 +388,7 @@ def main():
         if arguments.soak:
             os.environ.setdefault("TRANSECT_CRASH_ROUNDS", SOAK_ROUNDS)
             os.environ.setdefault("TRANSECT_MUTATIONS", SOAK_MUTATIONS)
-            words = ["test_crash.py", "test_damaged_media.py", *words]
+            words = ["test_crash.py", "test_s3.py::test_kill_minus_nine_while_objects_are_put", "test_damaged_media.py", *words]
         return report(all_tests(wanted, words))
     except (Interrupted, RuntimeError) as error:
         print(f"run.py: {error or 'interrupted'}", file=sys.stderr)

@@ -160,6 +160,8 @@ pub struct Objects {
 pub struct Storage {
     pub s3_listen: String,
     pub s3_domains: Vec<String>,
+    pub s3_certificate: String,
+    pub s3_private_key: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -6,15 +6,45 @@
 import json
 import pathlib
 import sys
+import time
 import uuid
 
 import tator
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
+MANIFEST = """apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: count-}
+spec:
+  entrypoint: count
+  templates:
+  - name: count
+    container: {image: none, command: ["true"]}
+"""
 
 
 def unique(name):
     return f"{name} {uuid.uuid4().hex[:8]}"
+
+
+def refused(status, call, *arguments, **keywords):
+    try:
+        call(*arguments, **keywords)
+    except tator.openapi.tator_openapi.exceptions.ApiException as error:
+        assert error.status == status and "message" in json.loads(error.body), error
+    else:
+        raise AssertionError("was not refused")
+
+
+def until(condition, secs=120):
+    """Polls for what is true."""
+    end = time.time() + secs
+    while time.time() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("waited in vain")
 
 
 class Scene:
@@ -179,6 +209,228 @@ def sections_versions_leaves(api, folder):
     ancestor = api.get_leaf(top).path
     found = api.leaf_suggestion(project=scene.project, ancestor=ancestor, query="C")
     assert [row.value for row in found] == ["Cod"]
+
+
+def attributes_change(api, folder):
+    """A definition that is added, renamed, changed into another kind, replaced and taken away takes the values along."""
+    scene = Scene(api)
+    one, = scene.boxes(1)
+
+    def change(name, update, call=api.update_attribute_type):
+        return call(scene.box_type, attribute_type_update=tator.models.AttributeTypeUpdate(
+            entity_type="LocalizationType", current_name=name, attribute_type_update=update)).message
+
+    api.create_attribute_type(scene.box_type, attribute_type_spec=tator.models.AttributeTypeSpec(
+        entity_type="LocalizationType", addition=tator.models.AttributeType(name="Depth", dtype="float", default=7.5)))
+    assert api.get_localization(one).attributes == {"Species": "cod", "Count": 0, "Depth": 7.5}
+    change("Species", {"name": "Taxon", "dtype": "enum", "choices": ["cod", "eel"]})
+    change("Count", {"name": "Count", "dtype": "float"})
+    assert api.get_localization(one).attributes == {"Taxon": "cod", "Count": 0, "Depth": 7.5}
+    assert [row.id for row in api.get_localization_list(scene.project, attribute_lt=["Count::0.5"])] == [one]
+    change("Depth", {"name": "Depth", "dtype": "float", "minimum": 0.0}, api.replace_attribute_type)
+    depth = next(a for a in api.get_localization_type(scene.box_type).attribute_types if a.name == "Depth")
+    assert (depth.minimum, depth.default, depth.order, depth.required) == (0.0, None, 0, False)
+    refused(400, change, "Count", {"name": "Number", "dtype": "string"})
+    api.delete_attribute_type(scene.box_type, attribute_type_delete={"entity_type": "LocalizationType", "name": "Depth"})
+    assert api.get_localization(one).attributes == {"Taxon": "cod", "Count": 0}
+
+
+def versions(api, folder):
+    scene = Scene(api)
+    base = api.get_version_list(scene.project)[0]
+    layer = api.create_version(scene.project, version_spec=tator.models.VersionSpec(name="Review", description="d", bases=[base.id])).id
+    row = api.get_version(layer)
+    assert isinstance(row, tator.models.Version) and (row.name, row.number, row.bases, row.show_empty) == ("Review", 1, [base.id], True)
+    replaced, kept = scene.boxes(2)
+    child = api.create_localization_list(scene.project, body=[{
+        "media_id": scene.media[0], "type": scene.box_type, "frame": 0, "x": 0.5, "y": 0.5, "width": 0.1, "height": 0.1,
+        "version": layer, "parent": replaced}]).id[0]
+    assert [row.id for row in api.get_localization_list(scene.project, version=[base.id, layer])] == [kept, child]
+    assert len(api.get_localization_list(scene.project, version=[base.id, layer], merge=0)) == 3
+    eid = api.get_localization(child).elemental_id
+    api.update_localization_by_elemental_id(layer, eid, localization_update={"x": 0.25})
+    row = api.get_localization_by_elemental_id(layer, eid)
+    assert (row.x, row.mark) == (0.25, 1) and api.get_localization_by_elemental_id(layer, eid, mark=0).id == child
+    api.delete_localization_by_elemental_id(layer, eid)
+    assert [row.variant_deleted for row in api.get_localization_list(scene.project, version=[layer], show_deleted=1)] == [True]
+    api.update_version(layer, version_update={"name": "Done", "show_empty": False})
+    assert (api.get_version(layer).name, api.get_version(layer).show_empty) == ("Done", False)
+    refused(400, api.delete_version, base.id)
+    api.delete_version(layer)
+    assert [row.id for row in api.get_version_list(scene.project)] == [base.id]
+
+
+def clone(api, folder):
+    """A project of everything, copied with the client's functions."""
+    scene, util = Scene(api), tator.util
+    made = scene.boxes(3)
+    track = api.create_state_list(scene.project, body={
+        "type": scene.track_type, "media_ids": [scene.media[0]], "localization_ids": made, "attributes": {"Name": "n"}}).id[0]
+    there = api.create_project(project_spec={"name": unique("Copy"), "summary": "", "organization": scene.organization}).id
+    media_types = {scene.media_type: util.clone_media_type(api, scene.media_type, there).id}
+    box_types = {scene.box_type: util.clone_localization_type(api, scene.box_type, there, media_types).id}
+    track_types = {scene.track_type: util.clone_state_type(api, scene.track_type, there, media_types).id}
+    section = util.clone_section(api, api.get_section_list(scene.project)[0].id, there).id
+    assert api.get_section(section).name == "New"
+    versions = {api.get_version_list(scene.project)[0].id: api.get_version_list(there)[0].id}
+    media, boxes, states = {}, {}, {}
+    for _, _, _, part in util.clone_media_list(api, {"project": scene.project}, there):
+        media |= part
+    for _, _, _, part in util.clone_localization_list(api, {"project": scene.project}, there, versions, media, box_types):
+        boxes |= part
+    for _, _, _, part in util.clone_state_list(api, {"project": scene.project}, there, versions, media, boxes, track_types):
+        states |= part
+    row = api.get_state(states[track])
+    assert row.localizations == [boxes[one] for one in made] and row.segments == [[0, 2]] and row.attributes == {"Name": "n"}
+    assert [row.attributes["Count"] for row in api.get_localization_list(there)] == [0, 1, 2]
+    assert api.get_cloned_media(scene.media[0]).ids == [media[scene.media[0]]]
+
+
+def bookmarks_and_favorites(api, folder):
+    scene = Scene(api)
+    made = api.create_bookmark(scene.project, bookmark_spec=tator.models.BookmarkSpec(name="b", uri="/2")).id
+    api.create_bookmark(scene.project, bookmark_spec={"name": "a", "uri": "/1"})
+    assert [row.name for row in api.get_bookmark_list(scene.project)] == ["a", "b"]
+    api.update_bookmark(made, bookmark_update={"name": "c", "uri": "/3"})
+    row = api.get_bookmark(made)
+    assert isinstance(row, tator.models.Bookmark) and (row.name, row.uri) == ("c", "/3")
+    api.delete_bookmark(made)
+    assert [row.name for row in api.get_bookmark_list(scene.project, name="a")] == ["a"]
+    made = api.create_favorite(scene.project, favorite_spec=tator.models.FavoriteSpec(
+        name="cod", type=scene.box_type, values={"Species": "cod"}, page=2, entity_type_name="Localization")).id
+    row = api.get_favorite(made)
+    assert isinstance(row, tator.models.Favorite) and (row.values, row.page, row.type) == ({"Species": "cod"}, 2, scene.box_type)
+    api.update_favorite(made, favorite_update={"name": "eel"})
+    assert [row.name for row in api.get_favorite_list(scene.project)] == ["eel"]
+    api.delete_favorite(made)
+    assert api.get_favorite_list(scene.project) == []
+
+
+def people(api, folder):
+    """Affiliations, groups and memberships of somebody else."""
+    scene = Scene(api)
+    other = api.get_user_list(username=json.loads((pathlib.Path(folder) / "somebody.json").read_text()))[0]
+    made = api.create_affiliation(scene.organization, affiliation_spec={"user": other.id, "permission": "Member"}).id
+    api.update_affiliation(made, affiliation_update={"permission": "Admin"})
+    row = api.get_affiliation(made)
+    assert isinstance(row, tator.models.Affiliation) and (row.permission, row.username) == ("Admin", other.username)
+    group = api.create_group(scene.organization, group_spec={"name": "Divers", "initial_members": [other.id]}).id
+    api.update_group(group, group_update_spec={"name": "Swimmers", "remove_members": [other.id]})
+    assert (api.get_group(group).name, api.get_group(group).members) == ("Swimmers", [])
+    made = api.create_membership(scene.project, membership_spec=tator.models.MembershipSpec(user=other.id, permission="View Only")).id
+    refused(400, api.create_membership, scene.project, membership_spec={"user": other.id, "permission": "Can Edit"})
+    version = api.get_version_list(scene.project)[0].id
+    api.update_membership(made, membership_update={"permission": "Can Edit", "default_version": version})
+    row = api.get_membership(made)
+    assert isinstance(row, tator.models.Membership) and (row.permission, row.default_version, row.user) == ("Can Edit", version, other.id)
+    assert sorted(one.permission for one in api.get_membership_list(scene.project)) == ["Can Edit", "Full Control"]
+    api.delete_membership(made)
+    assert len(api.get_membership_list(scene.project)) == 1
+
+
+def leaves(api, folder):
+    scene = Scene(api)
+    kind = api.create_leaf_type(scene.project, leaf_type_spec={
+        "name": "Taxon", "attribute_types": [{"name": "Rank", "dtype": "int"}, {"name": "alias", "dtype": "string"}]}).id
+    top = api.create_leaf_list(scene.project, body=[tator.models.LeafSpec(name="Fish", type=kind, attributes={"Rank": 1})]).id[0]
+    cod, eel = api.create_leaf_list(scene.project, body=[
+        {"name": name, "type": kind, "parent": top, "attributes": {"Rank": 2}} for name in ("Cod", "Eel")]).id
+    row = api.get_leaf(cod)
+    assert isinstance(row, tator.models.Leaf) and (row.parent, row.attributes) == (top, {"Rank": 2})
+    assert [one.id for one in api.get_leaf_list(scene.project, depth=3)] == [cod, eel]
+    assert api.get_leaf_count_by_id(scene.project, leaf_id_query={"ids": [eel]}) == 1
+    api.update_leaf_list(scene.project, leaf_bulk_update={"attributes": {"Rank": 3}}, attribute=["Rank::2"])
+    assert [one.id for one in api.get_leaf_list(scene.project, attribute_gte=["Rank::3"])] == [cod, eel]
+    api.update_leaf(cod, leaf_update={"name": "Haddock", "attributes": {"alias": "h"}})
+    assert api.get_leaf(cod).name == "Haddock" and api.get_leaf(cod).path == row.path
+    api.delete_leaf(top)
+    assert api.get_leaf_count(scene.project) == 0
+
+
+def sections(api, folder):
+    scene = Scene(api)
+    folder_ = api.create_section(scene.project, section_spec=tator.models.SectionSpec(name="Deep", path="A.Deep")).id
+    api.update_media(scene.media[0], media_update={"primary_section": folder_})
+    assert [row.id for row in api.get_media_list(scene.project, section=folder_)] == [scene.media[0]]
+    search = api.create_section(scene.project, section_spec={"name": "S", "object_search": {
+        "attribute": "$name", "operation": "icontains", "value": "dive 1"}}).id
+    assert [row.id for row in api.get_media_list(scene.project, multi_section=[search])] == [scene.media[1]]
+    playlist = api.create_section(scene.project, section_spec={"name": "P", "explicit_listing": True, "media": [scene.media[1]]}).id
+    api.update_section(playlist, section_update={"media_add": [scene.media[0]], "media_del": [scene.media[1]]})
+    assert api.get_section(playlist).media == [scene.media[0]]
+    api.update_section_list(scene.project, match="A.*", section_bulk_update={"path_substitution": {"old": "A", "new": "B"}})
+    assert [row.path for row in api.get_section_list(scene.project, descendants="B")] == ["B.Deep"]
+    api.destroy_section_list_api(scene.project, name="deep")
+    assert [row.name for row in api.get_section_list(scene.project)] == ["New", "P", "S"]
+    assert api.get_media(scene.media[0]).primary_section is None
+
+
+def images(api, folder):
+    """A picture, from its file to its pixels and the crop of a box on it."""
+    scene = Scene(api)
+    kind = api.create_media_type(scene.project, media_type_spec={"name": "Image", "dtype": "image"}).id
+    picture = next(pathlib.Path(folder).glob("*.png"))
+    for progress, response in tator.util.upload_media(api, kind, str(picture), section="Stills"):
+        pass
+    row = until(lambda: (row := api.get_media(response.id if isinstance(response.id, int) else response.id[0])).width and row)
+    assert row.media_files.image[0].resolution == [row.height, row.width] and row.media_files.thumbnail[0].resolution[1] == 256
+    out = pathlib.Path(folder) / "copy.png"
+    for progress in tator.util.download_media(api, row, str(out)):
+        pass
+    assert out.read_bytes() == picture.read_bytes()
+    boxes = api.create_localization_type(scene.project, localization_type_spec={"name": "B", "dtype": "box", "media_types": [kind]}).id
+    one = api.create_localization_list(scene.project, body={
+        "media_id": row.id, "type": boxes, "frame": 0, "x": 0.25, "y": 0.25, "width": 0.5, "height": 0.5}).id[0]
+    crop = pathlib.Path(api.get_localization_graphic(one)).read_bytes()
+    assert crop[:8] == b"\x89PNG\r\n\x1a\n"
+    size = [int.from_bytes(crop[at:at + 4], "big") for at in (16, 20)]
+    assert all(abs(got - wanted / 2) <= 1 for got, wanted in zip(size, (row.width, row.height)))
+
+
+def frames_and_clips(api, folder):
+    """Frames, an animation, and a clip as a temporary file."""
+    scene = Scene(api)
+    clip = next(pathlib.Path(folder).glob("*.mp4"))
+    for progress, response in tator.util.upload_media(api, scene.media_type, str(clip)):
+        pass
+    uid = response.id
+    done = until(lambda: (one := api.get_transcode(uid)).job.status in ("succeeded", "failed") and one)
+    assert done.job.status == "succeeded"
+    row = api.get_media(done.job.media_ids[0])
+    assert [[f.resolution[0] for f in row.media_files.streaming], len(row.media_files.archival)] == [[144, 240], 1]
+    for options, start in (({"frames": [3]}, b"\x89PNG"), ({"frames": [0, 1, 2, 3], "tile": "2x2"}, b"\x89PNG"),
+                           ({"frames": [1, 2], "animate": 2}, b"GIF8")):
+        assert pathlib.Path(api.get_frame(row.id, **options)).read_bytes().startswith(start), options
+    got = api.get_clip(row.id, frame_ranges=["10:20"], quality=240)
+    assert isinstance(got, tator.models.VideoClip) and (got.segment_start_frames, got.segment_end_frames) == ([0], [24])
+    out = pathlib.Path(folder) / "part.bin"
+    for progress in tator.util.download_temporary_file(api, got.file, str(out)):
+        pass
+    assert out.read_bytes()[4:8] == b"ftyp"
+    refused(400, api.get_clip, row.id, frame_ranges=["100000:100001"])
+
+
+def jobs(api, folder):
+    scene = Scene(api)
+    manifest = pathlib.Path(folder) / "flow.yaml"
+    manifest.write_text(MANIFEST)
+    tator.util.register_algorithm(sys.argv[1], sys.argv[2], scene.project, str(manifest), "Count", 1, ["annotator-view"], "counts")
+    algorithm, = api.get_algorithm_list(scene.project)
+    assert isinstance(algorithm, tator.models.Algorithm) and (algorithm.name, algorithm.files_per_job) == ("Count", 1)
+    response = api.create_job_list(scene.project, job_spec=tator.models.JobSpec(algorithm_name="Count", media_ids=scene.media))
+    assert isinstance(response, tator.models.CreateListResponse) and len(response.id) == 2
+    ended = [until(lambda: (job := api.get_job(uid)).status in ("Succeeded", "Failed", "Error") and job) for uid in response.id]
+    assert [(job.status, job.media_ids) for job in ended] == [("Succeeded", [one]) for one in scene.media], ended
+    gid = ended[0].gid
+    assert {job.uid for job in api.get_job_list(scene.project, gid=gid)} == set(response.id)
+    assert [job.uid for job in api.get_job_list(scene.project, media_id=[scene.media[1]])] == response.id[1:]
+    assert api.delete_job(response.id[0]).message == f"Job with UID {response.id[0]} deleted!"
+    refused(404, api.get_job, response.id[0])
+    assert "Deleted 1 jobs" in api.delete_job_list(scene.project, gid=gid).message
+    api.update_algorithm(algorithm.id, algorithm_update_spec=tator.models.AlgorithmUpdateSpec(description="more"))
+    assert api.get_algorithm(algorithm.id).description == "more"
+    api.delete_algorithm(algorithm.id)
+    assert api.get_algorithm_list(scene.project) == []
 
 
 def errors(api, folder):

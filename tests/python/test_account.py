@@ -183,3 +183,90 @@ def test_changing_oneself(station, people):
     refused(400, me.api.update_user, me.id, user_update={"password": "without a reset token"})
     refused(403, me.api.update_user, people.editor.id, user_update={"first_name": "Eve"})
     refused(404, me.api.get_user, NOWHERE)
+
+
+def test_a_proxy_asks_who_may_read_a_file(station, http, people, project, admin):
+    admin.create_membership(project, membership_spec={"user": people.viewer.id, "permission": "View Only"})
+
+    def ask(token=None, uri=f"/media/{project}/a.mp4", send=station.http):
+        headers = {"X-Original-URI": uri} if uri is not None else {}
+        answer = send("GET", "/auth-project", token, headers=headers)
+        assert answer.content == b"" and "no-store" in answer.headers["Cache-Control"]
+        return answer.status_code
+
+    assert [ask(token) for token in (people.viewer.token, station.admin_token)] == [200, 200]
+    assert [ask(token) for token in (people.stranger.token, "0" * 40, None)] == [403, 403, 403]
+    for uri in (None, "", "/", f"/rest/Project/{project}", f"/media/{NOWHERE}/a.mp4", "/media/x/a.mp4",
+                f"/media/{project}/../{project}/a.mp4", f"/media/{project}/%2e%2e/x"):
+        assert ask(people.viewer.token, uri) == 403, uri
+    assert ask(people.viewer.token, f"/media/{project}/a%20b.mp4?x=1") == 200
+    sign_in(station, http, people.viewer.name, PASSWORD)
+
+    def by_session(method, path, _, headers):
+        return http.request(method, station.url + path, headers=headers, timeout=60)
+
+    assert ask(send=by_session) == 200
+    http.post(f"{station.url}/accounts/logout/", headers={"X-CSRFToken": http.cookies["csrftoken"]}, timeout=60)
+    assert ask(send=by_session) == 403
+
+
+def test_a_proxy_asks_who_administers(station, http, somebody):
+    def ask(token=None):
+        return station.http("GET", "/auth-admin", token, headers={"X-Original-URI": "/metrics"}).status_code
+
+    assert [ask(token) for token in (station.admin_token, somebody[1], "0" * 40, None)] == [200, 403, 403, 403]
+    sign_in(station, http, "admin", PASSWORD)
+    assert http.get(f"{station.url}/auth-admin", timeout=60).status_code == 200
+
+
+def test_people_are_found_by_one_thing(station, admin):
+    names = [plain_name("found") for _ in range(3)]
+    for name in names:
+        station.add_user(name, "--email", f"{name}@Example.org")
+    one, two, three = (admin.get_user_list(username=name)[0] for name in names)
+
+    def found(**question):
+        return [row.id for row in admin.get_user_list(**question)]
+
+    assert found(elemental_id=one.elemental_id, username=two.username, email=three.email) == [one.id]
+    assert found(username=two.username.upper(), email=three.email) == [two.id]
+    assert found(email=three.email) == [three.id] and found(email=three.email.upper()) == []
+    assert [admin.user_exists(**question) for question in (
+        {"elemental_id": one.elemental_id}, {"email": two.email}, {"email": "nobody@example.org"})] == [True, True, False]
+
+
+def test_an_address_that_somebody_has(station, admin):
+    names = [plain_name("address") for _ in range(2)]
+    for name in names:
+        station.add_user(name, "--email", f"{name}@example.org")
+    first, second = (admin.get_user_list(username=name)[0] for name in names)
+    refused(400, admin.update_user, second.id, user_update={"email": first.email})
+    assert admin.get_user(second.id).email == second.email
+    admin.update_user(second.id, user_update={"email": second.email, "last_name": "Staff may"})
+    assert admin.get_user(second.id).last_name == "Staff may"
+
+
+def test_an_account_names_its_own_elemental_id(new_station):
+    station = new_station(environment={"ANONYMOUS_REGISTRATION_ENABLED": "true"})
+    api = tator.get_api(station.url)
+    eid = "c0ffee00-0000-4000-8000-00000000beef"
+    spec = {"username": "ann", "first_name": "A", "last_name": "B", "email": "ann@example.org", "password": "long enough",
+            "elemental_id": eid, "profile": {"theme": "dark"}}
+    for wrong in ({"elemental_id": "no uuid"}, {"username": "n" * 151}):
+        refused(400, api.create_user, user_spec={**spec, **wrong})
+    made = api.create_user(user_spec=spec)
+    mine = tator.get_api(station.url, station.token("ann"))
+    row = mine.whoami()
+    assert (row.id, row.elemental_id, row.profile) == (made.id, eid, {"theme": "dark"})
+    refused(400, mine.update_user, row.id, user_update={"elemental_id": "no uuid"})
+    assert mine.get_organization_list() == []
+    assert refused(400, api.create_user, user_spec={**spec, "username": "ANN"})["message"] == "Username is already taken!"
+
+
+def test_how_many_failures_lock_an_account_is_a_setting(new_station):
+    station = new_station(environment={"TRANSECT_ACCOUNT_LOCKOUT_FAILURES": "1"})
+    station.add_user("ann")
+    assert ask_token(station, username="ann", password=PASSWORD).status_code == 201
+    assert ask_token(station, username="ann", password="wrong").status_code == 400
+    assert ask_token(station, username="ANN", password=PASSWORD).status_code == 400
+    assert ask_token(station, username="admin", password=PASSWORD).status_code == 201

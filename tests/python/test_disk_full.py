@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 import tator
+from botocore.exceptions import ClientError
 from station import PASSWORD, wait_for
 from support import Scene, box
+from test_s3 import KIB, MIB, body, client_of, make_key
 
 SIZE_MIB = 128
 # tests/run.py knows this reason, too: every other skip counts as a failure there.
@@ -78,3 +80,31 @@ def test_full_and_free_again(new_station, small_disk):
     station.start()
     assert station.http("GET", f"/rest/LocalizationCount/{scene.project}", station.admin_token).json() == (
         len(kept) + len(accepted) + 500)
+
+
+def test_objects_are_refused_too_and_none_is_lost(new_station, small_disk):
+    station = new_station(small_disk / "data")
+    s3 = client_of(make_key(station))
+    s3.create_bucket(Bucket="full")
+    kept = {f"{size}": os.urandom(size) for size in (100, 300 * KIB, 6 * MIB)}
+    for name, data in kept.items():
+        s3.put_object(Bucket="full", Key=name, Body=data)
+    upload = {"Bucket": "full", "Key": "parts"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    first = s3.upload_part(**upload, PartNumber=1, Body=bytes(5 * MIB))["ETag"]
+    fill(small_disk / "ballast")
+    for size in (KIB, 40 * KIB, 5 * MIB):
+        for call in (lambda: s3.put_object(Bucket="full", Key="100", Body=bytes(size)),
+                     lambda: s3.upload_part(**upload, PartNumber=2, Body=bytes(size))):
+            with pytest.raises(ClientError) as caught:
+                call()
+            answer = caught.value.response
+            assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507 and "full" in answer["Error"]["Message"].lower(), answer
+    same = lambda: [body(s3.get_object(Bucket="full", Key=name)) == data for name, data in kept.items()]
+    assert same() == [True] * 3
+    (small_disk / "ballast").unlink()
+    second = wait_for("room", lambda: s3.upload_part(**upload, PartNumber=2, Body=b"end"))["ETag"]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [
+        {"PartNumber": number, "ETag": etag} for number, etag in ((1, first), (2, second))]})
+    assert body(s3.get_object(Bucket="full", Key="parts")) == bytes(5 * MIB) + b"end" and same() == [True] * 3
+    assert [row["level"] for row in station.lines("doctor", "--scrub") if row["check"] == "objects"] == ["ok"]

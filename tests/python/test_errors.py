@@ -1,6 +1,10 @@
 """Every way to ask wrongly, and the exact words of the answer."""
 
+import base64
+import json
+
 import pytest
+import tator
 from support import NOWHERE, Scene, box, refused
 
 
@@ -115,3 +119,84 @@ def test_long_urls_are_taken(admin, project):
 def test_every_error_carries_our_own_keys(station, project):
     body = call(station, "GET", f"/rest/Medias/{project}?start=-1").json()
     assert body["code"] and body["request_id"]
+
+
+def test_a_body_that_is_too_large(new_station):
+    station = new_station(environment={"TRANSECT_SERVER_MAX_BODY_BYTES": "20000"})
+    api = tator.get_api(station.url, station.admin_token)
+    organization = api.create_organization(organization_spec={"name": "O"}).id
+    project = api.create_project(project_spec={"name": "P", "organization": organization}).id
+    path = f"/rest/Versions/{project}"
+    for body in (json.dumps({"name": "V", "nonsense": "x" * 20_000}), "[" * 30_000, "x" * 200_000):
+        answer = call(station, "POST", path, data=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["message"] and answer.json()["code"]
+    # What says no length is counted as it comes.
+    stream = (b"x" * 1000 for _ in range(100))
+    assert call(station, "POST", path, data=stream, headers={"Content-Type": "application/json"}).status_code == 400
+    assert [row.name for row in api.get_version_list(project)] == ["Baseline"]
+    assert call(station, "POST", path, json={"name": "V", "nonsense": "x" * 15_000}).status_code == 201
+
+
+@pytest.mark.parametrize("opening, closing", [("[", "]"), ('{"a":', "}"), ('{"method":"not","operations":[', "]}")])
+def test_bodies_nested_without_end(station, admin, project, opening, closing):
+    """Whatever is nested a hundred thousand times is refused, and the station goes on."""
+    deep = opening * 100_000 + "1" + closing * 100_000
+    for path, method, body in ((f"/rest/Versions/{project}", "POST", deep), (f"/rest/Medias/{project}", "PUT", '{"object_search":%s}' % deep),
+                               (f"/rest/Sections/{project}", "POST", '{"name":"S","object_search":%s}' % deep),
+                               (f"/rest/Localizations/{project}", "POST", deep), (f"/rest/Medias/{project}", "POST", deep)):
+        answer = call(station, method, path, data=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400 and answer.json()["message"], (path, answer.text[:300])
+    text = base64.b64encode((opening * 1000 + "1" + closing * 1000).encode()).decode()
+    answer = call(station, "GET", f"/rest/Medias/{project}", params={"encoded_search": text})
+    assert answer.status_code == 400 and answer.json()["message"]
+    assert admin.get_media_list(project) == [] and admin.get_section_list(project) == []
+
+
+def test_references_that_lead_nowhere(admin, project, organization):
+    scene = Scene(admin, project)
+    for name, call, arguments, keywords in (
+            ("Version", admin.create_version, [project], {"version_spec": {"name": "V", "bases": [NOWHERE]}}),
+            ("MediaType", admin.create_localization_type, [project], {"localization_type_spec": {
+                "name": "B", "dtype": "box", "media_types": [NOWHERE]}}),
+            ("User", admin.create_membership, [project], {"membership_spec": {"user": NOWHERE, "permission": "View Only"}}),
+            ("User", admin.create_affiliation, [organization], {"affiliation_spec": {"user": NOWHERE, "permission": "Member"}}),
+            ("Bucket", admin.create_project, [], {"project_spec": {"name": "P", "organization": organization, "bucket": NOWHERE}}),
+            ("LeafType", admin.create_leaf_list, [project], {"body": {"name": "L", "type": NOWHERE}}),
+            ("StateType", admin.create_favorite, [project], {"favorite_spec": {
+                "name": "F", "type": NOWHERE, "values": {}, "entity_type_name": "State"}})):
+        body = refused(404, call, *arguments, **keywords)
+        assert body["message"] == f"{name} matching query does not exist.", call
+    for name, call in (("Project", admin.get_project), ("Localization", admin.get_localization), ("State", admin.get_state),
+                       ("Section", admin.get_section), ("Version", admin.get_version), ("Leaf", admin.get_leaf), ("File", admin.get_file),
+                       ("MediaType", admin.get_media_type), ("Membership", admin.get_membership), ("Bookmark", admin.get_bookmark)):
+        assert refused(404, call, NOWHERE)["message"] == f"No {name} matches the given query."
+    assert scene.found() == []
+
+
+@pytest.mark.parametrize("path", ["States", "Leaves"])
+def test_more_than_500_of_other_things(station, project, path):
+    specs = [{"name": "x", "type": 1, "media_ids": []}] * 501
+    answer = call(station, "POST", f"/rest/{path}/{project}", json=specs)
+    assert (answer.status_code, answer.json()["message"]) == (400, "Request body validation error")
+
+
+@pytest.mark.parametrize("path, parameter", [
+    ("UploadInfo", "num_parts=0"), ("UploadInfo", "num_parts=10001"), ("UploadInfo", "expiration=0"), ("UploadInfo", "expiration=604801"),
+    ("Medias", "presigned=0"), ("Medias", "presigned=604801"), ("Medias", "stop=-1"), ("Medias", "media_id=a"),
+    ("Medias", "section=x"), ("Localizations", "merge=2"), ("Localizations", "show_deleted=2"), ("Localizations", "version=x"),
+    ("Localizations", "frame=x"), ("States", "show_all_marks=-1"), ("Leaves", "depth=x"), ("Files", "after=x"), ("ChangeLog", "entity_type=fish")])
+def test_values_beyond_what_is_declared(station, project, path, parameter):
+    answer = call(station, "GET", f"/rest/{path}/{project}?{parameter}")
+    assert answer.status_code == 400, answer.text
+    assert parameter.split("=")[0] in answer.json()["message"]
+
+
+def test_a_conditional_change_needs_a_count_that_can_be(station, project):
+    answer = call(station, "DELETE", f"/rest/Localizations/{project}?count=-1")
+    assert (answer.status_code, answer.json()["message"]) == (400, "Query parameter error: count")
+
+
+def test_an_unknown_format_is_named_in_json(station, project):
+    answer = call(station, "GET", f"/rest/Medias/{project}?format=papyrus")
+    assert answer.status_code == 404 and answer.json()["message"]

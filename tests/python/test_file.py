@@ -4,7 +4,8 @@ import os
 
 import pytest
 import requests
-from support import add_media_type, ids, refused
+from support import NOWHERE, add_media_type, encoded, ids, leaf, refused
+from tator.exceptions import ApiException
 from tator.util._upload_file import _upload_file
 
 
@@ -66,3 +67,52 @@ def test_upload_for_two_things_at_once(admin, project, kind):
     body = refused(400, admin.get_upload_info, project, media_id=2_000_000_000)
     assert body["message"] == f"Media ID 2000000000 does not exist in project {admin.get_project(project).name}!" or (
         body["message"] == f"Media ID 2000000000 does not exist in project {project}!")
+
+
+def test_a_file_under_both_its_names(station, admin, project, kind):
+    """The type is called `type`, and also `meta`, as old servers call it."""
+    made = add(admin, project, kind, "notes.txt")
+    row = station.http("GET", f"/rest/File/{made}", station.admin_token).json()
+    assert row["type"] == kind and row.get("meta", kind) == kind
+
+
+def test_changing_what_a_file_is(admin, members, project, kind):
+    made = add(admin, project, kind, "notes.txt", Author="Ada", Pages=3)
+    refused(400, admin.update_file, made, file_update={"attributes": {"Nonsense": 1}})
+    refused(400, admin.update_file, made, file_update={"attributes": {"Pages": "many"}})
+    admin.update_file(made, file_update={"null_attributes": ["Author"], "reset_attributes": ["Pages"]})
+    assert admin.get_file(made).attributes == {"Author": None, "Pages": None}
+    refused(400, admin.update_file, made, file_update={"null_attributes": ["Nonsense"]})
+    eid = members.editor.api.whoami().elemental_id
+    other = admin.create_file(project, file_spec={"name": "n", "type": kind, "user_elemental_id": eid}).id
+    row = admin.get_file(other)
+    assert (row.created_by, row.attributes) == (members.editor.id, {})
+    assert admin.get_file(made).modified_datetime > admin.get_file(made).created_datetime
+    refused(400, admin.create_file, project, file_spec={"name": "n", "type": NOWHERE})
+
+
+def test_searches_in_files(admin, project, kind):
+    made = [add(admin, project, kind, f"{n}.txt", Author="abc"[n], Pages=n) for n in range(3)]
+    other = admin.create_file_type(project, file_type_spec={"name": "Other"}).id
+    last = add(admin, project, other, "3.txt")
+    assert ids(admin.get_file_list(project, encoded_search=encoded(leaf("Pages", "gte", 1)))) == made[1:]
+    assert ids(admin.get_file_list(project, type=other)) == [last]
+    assert ids(admin.get_file_list(project, sort_by=["-Pages"], type=kind)) == made[::-1]
+    assert ids(admin.get_file_list(project, elemental_id=admin.get_file(last).elemental_id)) == [last]
+    assert ids(admin.get_file_list(project, attribute_null=["Pages::true"])) == [last]
+    assert ids(admin.get_file_list(project, start=1, stop=3)) == made[1:3]
+
+
+def test_a_path_of_somebody_else(admin, project, kind, organization, tmp_path):
+    """A file takes the key of its own upload, and no other."""
+    first, second = (add(admin, project, kind, name) for name in "ab")
+    (tmp_path / "x.txt").write_text("x")
+    key = upload(admin, project, tmp_path / "x.txt", file_id=first, filename="x.txt")
+    for wrong in (f"{organization}/{project + 1}/files/{first}/x.txt", "../../etc/passwd", key.replace(f"/{first}/", f"/{NOWHERE}/")):
+        with pytest.raises(ApiException) as caught:
+            admin.update_file(second, file_update={"path": wrong})
+        assert caught.value.status in (400, 403, 404), wrong
+    assert admin.get_file(second).path is None
+    admin.update_file(first, file_update={"path": key})
+    admin.delete_file(first)
+    refused(404, admin.get_file, first)

@@ -168,3 +168,53 @@ def test_similarity(admin, project):
     assert ids(admin.get_leaf_list_by_id(project, leaf_id_query=query, type=kind)) == made[:0:-1]
     admin.delete_leaf_list(project, leaf_id_query=query, type=kind)
     assert ids(admin.get_leaf_list(project)) == made[:1]
+
+
+def test_types_of_other_projects_and_names_that_repeat(admin, project, organization, root):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    foreign = add_leaf_type(admin, other, [{"name": "Rank", "dtype": "int"}])
+    made = [grow(admin, project, foreign, "Fish", Rank=n) for n in range(2)]
+    rows = admin.get_leaf_list(project)
+    assert [(row.id, row.name, row.type, row.project, row.attributes) for row in rows] == [
+        (made[n], "Fish", foreign, project, {"Rank": n}) for n in range(2)]
+    assert admin.get_leaf_list(other) == []
+    refused(404, admin.create_leaf_list, project, body={"name": "X", "type": NOWHERE})
+    refused(400, grow, admin, project, foreign, "X", Rank="high")
+
+
+def test_suggestions_are_grouped(admin, project, kind, fish, root):
+    """Sorted by their groups, with an alias where a leaf has one, whatever the case of the path."""
+    grow(admin, project, kind, "Catfish", fish["Fish"], alias="whiskers")
+    rows = admin.leaf_suggestion(f"{root}.FISH".upper(), project, query="c")
+    assert sorted((row["value"], row["group"], row["data"]["alias"]) for row in rows) == [
+        ("Catfish", "Fish", "whiskers"), ("Cods", "Fish", "Gadidae")]
+    groups = [row["group"] for row in admin.leaf_suggestion(f"{root}.Fish", project, query="*")]
+    assert groups == sorted(groups) and set(groups) == {"Cods (Gadidae)", "Fish", f"{root}.Fish"}
+    assert [row["value"] for row in admin.leaf_suggestion(f"{root}.Fish.Cods", project, query="A*C*D")] == ["Atlantic cod"]
+    other = add_leaf_type(admin, project)
+    grow(admin, project, other, "Cuttlefish", fish["Fish"])
+    assert "Cuttlefish" not in [row["value"] for row in admin.leaf_suggestion(f"{root}.Fish", project, query="c")]
+
+
+def test_pages_of_leaves(admin, project, fish):
+    everything = ids(admin.get_leaf_list(project))
+    assert ids(admin.get_leaf_list(project, start=1, stop=3)) == everything[1:3]
+    assert ids(admin.get_leaf_list(project, sort_by=["-$name"], stop=2)) == [fish["Pacific cod"], fish["Fish"]]
+    assert ids(admin.get_leaf_list(project, sort_by=["Rank"], stop=2)) == [fish["Cods"], fish["Eels"]]
+    assert ids(admin.get_leaf_list(project, attribute_null=["alias::false"])) == [fish["Cods"]]
+
+
+def test_a_leaf_is_not_its_own_ancestor(admin, project, fish):
+    for parent in ("Cods", "Atlantic cod"):
+        refused(400, admin.update_leaf, fish["Cods"], leaf_update={"parent": fish[parent]})
+    assert admin.get_leaf(fish["Cods"]).parent == fish["Fish"]
+    admin.update_leaf(fish["Atlantic cod"], leaf_update={"attributes": {"Rank": 9}})
+    assert admin.get_leaf(fish["Atlantic cod"]).attributes == {"Rank": 9}
+    refused(400, admin.update_leaf, fish["Cods"], leaf_update={"attributes": {"Nonsense": 1}})
+
+
+def test_all_leaves_or_none(admin, project, kind):
+    specs = [{"name": "A", "type": kind}, {"name": "B", "type": kind, "attributes": {"Rank": "high"}}]
+    refused(400, admin.create_leaf_list, project, body=specs)
+    refused(400, admin.create_leaf_list, project, body=[{"name": "A", "type": kind}, {"type": kind}])
+    assert admin.get_leaf_count(project) == 0

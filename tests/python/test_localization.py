@@ -7,7 +7,7 @@ import re
 
 import pytest
 import tator
-from support import NOWHERE, Scene, add_box_type, box, ids, refused, unique
+from support import NOWHERE, Scene, add_box_type, add_media_type, box, ids, leaf, refused, unique
 
 KEYS = {"id", "project", "type", "media", "version", "attributes", "created_by", "created_datetime", "modified_datetime",
         "modified_by", "user", "variant_deleted", "x", "y", "width", "height", "u", "v", "points", "frame", "parent",
@@ -323,3 +323,81 @@ def test_people_in_tables(station, admin, project, members, scene):
     shown = [who.email or who.username for who in (members.editor.api.whoami(), admin.whoami())]
     assert [row["user"], row["created_by"], row["modified_by"]] == [shown[0], shown[0], shown[1]]
     assert (row["media"], row["x"], row["Species"], row["variant_deleted"]) == ("clip 00.mp4", "0.5", "", "false")
+
+
+def test_columns_of_a_table(station, admin, scene, project):
+    """The keys of a row, with one column for each attribute of the types of the rows."""
+    other = add_box_type(admin, project, [scene.video_type], [{"name": "Count", "dtype": "int"}, {"name": "Depth", "dtype": "float"}])
+    one, = scene.add({"attributes": {"Species": 'a "b", c', "Count": 1}})
+    two = admin.create_localization_list(project, body=box(scene.video, other, attributes={"Depth": 2.5, "Count": 7})).id[0]
+
+    def table(query=""):
+        text = station.http("GET", f"/rest/Localizations/{project}?format=csv{query}", station.admin_token).text
+        return csv.DictReader(io.StringIO(text))
+
+    columns = [column for column in table().fieldnames]
+    assert len(columns) == len(set(columns)) and "attributes" not in columns
+    assert KEYS - {"attributes"} <= set(columns)
+    assert {definition["name"] for definition in Scene.ATTRIBUTES} | {"Depth"} <= set(columns)
+    rows = list(table())
+    assert [(row["id"], row["Species"], row["Count"], row["Depth"]) for row in rows] == [
+        (str(one), 'a "b", c', "1", ""), (str(two), "", "7", "2.5")]
+    columns = table(f"&type={other}").fieldnames
+    assert "Depth" in columns and "Species" not in columns
+
+
+def test_media_of_another_type(admin, scene, project):
+    """A type lists the media types that it is meant for; nobody holds them against it."""
+    image = add_media_type(admin, project, "image")
+    picture = admin.create_media_list(project, body={"type": image, "name": "i.png", "md5": ""}).id
+    made, = scene.add({"media_id": picture})
+    assert admin.get_localization(made).media == picture
+
+
+def test_values_that_are_kept_as_they_are(admin, scene, project):
+    kind = add_box_type(admin, project, [scene.video_type], [
+        {"name": "Text", "dtype": "string"}, {"name": "Blob", "dtype": "blob"}, {"name": "At", "dtype": "datetime"}])
+
+    def stored(**attributes):
+        made = admin.create_localization_list(project, body=box(scene.video, kind, attributes=attributes)).id[0]
+        return admin.get_localization(made).attributes
+
+    for value in ("x" * 100_000, "5", ["a", "b"], [1.5, 2], True):
+        assert stored(Blob=value) == {"Blob": value}
+    assert stored(Text="") == {"Text": ""}
+    refused(400, scene.list, attribute=["Blob::x"], type=kind)
+    # A time keeps its zone, or its lack of one.
+    for given, kept in (("2026-01-02T03:04:05", "2026-01-02T03:04:05"), ("2026-01-02T03:04:05+02:00", "2026-01-02T03:04:05+02:00"),
+                        ("Jan 2 2026 3:04:05", "2026-01-02T03:04:05"), ("2026-01-02", "2026-01-02T00:00:00")):
+        assert stored(At=given) == {"At": kept}
+
+
+def test_a_null_is_no_value(admin, scene):
+    one, = scene.add({"attributes": {"Species": "cod", "Count": None}})
+    assert admin.get_localization(one).attributes.get("Count") is None
+    assert scene.found(attribute_null=["Count::true"]) == [one]
+    row = admin.update_localization(one, localization_update={"attributes": {"Species": None}}).object
+    assert row["attributes"]["Species"] is None
+    assert scene.found(attribute=["Species::cod"]) == []
+
+
+def test_bodies_choose_what_changes(admin, scene, project):
+    """Marks, elemental ids and media of a body all select; those of the query besides."""
+    made = scene.add(*({"frame": n, "attributes": {"Count": n}} for n in range(6)))
+    eids = [admin.get_localization(one).elemental_id for one in made]
+    change = {"attributes": {"Species": "eel"}, "in_place": 1}
+    body = {"elemental_ids": eids[:3], "object_search": leaf("Count", "gt", 0), **change}
+    assert admin.update_localization_list(project, localization_bulk_update=body, frame=2).message == "Successfully updated 1 localizations!"
+    assert scene.found(attribute=["Species::eel"]) == made[2:3]
+    admin.delete_localization_list(project, localization_bulk_delete={"elemental_ids": eids[4:], "media_ids": [scene.video]})
+    assert scene.found() == made[:4]
+    assert admin.delete_localization_list(
+        project, localization_bulk_delete={"media_ids": [NOWHERE]}).message == "Successfully deleted 0 localizations!"
+
+
+def test_counts_are_bare_numbers(station, scene, project):
+    scene.add({}, {})
+    for noun, count in (("Localization", 2), ("Media", 1), ("State", 0), ("Leaf", 0)):
+        path = f"/rest/{noun}Count/{project}"
+        assert station.http("GET", path, station.admin_token).text.strip() == str(count)
+        assert station.http("PUT", path, station.admin_token, json={}).text.strip() == str(count)

@@ -1,10 +1,13 @@
 """Videos and images as records: making, listing, neighbours, statistics, changing, folders, deleting."""
 
+import csv
+import io
 import uuid
 
 import pytest
 import tator
-from support import MD5, NOWHERE, Scene, add_media_type, add_video, encoded, ids, leaf, refused, unique
+from support import MD5, NOWHERE, Scene, add_media_type, add_state_type, add_video, encoded, ids, leaf, refused, unique
+from test_rendition import stored
 
 KEYS = ["name", "media_files", "last_edit_start", "last_edit_end", "attributes", "elemental_id", "primary_section", "id",
         "project", "type", "created_datetime", "created_by", "modified_datetime", "modified_by", "md5", "num_frames", "fps",
@@ -382,3 +385,124 @@ def test_similar_types_and_names_stay_apart(admin, project, videos, organization
     other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
     refused(400, admin.create_media_list, other, body={"type": admin.get_media(videos[0]).type, "name": "x.mp4", "md5": ""})
     assert admin.get_media_list(other) == []
+
+
+def test_what_a_creation_says(admin, project, kind):
+    images = add_media_type(admin, project, "image")
+    for made, dtype, name in ((admin.create_media_list(project, body={"type": kind, "name": "a.mp4", "md5": MD5}), "video", "a.mp4"),
+                              (admin.create_media_list(project, body=[{"type": kind, "name": "b.mp4", "md5": MD5}]), "video", "b.mp4"),
+                              (admin.create_media_list(project, body={"type": images, "name": "c.png", "md5": ""}), "image", "c.png")):
+        media = made.id if isinstance(made.id, int) else made.id[0]
+        where = (project, admin.get_project(project).name)
+        assert made.message in [f"Media object {media} created for {dtype} {name} on project {one}" for one in where]
+        row = made.object if isinstance(made.object, dict) else made.object[0]
+        assert (row["id"], row["name"]) == (media, name)
+
+
+def test_only_folders_are_filled(admin, project, kind):
+    """A playlist or a saved search is no place for a new media."""
+    playlist = admin.create_section(project, section_spec={"name": "P", "explicit_listing": True, "media": []}).id
+    search = admin.create_section(project, section_spec={"name": "S", "object_search": leaf("Camera", "eq", "bow")}).id
+    for section in (playlist, search):
+        body = refused(400, admin.create_media_list, project, body={"type": kind, "name": "x.mp4", "md5": "", "section_id": section})
+        assert f"Folder with ID {section} does not exist" in body["message"] + body["details"]
+    # A folder of this name is another one than the playlist.
+    made = admin.get_media(add_video(admin, project, kind, section="P"))
+    assert made.primary_section not in (playlist, None)
+
+
+def test_media_of_tracks_and_boxes(admin, project):
+    scene = Scene(admin, project, videos=3)
+    kind = add_state_type(admin, project, [scene.video_type], "Media")
+    state, = admin.create_state_list(project, body={"type": kind, "media_ids": scene.videos[:2]}).id
+    box, = scene.add({"media_id": scene.videos[2]})
+
+    def found(query, **filters):
+        rows = ids(admin.get_media_list_by_id(project, media_id_query=query, **filters))
+        assert admin.get_media_count_by_id(project, media_id_query=query, **filters) == len(rows)
+        return rows
+
+    assert found({"state_ids": [state]}) == scene.videos[:2]
+    assert found({"state_ids": [state]}, name="clip 01.mp4") == scene.videos[1:2]
+    assert found({"localization_ids": [box]}) == scene.videos[2:]
+    assert found({"ids": []}) == scene.videos and found({}) == scene.videos
+    assert found({"object_search": leaf("$name", "iendswith", "2.mp4")}) == scene.videos[2:]
+    admin.update_media_list(project, media_bulk_update={"state_ids": [state], "attributes": {"Camera": "bow"}})
+    assert ids(admin.get_media_list(project, attribute=["Camera::bow"])) == scene.videos[:2]
+    admin.delete_media_list(project, media_id_query={"state_ids": [state]})
+    assert ids(admin.get_media_list(project)) == scene.videos[2:]
+
+
+def test_links_in_a_few_fields(admin, station, project, kind, organization, tmp_path):
+    one = add_video(admin, project, kind)
+    key = stored(admin, one, tmp_path)
+    admin.create_auxiliary_file(one, auxiliary_file_definition={"path": key})
+    row, = admin.get_media_list(project, fields="id,media_files", presigned=3600)
+    assert set(row) == {"id", "media_files"}
+    url = row["media_files"]["attachment"][0]["path"]
+    assert url.startswith("http") and "X-Amz-Expires=3600" in url and url.split("?")[0].endswith(key)
+
+
+def test_empty_folders_hold_nothing(admin, project, kind, videos):
+    folders = [admin.create_section(project, section_spec={"name": name}).id for name in "AB"]
+    assert admin.get_media_list(project, multi_section=folders) == []
+    assert admin.get_media_count(project, multi_section=folders) == 0
+    admin.update_media(videos[0], media_update={"primary_section": folders[1]})
+    assert ids(admin.get_media_list(project, multi_section=folders)) == videos[:1]
+    refused(404, admin.get_media_list, project, multi_section=[folders[0], NOWHERE])
+
+
+def test_statistics_of_files(admin, project, kind, tmp_path):
+    one = add_video(admin, project, kind)
+    key = stored(admin, one, tmp_path, size=1234)
+    admin.create_video_file(one, role="archival", video_definition={"path": key, "codec": "h264", "resolution": [1, 1]})
+    stats = admin.get_media_stats(project)
+    assert (stats["count"], stats["total_size"]) == (1, 1234)
+    assert type(stats["duration"]) in (int, float) and stats["download_size"] <= 1234
+    assert admin.get_media_stats(project, name="nothing")["total_size"] == 0
+
+
+def test_a_table_of_media(admin, station, project, members, kind):
+    made = members.transferrer.api.create_media_list(project, body={
+        "type": kind, "name": "a,b.mp4", "md5": MD5, "attributes": {"Camera": "bow"}}).id
+    text = station.http("GET", f"/rest/Medias/{project}?format=csv", station.admin_token).text
+    row, = csv.DictReader(io.StringIO(text))
+    who = members.transferrer.api.whoami()
+    assert (row["id"], row["name"], row["Camera"], row["Site"], row["Depth"]) == (str(made), "a,b.mp4", "bow", "7", "")
+    assert row["created_by"] == (who.email or who.username) and "attributes" not in row
+    assert set(KEYS) - {"attributes"} <= set(row)
+
+
+def test_a_media_holds_its_numbers(admin, project, kind):
+    one = add_video(admin, project, kind, summary_level=3, codec="h264", num_frames=None, fps=None)
+    stamp = "2026-01-02T03:04:05.678Z"
+    admin.update_media(one, media_update={"last_edit_start": stamp, "last_edit_end": stamp, "summary_level": 4, "codec": "av1",
+                                          "width": 10, "height": 20})
+    row = admin.get_media(one)
+    assert (row.last_edit_start, row.last_edit_end, row.summary_level, row.codec) == (stamp, stamp, 4, "av1")
+    assert (row.width, row.height, row.num_frames, row.fps) == (10, 20, None, None)
+    for wrong in ({"num_frames": -1}, {"num_frames": "many"}, {"fps": "fast"}, {"width": 1.5}, {"last_edit_start": "yesterday"},
+                  {"elemental_id": "no uuid"}, {"attributes": []}, {"archive_state": "live"}):
+        refused(400, admin.update_media, one, media_update=wrong)
+    assert admin.get_media(one) == row
+
+
+def test_one_media_is_one_kind(admin, project, kind, organization):
+    """-1 needs a type that fits, and a name tells of what kind it is."""
+    refused(400, admin.create_media_list, project, body={"type": -1, "name": "x.jpg", "md5": ""})
+    refused(400, admin.create_media_list, project, body={"type": -2, "name": "x.mp4", "md5": ""})
+    refused(400, admin.create_media_list, project, body={"type": NOWHERE, "name": "x.mp4", "md5": ""})
+    for missing in ("type", "name", "md5"):
+        spec = {"type": kind, "name": "x.mp4", "md5": MD5}
+        del spec[missing]
+        assert refused(400, admin.create_media_list, project, body=spec)["message"] == "Request body validation error"
+    assert admin.get_media_count(project) == 0
+
+
+def test_a_group_of_uploads(admin, project, kind):
+    made = [add_video(admin, project, kind, gid="g1", uid=f"u{n}") for n in range(3)]
+    other = add_video(admin, project, kind, gid="g2", uid="u0")
+    assert set(ids(admin.get_media_list(project, gid="g1"))) == set(made)
+    assert ids(admin.get_media_list(project, gid="g1", uid="u2")) == made[2:]
+    assert set(ids(admin.get_media_list(project, uid="u0"))) == {made[0], other}
+    assert admin.get_media_list(project, gid="G1") == []

@@ -1,6 +1,7 @@
 """Organizations and who belongs to them."""
 
-from support import ids, refused, unique
+import tator
+from support import NOWHERE, ids, refused, unique
 
 
 def affiliation(api, organization, person):
@@ -69,3 +70,27 @@ def test_default_membership_reaches_new_projects(admin, people):
     project = admin.create_project(project_spec={"name": unique("Dive"), "organization": organization}).id
     levels = {row.username: row.permission for row in admin.get_membership_list(project)}
     assert levels == {"admin": "Full Control", people.editor.name: "Can Edit"}
+
+
+def test_everybody_creates_organizations_where_the_settings_say_so(new_station):
+    station = new_station(environment={"ALLOW_ORGANIZATION_POST": "True"})
+    api, other = (tator.get_api(station.url, station.add_user(name)) for name in ("ann", "bob"))
+    made = api.create_organization(organization_spec={"name": "Hers"}).id
+    assert [(row.id, row.permission) for row in api.get_organization_list()] == [(made, "Admin")]
+    for somebody in (other, tator.get_api(station.url, station.admin_token)):
+        assert made not in ids(somebody.get_organization_list())
+    assert api.create_project(project_spec={"name": "Dive", "organization": made}).id
+    refused(403, other.create_project, project_spec={"name": "Dive", "organization": made})
+    # The name is taken for her alone.
+    refused(400, api.create_organization, organization_spec={"name": "HERS"})
+    assert other.create_organization(organization_spec={"name": "Hers"}).id != made
+
+
+def test_rows_say_who_is_affiliated(admin, people):
+    organization = admin.create_organization(organization_spec={"name": unique("Crew")}).id
+    made = admin.create_affiliation(organization, affiliation_spec={"user": people.viewer.id, "permission": "Member"})
+    row = admin.get_affiliation(made.id)
+    assert {"id", "user_id", "username", "first_name", "last_name", "email", "permission", "organization_id"} <= set(row)
+    refused(400, admin.create_affiliation, organization, affiliation_spec={"user": people.viewer.id, "permission": "Captain"})
+    refused(404, admin.create_affiliation, organization, affiliation_spec={"user": NOWHERE, "permission": "Member"})
+    assert len(admin.get_affiliation_list(organization)) == 2

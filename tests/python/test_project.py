@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from support import NOWHERE, Scene, add_video, box, ids, refused, unique
+from support import NOWHERE, Scene, add_leaf_type, add_state_type, add_video, box, ids, refused, unique
 
 
 def test_a_new_project(admin, organization):
@@ -219,3 +219,102 @@ def test_deleted_project_lets_go_of_its_media(admin, project):
     admin.delete_project(project)
     refused(404, admin.get_media_list, project)
     assert video
+
+
+def test_levels_and_layers_of_a_member_change(admin, project, people):
+    scene = Scene(admin, project)
+    layer = admin.create_version(project, version_spec={"name": "Hers"}).id
+    member = admin.create_membership(project, membership_spec={"user": people.editor.id, "permission": "Can Edit"}).id
+    admin.update_membership(member, membership_update={"default_version": layer})
+    row = admin.get_membership(member)
+    assert (row.default_version, row.permission) == (layer, "Can Edit")
+    made = people.editor.api.create_localization_list(project, body=box(scene.video, scene.box_type)).id[0]
+    assert admin.get_localization(made).version == layer
+    for wrong in ({"permission": "No Access"}, {"permission": "Captain"}, {"default_version": 0}):
+        refused(400, admin.update_membership, member, membership_update=wrong)
+    assert admin.get_membership(member).permission == "Can Edit"
+
+
+def test_annotations_find_a_layer_where_there_is_none(admin, project):
+    """The one with the lowest number, and a new Baseline if all are gone."""
+    scene = Scene(admin, project)
+    base, = admin.get_version_list(project)
+    layers = [admin.create_version(project, version_spec={"name": name}).id for name in ("B", "A")]
+    admin.delete_version(base.id)
+    one, = scene.add({})
+    assert admin.get_localization(one).version == layers[0]
+    admin.delete_localization(one, localization_delete={"prune": 1})
+    for layer in layers:
+        admin.delete_version(layer)
+    assert admin.get_version_list(project) == []
+    one, = scene.add({})
+    row, = admin.get_version_list(project)
+    assert (row.id, row.name) == (admin.get_localization(one).version, "Baseline")
+
+
+def test_numbers_of_layers_go_up(admin, project):
+    made = [admin.create_version(project, version_spec={"name": name}).id for name in "ab"]
+    admin.delete_version(made[0])
+    admin.create_version(project, version_spec={"name": "c"})
+    assert [(row.name, row.number) for row in admin.get_version_list(project)] == [("Baseline", 0), ("b", 2), ("c", 3)]
+    video = Scene(admin, project).video
+    assert len(admin.get_version_list(project, media_id=[video])) == 3  # it says nothing here
+
+
+def test_a_layer_with_tracks_or_tombstones(admin, project):
+    scene = Scene(admin, project)
+    layer = admin.create_version(project, version_spec={"name": "Layer"}).id
+    kind = add_state_type(admin, project, [scene.video_type], "Media")
+    state, = admin.create_state_list(project, body={"type": kind, "media_ids": [scene.video], "version": layer}).id
+    one, = scene.add({"version": layer})
+    body = refused(400, admin.delete_version, layer)
+    assert body["message"] == "Cannot delete version with annotations! Found 1 localizations, 1 states!"
+    admin.delete_state(state)
+    admin.delete_localization(one)
+    admin.delete_version(layer)  # what is hidden does not keep it
+    refused(404, admin.get_version, layer)
+
+
+def test_favorites_of_tracks(admin, members, project):
+    scene = Scene(admin, project)
+    track = add_state_type(admin, project, [scene.video_type], "Localization")
+    mine = members.editor.api
+    spec = {"type": track, "name": "t", "values": {}, "entity_type_name": "State", "page": 10}
+    row = mine.get_favorite(mine.create_favorite(project, favorite_spec=spec).id)
+    assert (row.type, row.entity_type_name, row.page, row.state_type_id, row.localization_type_id) == (track, "State", 10, track, None)
+    for wrong in ({"page": 0}, {"page": 11}, {"entity_type_name": "Media"}, {"type": 0}):
+        refused(400, mine.create_favorite, project, favorite_spec={**spec, **wrong})
+    assert len(mine.get_favorite_list(project)) == 1
+    refused(404, members.owner.api.get_favorite, row.id)
+
+
+def test_edits_that_leave_a_revision_are_not_logged(admin, project):
+    scene = Scene(admin, project)
+    one, = scene.add({})
+
+    def logged():
+        return len(admin.get_change_log_list(project, entity_type="localization"))
+
+    before = logged()
+    edited = admin.update_localization(one, localization_update={"x": 0.5}).object["id"]
+    assert logged() == before
+    admin.update_localization(edited, localization_update={"x": 0.6, "frame": 3, "in_place": 1})
+    assert logged() == before + 1
+    change = admin.get_change_log_list(project, entity_type="localization", entity_id=edited)[-1].description_of_change
+    found = {new["name"]: (old["value"], new["value"]) for old, new in zip(change.old, change.new)}
+    assert found["_x"] == (0.5, 0.6) and found["_frame"] == (0, 3)
+    assert not {"_y", "_width", "Species", "_elemental_id"} & set(found)
+
+
+def test_a_log_of_people_and_of_leaves(admin, members, project):
+    scene = Scene(admin, project)
+    members.editor.api.create_localization_list(project, body=[box(scene.video, scene.box_type)] * 2)
+    rows = admin.get_change_log_list(project, user_id=members.editor.id)
+    assert rows and {row.user for row in rows} == {members.editor.id}
+    kind = add_leaf_type(admin, project)
+    leaf, = admin.create_leaf_list(project, body={"name": "Fish", "type": kind}).id
+    admin.update_leaf(leaf, leaf_update={"name": "Fishes"})
+    rows = admin.get_change_log_list(project, entity_type="leaf", entity_id=leaf)
+    assert len(rows) == 2
+    change = rows[1].description_of_change
+    assert ({"name": "_name", "value": "Fish"} in change.old, {"name": "_name", "value": "Fishes"} in change.new) == (True, True)

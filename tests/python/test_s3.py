@@ -284,15 +284,24 @@ class Putter(threading.Thread):
         number = 0
         while True:
             number += 1
-            size = (100, 20 * KIB, 40 * KIB, 700 * KIB)[number % 4]
+            size = (100, 20 * KIB, 40 * KIB, 700 * KIB, 5 * MIB + 4)[number % 5]
             name = f"{self.name_}/{number % 10}"
             data = number.to_bytes(4, "big") * (size // 4)
             self.begun.setdefault(name, []).append(data)
             try:
-                self.s3.put_object(Bucket="crash", Key=name, Body=data)
+                (self.put_in_parts if size > 5 * MIB else self.put)(name, data)
             except Exception:
                 return
             self.acknowledged[name] = data
+
+    def put(self, name, data):
+        self.s3.put_object(Bucket="crash", Key=name, Body=data)
+
+    def put_in_parts(self, name, data):
+        where = {"Bucket": "crash", "Key": name, "UploadId": self.s3.create_multipart_upload(Bucket="crash", Key=name)["UploadId"]}
+        parts = [{"PartNumber": number, "ETag": self.s3.upload_part(**where, PartNumber=number, Body=part)["ETag"]}
+                 for number, part in ((1, data[:5 * MIB]), (2, data[5 * MIB:]))]
+        self.s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
 
 
 def test_kill_minus_nine_while_objects_are_put(new_station):
@@ -322,6 +331,49 @@ def test_kill_minus_nine_while_objects_are_put(new_station):
     findings = station.lines("doctor", "--scrub")
     stored = [row for row in findings if row["check"] == "objects"]
     assert stored and stored[0]["level"] == "ok", stored
+
+
+def certificate(folder, name):
+    """A certificate for 127.0.0.1 that nobody but this test trusts: (its file, its key's file)."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"],
+                   check=True, stderr=subprocess.DEVNULL)
+    return folder / f"{name}.pem", folder / f"{name}.key"
+
+
+def test_tls(new_station, tmp_path):
+    trusted, private = certificate(tmp_path, "station")
+    station = new_station(environment={"TRANSECT_STORAGE_S3_CERTIFICATE": str(trusted), "TRANSECT_STORAGE_S3_PRIVATE_KEY": str(private)})
+    key = make_key(station)
+    assert key["endpoint"].startswith("https://127.0.0.1:")
+    s3 = boto3.client("s3", endpoint_url=key["endpoint"], region_name="us-east-1", config=CONFIG, verify=str(trusted),
+                      aws_access_key_id=key["access_key"], aws_secret_access_key=key["secret_key"])
+    s3.create_bucket(Bucket="closed")
+    data = os.urandom(7 * MIB)
+    s3.put_object(Bucket="closed", Key="k", Body=data)
+    assert body(s3.get_object(Bucket="closed", Key="k")) == data
+    assert body(s3.get_object(Bucket="closed", Key="k", Range="bytes=1000-2999")) == data[1000:3000]
+    link = s3.generate_presigned_url("get_object", Params={"Bucket": "closed", "Key": "k"})
+    assert link.startswith("https:") and requests.get(link, verify=str(trusted), timeout=60).content == data
+    secure_only = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+                   "Resource": "arn:aws:s3:::closed/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}
+    s3.put_bucket_policy(Bucket="closed", Policy=json.dumps(secure_only))
+    assert body(s3.get_object(Bucket="closed", Key="k")) == data
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get(link, timeout=60)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(link.replace("https:", "http:"), timeout=60)
+    assert body(s3.get_object(Bucket="closed", Key="k")) == data  # nobody is held up by those who fail
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"CERTIFICATE": "/nowhere.pem"}, "needs both"),
+    ({"CERTIFICATE": "/nowhere.pem", "PRIVATE_KEY": "/nowhere.key"}, "cannot be used"),
+])
+def test_a_wrong_certificate_is_named(new_station, settings, words):
+    with pytest.raises(Exception) as caught:
+        new_station(environment={f"TRANSECT_STORAGE_S3_{name}": value for name, value in settings.items()})
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [1000, 900 * KIB])

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from support import NOWHERE, Scene, encoded, ids, leaf, refused
+from support import NOWHERE, Scene, encoded, ids, leaf, refused, unique
 
 
 @pytest.fixture
@@ -130,3 +130,77 @@ def test_attributes_are_defined_on_the_project(admin, project):
     add(admin, project, "Other")
     assert [row.attributes["Ship"] for row in admin.get_section_list(project)] == ["Meteor", "unknown"]
     assert ids(admin.get_section_list(project, encoded_search=encoded(leaf("Ship", "eq", "Meteor")))) == [made]
+
+
+def test_searches_are_kept_with_their_defaults(admin, project):
+    search = {"method": "and", "operations": [{"attribute": "Camera", "operation": "eq", "value": "bow"},
+                                              {"method": "not", "operations": [leaf("$id", "gt", 3, inverse=True)]}]}
+    kept = admin.get_section(add(admin, project, "S", object_search=search)).to_dict()["object_search"]
+    assert kept == {"method": "and", "operations": [leaf("Camera", "eq", "bow"), search["operations"][1]]}
+
+
+def test_a_name_becomes_a_path_once(admin, project):
+    assert admin.get_section(add(admin, project, "Leg.North pole")).path == "Leg.North_pole"
+    assert refused(400, admin.create_section, project, section_spec={"name": "Leg.North-pole"})["message"] == (
+        "Section with this path already exists!")
+    other = add(admin, project, "Other")
+    assert refused(400, admin.update_section, other, section_update={"path": "Leg.North_pole"})["message"] == (
+        "Section with this path already exists!")
+    for wrong in ("a..b", "a b", ".a", "a.", ""):
+        refused(400, admin.update_section, other, section_update={"path": wrong})
+    assert admin.get_section(other).path == "Other"
+
+
+def test_one_changes_into_another_kind(admin, project, scene):
+    made = add(admin, project, "S")
+    admin.update_section(made, section_update={"object_search": leaf("$name", "eq", "clip 01.mp4"), "dtype": "saved_search"})
+    assert ids(admin.get_media_list(project, section=made)) == scene.videos[1:2]
+    refused(400, admin.update_section, made, section_update={"dtype": "drawer"})
+    refused(400, admin.create_section, project, section_spec={"name": "X", "dtype": "drawer"})
+    refused(400, admin.create_section, project, section_spec={"path": "X"})
+    playlist = add(admin, project, "P", dtype="playlist", media=scene.videos[:2])
+    row = admin.get_section(playlist)
+    assert (row.dtype, sorted(row.media)) == ("playlist", scene.videos[:2])
+    # Media that go leave their playlists.
+    admin.delete_media(scene.videos[0])
+    assert admin.get_section(playlist).media == scene.videos[1:2]
+
+
+def test_media_of_a_playlist_are_the_projects(admin, project, scene, organization):
+    other = Scene(admin, admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id)
+    playlist = add(admin, project, "P", explicit_listing=True, media=[])
+    refused(400, admin.update_section, playlist, section_update={"media_add": other.videos})
+    refused(400, admin.create_section, project, section_spec={"name": "Q", "explicit_listing": True, "media": other.videos})
+    assert admin.get_section(playlist).media == []
+
+
+def test_a_uuid_that_moves(admin, project, scene):
+    """Media follow the tag of their folder."""
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    folder = add(admin, project, "F", tator_user_sections=first)
+    admin.update_media(scene.video, media_update={"primary_section": folder})
+    admin.update_section(folder, section_update={"tator_user_sections": second})
+    assert admin.get_section(folder).tator_user_sections == second
+    assert ids(admin.get_media_list(project, section=folder)) == [scene.video]
+
+
+def test_values_of_sections(admin, project):
+    for definition in ({"name": "Ship", "dtype": "string", "default": "unknown"}, {"name": "Leg", "dtype": "int"}):
+        admin.create_attribute_type(project, attribute_type_spec={"entity_type": "Section", "addition": definition})
+    made = add(admin, project, "Cruise", attributes={"Leg": "3"})
+    assert admin.get_section(made).attributes == {"Ship": "unknown", "Leg": 3}
+    admin.update_section(made, section_update={"attributes": {"Ship": "Sonne"}})
+    assert admin.get_section(made).attributes == {"Ship": "Sonne", "Leg": 3}
+    refused(400, admin.update_section, made, section_update={"attributes": {"Leg": "third"}})
+    refused(400, admin.update_section, made, section_update={"attributes": {"Nonsense": 1}})
+    other = add(admin, project, "Second", attributes={"Leg": 4})
+    assert ids(admin.get_section_list(project, encoded_search=encoded(leaf("Leg", "gt", 3)))) == [other]
+
+
+def test_renaming_and_deleting_need_no_match(admin, project):
+    made = add(admin, project, "A", path="A.B")
+    message = admin.update_section_list(project, match="Z.*", section_bulk_update={"path_substitution": {"old": "Z", "new": "Y"}}).message
+    assert "0" in message
+    assert admin.section_list_a_p_i(project, name="Z").message == "Successfully deleted 0 sections!"
+    refused(400, admin.update_section_list, project, section_bulk_update={"path_substitution": {"old": "A"}})
+    assert admin.get_section(made).path == "A.B"

@@ -353,3 +353,81 @@ def test_table(station, admin, scene, project):
     assert (row["id"], row["Name"], row["Size"]) == (str(track), "a,b", "4")
     assert (row["created_by"], row["modified_by"]) == (name, name)
     assert (json.loads(row["media"]), json.loads(row["localizations"])) == (["clip 00.mp4"], members)
+
+
+def test_other_media_for_a_state(admin, scene):
+    made = admin.create_state_list(scene.project, body={"type": scene.collection_type, "media_ids": scene.videos[:1]}).id[0]
+    row = admin.update_state(made, state_update={"media_ids": scene.videos}).object
+    assert (row["media"], row["mark"]) == (scene.videos, 1) and scene.state(made).media == scene.videos[:1]
+    row = admin.update_state(row["id"], state_update={"media_ids": scene.videos[1:], "in_place": 1}).object
+    assert row["media"] == scene.videos[1:]
+    assert scene.states(media_id=scene.videos[1:]) == [row["id"]] and scene.states(media_id=scene.videos[:1]) == []
+
+
+def test_a_state_moves_into_another_version(admin, scene, project):
+    layer = admin.create_version(project, version_spec={"name": "Layer"}).id
+    track, members = scene.track([1, 2])
+    copy = admin.update_state(track, state_update={"version": layer}).object
+    assert (copy["version"], copy["mark"], copy["localizations"]) == (layer, 0, members)
+    assert scene.states(version=[layer]) == [copy["id"]]
+    moved = admin.update_state(track, state_update={"version": layer, "in_place": 1}).object
+    assert (moved["id"], moved["version"], moved["mark"]) == (track, layer, 1)
+    refused(400, admin.update_state, track, state_update={"version": 2_000_000_000})
+
+
+def test_states_of_two_types_are_not_changed_at_once(admin, scene, project):
+    scene.track([1])
+    admin.create_state_list(project, body={"type": scene.event_type, "media_ids": [scene.video], "frame": 0})
+    body = refused(400, admin.update_state_list, project, state_bulk_update={"attributes": {"Size": 1}})
+    assert body["message"] == "When doing a bulk patch the type id of all objects must be the same."
+    admin.update_state_list(project, type=scene.event_type, state_bulk_update={"attributes": {"Size": 1}})
+    assert len(scene.states(attribute=["Size::1"])) == 1
+
+
+def test_values_of_states(admin, scene, project):
+    track, _ = scene.track([1], attributes={"Name": "eel", "Size": "4"})
+    assert scene.state(track).attributes == {"Name": "eel", "Size": 4}
+    for wrong in ({"Size": "large"}, {"Nonsense": 1}):
+        refused(400, admin.update_state, track, state_update={"attributes": wrong})
+    row = admin.update_state(track, state_update={"null_attributes": ["Name"], "reset_attributes": ["Size"], "in_place": 1}).object
+    assert row["attributes"] == {"Name": None, "Size": None}
+    refused(400, admin.update_state, track, state_update={"null_attributes": ["Nonsense"]})
+    for missing in ("type", "media_ids"):
+        spec = {"type": scene.track_type, "media_ids": [scene.video]}
+        del spec[missing]
+        assert refused(400, admin.create_state_list, project, body=spec)["message"] == "Request body validation error"
+
+
+def test_parents_and_chosen_identities(admin, scene, project):
+    eid = "c0ffee00-0000-4000-8000-00000000beef"
+    layer = admin.create_version(project, version_spec={"name": "Layer"}).id
+    spec = {"type": scene.collection_type, "media_ids": [scene.video]}
+    first, = admin.create_state_list(project, body={**spec, "elemental_id": eid}).id
+    second, = admin.create_state_list(project, body={**spec, "elemental_id": eid}).id
+    assert [(row.id, row.mark) for row in admin.get_state_list(project, show_all_marks=1)] == [(first, 0), (second, 1)]
+    assert scene.states() == scene.states(elemental_id=eid) == [second]
+    child, = admin.create_state_list(project, body={**spec, "version": layer, "parent": second}).id
+    assert (scene.state(child).elemental_id, scene.state(child).parent) == (eid, second)
+    body = refused(400, admin.create_state_list, project, body={**spec, "elemental_id": "no"})
+    assert "Could not convert 'no' into a UUID" in body["message"] + body["details"]
+
+
+def test_another_author_of_a_state(admin, scene, project, members):
+    author = members.editor.api.whoami()
+    track, _ = scene.track([1])
+    row = admin.update_state(track, state_update={"user_elemental_id": author.elemental_id}).object
+    assert (row["id"], row["mark"], row["created_by"]) == (track, 0, author.id)
+    refused(403, members.editor.api.update_state, track, state_update={"user_elemental_id": author.elemental_id})
+    made, = admin.create_state_list(project, body={
+        "type": scene.collection_type, "media_ids": [scene.video], "user_elemental_id": author.elemental_id}).id
+    assert scene.state(made).created_by == author.id
+
+
+def test_merging_what_is_not_there(admin, scene):
+    track, _ = scene.track([1])
+    refused(404, admin.merge_states, track, state_merge_update={"merge_state_id": 2_000_000_000})
+    refused(404, admin.merge_states, 2_000_000_000, state_merge_update={"merge_state_id": track})
+    refused(400, admin.merge_states, track, state_merge_update={})
+    for wrong in ({"frame": -1, "endpoint": "end"}, {"frame": 1, "endpoint": "middle"}, {"frame": 1}, {"endpoint": "end"}):
+        refused(400, admin.trim_state_end, track, state_trim_update=wrong)
+    assert scene.state(track).segments == [[1, 1]]

@@ -227,3 +227,154 @@ def test_an_explicit_null_leaves_a_value_as_it_is(admin, project, scene):
     admin.update_localization_type(scene.box_type, localization_type_update={"visible": None, "description": "Fish"})
     row = admin.get_localization_type(scene.box_type)
     assert (row.visible, row.drawable, row.description) == (False, False, "Fish")
+
+
+def test_deleting_types_says_what_goes(admin, project, scene):
+    """The id of the type and how many of its instances go along."""
+    file_type = admin.create_file_type(project, file_type_spec={"name": "Report"}).id
+    files = [admin.create_file(project, file_spec={"name": "n", "type": file_type}).id for _ in range(2)]
+    message = admin.delete_file_type(file_type).message
+    assert str(file_type) in message and message.endswith("(and 2 instances) deleted successfully!")
+    refused(404, admin.get_file, files[0])
+    events = add_state_type(admin, project, [scene.video_type], "Frame")
+    admin.create_state_list(project, body=[{"type": events, "media_ids": [scene.video], "frame": n} for n in range(3)])
+    message = admin.delete_state_type(events).message
+    assert str(events) in message and message.endswith("(and 3 instances) deleted successfully!")
+    assert admin.get_state_count(project) == 0
+    one, = scene.add({})
+    message = admin.delete_media_type(scene.video_type).message
+    assert str(scene.video_type) in message and "(and 1 instances) deleted successfully!" in message
+    refused(404, admin.get_media, scene.video)
+    refused(404, admin.get_localization, one)
+
+
+def test_more_media_types_join(admin, project, scene):
+    image, other = add_media_type(admin, project, "image"), add_media_type(admin, project)
+    admin.update_localization_type(scene.box_type, localization_type_update={"media_types": [image]})
+    assert sorted(admin.get_localization_type(scene.box_type).media) == sorted([scene.video_type, image])
+    events = add_state_type(admin, project, [scene.video_type], "Frame")
+    admin.update_state_type(events, state_type_update={"media_types": [image, other]})
+    assert sorted(admin.get_state_type(events).media) == sorted([scene.video_type, image, other])
+    picture = admin.create_media_list(project, body={"type": image, "name": "i.png", "md5": ""}).id
+    assert ids(admin.get_state_type_list(project, media_id=[scene.video, picture])) == [events]
+    assert ids(admin.get_localization_type_list(project, media_id=[scene.video, picture])) == [scene.box_type]
+    only_images = add_box_type(admin, project, [image])
+    assert set(ids(admin.get_localization_type_list(project, media_id=[picture]))) == {scene.box_type, only_images}
+    assert ids(admin.get_localization_type_list(project, elemental_id=admin.get_localization_type(only_images).elemental_id)) == [only_images]
+
+
+def test_settings_of_media_types(admin, project):
+    spec = {"name": "ROV", "dtype": "video", "overlay_config": {"mode": "rational", "source": 3},
+            "streaming_config": [{"resolution": 144}, {"resolution": 480, "vcodec": "av1", "crf": 63, "preset": "8"}],
+            "archive_config": [{"name": "a", "encode": {"vcodec": "hevc", "tune": "film"}}]}
+    made = admin.create_media_type(project, media_type_spec=spec).id
+    row = admin.get_media_type(made)
+    assert row.overlay_config == spec["overlay_config"] and row.default_volume == 0
+    assert [one.resolution for one in row.streaming_config] == [144, 480]
+    first, second = row.streaming_config
+    assert (first.vcodec, first.crf, first.preset, first.pixel_format) == ("h264", 23, "", "yuv420p")
+    assert (second.vcodec, second.crf, second.preset) == ("av1", 63, "8")
+    encode = row.archive_config[0].encode
+    assert (encode.vcodec, encode.tune, encode.crf, encode.preset, encode.pixel_format) == ("hevc", "film", 23, "fast", "yuv420p")
+    for wrong in ({"streaming_config": [{"resolution": 8193}]}, {"streaming_config": [{"resolution": 1, "crf": 64}]},
+                  {"streaming_config": [{"resolution": 1, "vcodec": "vp9"}]}, {"archive_config": [{"name": "a"}]},
+                  {"archive_config": [{"encode": {"crf": 52}}]}, {"archive_config": [{"encode": {"preset": "hasty"}}]},
+                  {"default_volume": -1}, {"dtype": None}):
+        refused(400, admin.create_media_type, project, media_type_spec={**spec, **wrong})
+    boxes = add_box_type(admin, project, [made])
+    admin.update_media_type(made, media_type_update={"default_box": boxes, "dtype": "image"})
+    row = admin.get_media_type(made)
+    assert (row.default_box, row.default_line, row.dtype) == (boxes, None, "video")  # what it is of stays
+
+
+def test_colors(admin, project, scene):
+    colors = {"default": [255, 0, 0], "default_fill": {"color": "#00ff00", "style": "blur"}, "key": "Species",
+              "map": {"cod": [1, 2, 3, 255]}, "fill_map": {"cod": {"color": [0, 0, 0], "style": "gray"}},
+              "alpha_ranges": {"Length": [0.0, 1.0, 0.5]}, "version": {"3": "#0000ff"}}
+    admin.update_localization_type(scene.box_type, localization_type_update={"color_map": colors})
+    assert admin.get_localization_type(scene.box_type).to_dict()["color_map"] == colors
+    for wrong in ({"default": [256, 0, 0]}, {"default": [0, 0]}, {"default": "#00ff00ff"}, {"default_fill": {"style": "striped"}},
+                  {"map": {"cod": [-1, 0, 0]}}):
+        refused(400, admin.update_localization_type, scene.box_type, localization_type_update={"color_map": wrong})
+    refused(400, admin.update_localization_type, scene.box_type, localization_type_update={"line_width": 0})
+    assert admin.get_localization_type(scene.box_type).to_dict()["color_map"] == colors
+
+
+def test_what_a_state_type_stays(admin, project, scene):
+    made = add_state_type(admin, project, [scene.video_type], "Frame", interpolation="attr_style_range", default_localization=scene.box_type)
+    admin.update_state_type(made, state_type_update={"association": "Media", "interpolation": "none", "grouping_default": False})
+    row = admin.get_state_type(made)
+    assert (row.association, row.interpolation, row.grouping_default) == ("Frame", "attr_style_range", False)
+    assert row.default_localization == scene.box_type
+    for wrong in ({"interpolation": "cubic"}, {"association": "Project"}, {"media_types": []}):
+        refused(400, add_state_type, admin, project, **{"media_types": [scene.video_type], "association": "Frame", **wrong})
+    refused(404, add_state_type, admin, project, [NOWHERE], "Frame")
+
+
+def test_definitions_are_kept_as_they_were_given(admin, project, scene):
+    """With the defaults of the schema at every depth, and keys that nobody knows."""
+    given = {"name": "Taxon", "dtype": "string", "labels": ["a"], "style": "long_string", "visible": False, "mine": {"a": [1]},
+             "autocomplete": {"serviceUrl": "/rest/Leaves/Suggestion/x"}}
+    add_attribute(admin, scene.box_type, given)
+    kept = definition(admin, scene.box_type, "Taxon").to_dict()
+    assert kept == {**given, "order": 0, "required": False, "description": "",
+                    "autocomplete": {"serviceUrl": "/rest/Leaves/Suggestion/x", "match_any": False, "mode": "tator"}}
+    # A new type is not as strict about names as an addition is.
+    kind = add_box_type(admin, project, [scene.video_type], [{"name": "what?", "dtype": "int", "minimum": -10}])
+    one = definition(admin, kind, "what?")
+    assert (one["minimum"], type(one["minimum"])) == (-10.0, float)
+    for wrong in ({"dtype": "float_array", "size": 0}, {"dtype": "float_array", "size": 2001}, {"dtype": "int", "order": "first"}, {},
+                  {"dtype": "string", "autocomplete": {"serviceUrl": "/", "mode": "psychic"}}):
+        refused(400, add_attribute, admin, scene.box_type, {"name": "Wrong", **wrong})
+    for name in ("<%:&#;(),@>", "a - b", "_x 1"):
+        add_attribute(admin, scene.box_type, {"name": name, "dtype": "int"})
+        assert definition(admin, scene.box_type, name)
+    refused(400, change_attribute, admin, scene.box_type, "Count", {"name": "Cou?nt"})
+
+
+def test_a_default_is_a_value(admin, scene):
+    refused(400, add_attribute, admin, scene.box_type, {"name": "Depth", "dtype": "float", "default": "deep"})
+    assert definition(admin, scene.box_type, "Depth") is None
+    add_attribute(admin, scene.box_type, {"name": "Depth", "dtype": "float", "default": "7.5"})
+    one, = scene.add({})
+    assert scene.api.get_localization(one).attributes["Depth"] == 7.5
+
+
+def test_mutations_need_what_the_new_kind_needs(admin, scene):
+    one, = scene.add({"attributes": {"Species": "cod"}})
+    body = refused(400, change_attribute, admin, scene.box_type, "Species", {"name": "Species", "dtype": "enum"})
+    assert "choices" in body["message"] + body["details"]
+    refused(400, admin.update_attribute_type, scene.box_type, attribute_type_update={
+        "entity_type": "LocalizationType", "current_name": "Species", "attribute_type_update": {"dtype": "string"}})
+    for missing in ("entity_type", "current_name", "attribute_type_update"):
+        full = {"entity_type": "LocalizationType", "current_name": "Species", "attribute_type_update": {"name": "Taxon"}}
+        del full[missing]
+        assert refused(400, admin.update_attribute_type, scene.box_type, attribute_type_update=full)["message"] == "Request body validation error"
+    # A rename and a change of kind at once.
+    message = change_attribute(admin, scene.box_type, "Species", {"name": "Taxon", "dtype": "enum", "choices": ["cod", "eel"]}).message
+    assert "Species" in message and "Taxon" in message
+    assert admin.get_localization(one).attributes == {"Taxon": "cod"}
+    refused(400, scene.add, {"attributes": {"Taxon": "ray"}})
+
+
+def test_attributes_of_sections_are_edited_on_the_project(admin, project):
+    add_attribute(admin, project, {"name": "Ship", "dtype": "string"}, "Section")
+    section = admin.create_section(project, section_spec={"name": "Cruise", "attributes": {"Ship": "Meteor"}}).id
+    change_attribute(admin, project, "Ship", {"name": "Vessel"}, "Section")
+    assert admin.get_section(section).attributes == {"Vessel": "Meteor"}
+    admin.replace_attribute_type(project, attribute_type_update={
+        "entity_type": "Section", "current_name": "Vessel",
+        "attribute_type_update": {"name": "Vessel", "dtype": "enum", "choices": ["Meteor", "Sonne"]}})
+    refused(400, admin.update_section, section, section_update={"attributes": {"Vessel": "Titanic"}})
+    admin.update_section(section, section_update={"attributes": {"Vessel": "Sonne"}})
+    delete = {"entity_type": "Section", "name": "Vessel"}
+    assert admin.delete_attribute_type(project, attribute_type_delete=delete).message == "Attribute 'Vessel' deleted"
+    assert admin.get_section(section).attributes == {} and admin.get_project(project).attribute_types == []
+    admin.delete_attribute_type(project, attribute_type_delete=delete)  # once more says nothing
+
+
+def test_one_name_for_many_types(admin, project):
+    for _ in range(2):
+        admin.create_media_type(project, media_type_spec={"name": "Twin", "dtype": "video"})
+        admin.create_leaf_type(project, leaf_type_spec={"name": "Twin"})
+    assert len(admin.get_media_type_list(project)) == len(admin.get_leaf_type_list(project)) == 2

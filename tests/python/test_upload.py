@@ -6,6 +6,7 @@ import email.utils
 import hashlib
 import os
 import pathlib
+import re
 import urllib.parse
 
 import barcode
@@ -251,3 +252,43 @@ def test_foreign_urls_are_not_fetched(admin, project):
         body = refused(403, admin.create_media_list, project, body={"type": kind, "name": "x.png", "md5": "", "url": url})
         assert "not from an allowed origin" in (body["message"] + body.get("details", "")).lower()
     assert admin.get_media_count(project) == 0
+
+
+def test_where_uploads_lie(admin, project, organization):
+    """Keys say whose they are; random letters come before the extension."""
+    me, today = admin.whoami().id, datetime.datetime.now(datetime.UTC)
+    video = admin.create_media_list(project, body={"type": add_media_type(admin, project), "name": "v.mp4", "md5": ""}).id
+    kind = admin.create_file_type(project, file_type_spec={"name": "Report"}).id
+    file = admin.create_file(project, file_spec={"name": "f", "type": kind}).id
+    first, place, *parts = admin.get_upload_info(project).key.split("/")
+    assert first == "_uploads" and parts[:3] == [str(organization), str(project), str(me)] and len(parts) == 4
+    assert re.fullmatch(r"[0-9a-f-]{36}", parts[3].split(".")[0]) and str(today.year) in place
+    key = admin.get_upload_info(project, media_id=video, filename="my clip.tar.MP4").key
+    assert re.fullmatch(rf"{organization}/{project}/{video}/my[ _]clip\.tar_[A-Za-z]{{10}}\.MP4", key), key
+    assert key != admin.get_upload_info(project, media_id=video, filename="my clip.tar.MP4").key
+    key = admin.get_upload_info(project, file_id=file, filename="notes.txt").key
+    assert key.startswith(f"{organization}/{project}/files/{file}/notes") and key.endswith(".txt")
+    for name in ("../../1/2/3/x.mp4", "/etc/passwd", "..", "a\\..\\b.mp4"):
+        key = admin.get_upload_info(project, media_id=video, filename=name).key
+        assert key.startswith(f"{organization}/{project}/{video}/") and key.count("/") == 3 and "/.." not in key, key
+
+
+def test_uploads_for_what_is_not_there(admin, project, organization):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    foreign = admin.create_media_list(other, body={"type": add_media_type(admin, other), "name": "v.mp4", "md5": ""}).id
+    assert "does not exist in project" in refused(400, admin.get_upload_info, project, media_id=foreign)["message"]
+    refused(400, admin.get_upload_info, project, file_id=2_000_000_000)
+    video = admin.create_media_list(project, body={"type": add_media_type(admin, project), "name": "v.mp4", "md5": ""}).id
+    refused(400, admin.get_upload_info, project, bucket_id=1)
+    assert admin.get_upload_info(project, media_id=video).key.startswith(f"{organization}/{project}/{video}/")
+
+
+def test_links_are_made_anew(station, project, admin):
+    """Asking for links answers 201, and for no keys with none."""
+    answer = station.http("POST", f"/rest/DownloadInfo/{project}", station.admin_token, json={"keys": []})
+    assert (answer.status_code, answer.json()) == (201, [])
+    assert station.http("POST", f"/rest/DownloadInfo/{project}", station.admin_token, json={}).status_code == 400
+    key = admin.get_upload_info(project).key
+    refused(400, admin.get_download_info, project, download_info_spec={"keys": [key]}, expiration=604801)
+    one, = admin.get_download_info(project, download_info_spec={"keys": [key]})
+    assert query_of(one.url)["X-Amz-Expires"] == "86400"

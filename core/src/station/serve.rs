@@ -38,11 +38,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     let address = listener.local_addr()?;
     let url = url_of(address);
     settings.server.listen = address.to_string();
-    let s3_listener = s3::bind(&settings.storage.s3_listen).await?;
-    settings.storage.s3_listen = match &s3_listener {
-        Some(listener) => listener.local_addr()?.to_string(),
-        None => s3::OFF.into(),
-    };
+    let s3_door = s3::bind(&mut settings.storage).await?;
     let drain = Duration::from_secs(settings.server.drain_secs);
 
     let cx = tokio::select! {
@@ -60,8 +56,8 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
         axum::serve(listener, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let commands = control::serve(socket, cx.clone(), stopping.clone());
     let background = background(cx.clone(), stopping.clone());
-    let s3_url = s3::endpoint(&cx.settings.storage.s3_listen);
-    let store = s3::serve(cx.clone(), s3_listener, stopping.clone());
+    let s3_url = s3::endpoint(&cx.settings.storage);
+    let store = s3::serve(cx.clone(), s3_door, stopping.clone());
     let mut serving = Box::pin(async { tokio::join!(web, commands, background, store) });
     lock.set_address(&url);
     tracing::info!(url, s3 = s3_url, data = %data.display(), database = ?cx.database.dialect(), "the station answers");

@@ -9,22 +9,28 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::UNIX_EPOCH;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::pack::{Pack, Work};
+use super::pack::{Pack, Prints, Work};
 use super::{ByteStream, Head, ObjectStore, Soundness, Stored, damaged};
 use crate::error::{Error, Result, storage_full_message};
 use crate::id;
 
 /// Bytes gathered before they are handed to the disk.
 const WRITE_BLOCK: usize = 1 << 20;
+/// Blocks of an upload that may be under way.
+const LOADS: usize = 4;
 /// Bytes read from the disk at once, and bytes of one fingerprint.
 pub const READ_BLOCK: usize = 256 << 10;
+/// Blocks that are read before they are sent: each time, threads change.
+const READ_BLOCKS: usize = 4;
 /// Bytes written between two looks at the free space.
 const CHECK_EVERY: u64 = 64 << 20;
 /// The largest blob that is packed with others.
@@ -114,32 +120,30 @@ impl ObjectStore for Local {
         expected_bytes: Option<u64>,
     ) -> BoxFuture<'_, Result<Stored>> {
         async move {
-            let mut writing: Option<Writing> = None;
-            let mut block = BytesMut::new();
+            let mut receiving = Receiving::default();
             while let Some(chunk) = bytes.next().await {
                 let chunk = chunk.map_err(|error| {
                     Error::invalid_because("the bytes did not arrive whole", error.to_string())
                 })?;
-                block.extend_from_slice(&chunk);
-                if writing.is_none() && block.len() > SMALL {
-                    writing = Some(self.begin(expected_bytes).await?);
+                receiving.push(chunk);
+                if receiving.flow.is_none() && receiving.size_bytes > SMALL as u64 {
+                    receiving.flow = Some(Flow::of(self.begin(expected_bytes).await?));
                 }
-                if block.len() >= WRITE_BLOCK
-                    && let Some(open) = writing.take()
-                {
-                    let full = std::mem::take(&mut block);
-                    writing = Some(blocking(move || open.write(&full)).await?);
+                if receiving.waiting_bytes >= WRITE_BLOCK {
+                    receiving.pass_on().await?;
                 }
             }
-            let received = writing.as_ref().map_or(0, |open| open.size_bytes) + block.len() as u64;
-            if expected_bytes.is_some_and(|expected| expected != received) {
+            if expected_bytes.is_some_and(|expected| expected != receiving.size_bytes) {
                 return Err(Error::invalid("the bytes did not arrive whole"));
             }
-            match writing {
-                None => self.put_small(block.to_vec()).await,
-                Some(open) => {
-                    let open = blocking(move || open.write(&block)).await?;
-                    self.finish(open).await
+            receiving.pass_on().await?;
+            match receiving.flow {
+                None => self.put_small(receiving.waiting.concat()).await,
+                Some(flow) => {
+                    let (writing, md5) = flow.end().await?;
+                    let mut stored = self.finish(writing).await?;
+                    stored.md5 = hex::encode(md5.finalize());
+                    Ok(stored)
                 }
             }
         }
@@ -173,7 +177,6 @@ impl ObjectStore for Local {
                 });
             }
             let mut writing = self.begin(Some(total)).await?;
-            writing.md5 = None;
             let writing = blocking(move || {
                 for blob in blobs {
                     writing.append(&root, &pack, &blob)?;
@@ -207,32 +210,32 @@ impl ObjectStore for Local {
         }
         let file = self.file(&blob);
         async move {
-            let opened = blocking(move || Checked::open(&pack, blob, &file, range)).await?;
-            let Some(mut reading) = opened else {
+            // What is damaged at once is an answer, not a stream that breaks.
+            let opened = blocking(move || {
+                let Some(mut reading) = Checked::open(&pack, blob, &file, range)? else {
+                    return Ok(None);
+                };
+                let first = reading.some()?;
+                Ok(Some((first, reading)))
+            });
+            let Some((first, reading)) = opened.await? else {
                 return Ok(None);
             };
-            // What is damaged at once is an answer, not a stream that breaks.
-            let (first, reading) = blocking(move || {
-                let first = reading.next()?;
-                Ok((first, reading))
-            })
-            .await?;
             let rest = futures::stream::try_unfold(reading, |mut reading| async move {
                 if reading.is_done() {
-                    return Ok(None);
+                    return io::Result::Ok(None);
                 }
                 let read = tokio::task::spawn_blocking(move || {
-                    let block = reading.next();
-                    block.map(|block| (block, reading))
+                    let blocks = reading.some();
+                    blocks.map(|blocks| (blocks, reading))
                 });
-                let (block, reading) = read
+                let (blocks, reading) = read
                     .await
                     .map_err(io::Error::other)?
                     .map_err(|error| io::Error::other(error.to_string()))?;
-                Ok(block.map(|block| (block, reading)))
+                Ok(Some((pieces(blocks), reading)))
             });
-            let first = futures::stream::iter(first.map(Ok));
-            Ok(Some(first.chain(rest).boxed()))
+            Ok(Some(pieces(first).chain(rest.try_flatten()).boxed()))
         }
         .boxed()
     }
@@ -380,7 +383,7 @@ struct Checked {
     blob: String,
     file: File,
     /// Fingerprints from the first block on; none for a blob that was stored without.
-    prints: Option<Vec<u8>>,
+    prints: Option<Prints>,
     first_block: u64,
     next_block: u64,
     wanted: Range<u64>,
@@ -418,6 +421,17 @@ impl Checked {
         self.wanted.is_empty()
     }
 
+    /// The next few blocks.
+    fn some(&mut self) -> Result<Vec<Bytes>> {
+        let mut blocks = Vec::with_capacity(READ_BLOCKS);
+        while blocks.len() < READ_BLOCKS
+            && let Some(block) = self.next()?
+        {
+            blocks.push(block);
+        }
+        Ok(blocks)
+    }
+
     /// The next bytes that are wanted; none when all were read.
     fn next(&mut self) -> Result<Option<Bytes>> {
         if self.is_done() {
@@ -448,6 +462,10 @@ impl Checked {
         self.wanted.start = begin + to as u64;
         Ok(Some(Bytes::from(block).slice(from..to)))
     }
+}
+
+fn pieces(blocks: Vec<Bytes>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    futures::stream::iter(blocks.into_iter().map(Ok))
 }
 
 fn head_of(blob: String, found: &fs::Metadata) -> Head {
@@ -505,20 +523,116 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| Error::internal("read or write stored bytes", error))?
 }
 
+/// Bytes that have come, and where they go.
+#[derive(Default)]
+struct Receiving {
+    waiting: Vec<Bytes>,
+    waiting_bytes: usize,
+    size_bytes: u64,
+    flow: Option<Flow>,
+}
+
+impl Receiving {
+    fn push(&mut self, chunk: Bytes) {
+        self.waiting_bytes += chunk.len();
+        self.size_bytes += chunk.len() as u64;
+        self.waiting.push(chunk);
+    }
+
+    /// Gives what waits to the flow, if it has begun.
+    async fn pass_on(&mut self) -> Result<()> {
+        if let Some(flow) = self.flow.take() {
+            self.waiting_bytes = 0;
+            self.flow = Some(flow.add(std::mem::take(&mut self.waiting)).await?);
+        }
+        Ok(())
+    }
+}
+
+/// Bytes on their way to the disk and through MD5: both go on at their own pace while the next bytes
+/// come in.
+struct Flow {
+    writing: Step<Writing>,
+    hashing: Step<Md5>,
+    room: Arc<Semaphore>,
+}
+
+type Step<T> = tokio::task::JoinHandle<Result<T>>;
+
+/// Chunks, and the room that they take until nobody needs them any more.
+type Load = Arc<(Vec<Bytes>, OwnedSemaphorePermit)>;
+
+impl Flow {
+    fn of(writing: Writing) -> Self {
+        Self {
+            writing: tokio::spawn(async { Ok(writing) }),
+            hashing: tokio::spawn(async { Ok(Md5::new()) }),
+            room: Arc::new(Semaphore::new(LOADS)),
+        }
+    }
+
+    /// Takes bytes on; waits while too many are under way.
+    async fn add(mut self, chunks: Vec<Bytes>) -> Result<Self> {
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        let room = room.map_err(|error| Error::internal("write stored bytes", error))?;
+        if self.writing.is_finished() {
+            // What the disk refused is told at once, not when everything has come.
+            let writing = done(self.writing).await?;
+            self.writing = tokio::spawn(async { Ok(writing) });
+        }
+        let load = Arc::new((chunks, room));
+        Ok(Self {
+            writing: then(self.writing, &load, |writing, chunk| writing.add(chunk)),
+            hashing: then(self.hashing, &load, |md5, chunk| {
+                md5.update(chunk);
+                Ok(())
+            }),
+            room: self.room,
+        })
+    }
+
+    /// What came of it, once every byte is through.
+    async fn end(self) -> Result<(Writing, Md5)> {
+        tokio::try_join!(done(self.writing), done(self.hashing))
+    }
+}
+
+/// Goes on with a load once a step is done.
+fn then<T: Send + 'static>(
+    step: Step<T>,
+    load: &Load,
+    each: fn(&mut T, &[u8]) -> Result<()>,
+) -> Step<T> {
+    let load = Arc::clone(load);
+    tokio::spawn(async move {
+        let mut state = done(step).await?;
+        blocking(move || {
+            load.0.iter().try_for_each(|chunk| each(&mut state, chunk))?;
+            Ok(state)
+        })
+        .await
+    })
+}
+
+async fn done<T>(step: Step<T>) -> Result<T> {
+    step.await
+        .map_err(|error| Error::internal("write stored bytes", error))?
+}
+
 /// A blob being written; dropped before [`Writing::finish`], it leaves nothing.
 struct Writing {
     root: PathBuf,
     reserve_bytes: u64,
     blob: String,
     file: File,
-    /// None where nobody asks for it.
-    md5: Option<Md5>,
     /// Fingerprints of whole blocks, and the one of the block that is being written.
     prints: Vec<u8>,
     block: blake3::Hasher,
     block_bytes: usize,
     size_bytes: u64,
     unchecked_bytes: u64,
+    /// The disk at work on what was written so far.
+    flushing: Option<JoinHandle<io::Result<()>>>,
     finished: bool,
 }
 
@@ -532,25 +646,17 @@ impl Writing {
             reserve_bytes,
             blob,
             file,
-            md5: Some(Md5::new()),
             prints: Vec::new(),
             block: blake3::Hasher::new(),
             block_bytes: 0,
             size_bytes: 0,
             unchecked_bytes: 0,
+            flushing: None,
             finished: false,
         })
     }
 
-    fn write(mut self, bytes: &[u8]) -> Result<Self> {
-        self.add(bytes)?;
-        Ok(self)
-    }
-
     fn add(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
-        }
         self.print(bytes);
         self.file.write_all(bytes).map_err(full)?;
         self.count(bytes.len() as u64)
@@ -591,7 +697,7 @@ impl Writing {
                 if copied != length {
                     return Err(damaged(blob));
                 }
-                self.prints.extend(prints);
+                self.prints.extend_from_slice(&prints);
                 return self.count(copied);
             }
         }
@@ -604,12 +710,35 @@ impl Writing {
         if self.unchecked_bytes >= CHECK_EVERY {
             self.unchecked_bytes = 0;
             check_space(&self.root, self.reserve_bytes)?;
+            self.begin_flush()?;
+        }
+        Ok(())
+    }
+
+    /// Lets the disk begin with what it has, so that the end waits for little.
+    fn begin_flush(&mut self) -> Result<()> {
+        if self.flushing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.end_flush()?;
+            let file = self.file.try_clone()?;
+            self.flushing = Some(std::thread::spawn(move || file.sync_data()));
+        }
+        Ok(())
+    }
+
+    /// Whoever flushes first is told of what the disk refused; nobody is told again.
+    fn end_flush(&mut self) -> Result<()> {
+        if let Some(flushing) = self.flushing.take() {
+            let flushed = flushing.join();
+            let flushed =
+                flushed.map_err(|_| Error::internal("write stored bytes", "a flush failed"))?;
+            flushed.map_err(full)?;
         }
         Ok(())
     }
 
     /// Makes the file durable under its name; returns the blob and its fingerprints.
     fn finish(mut self) -> Result<(Stored, Vec<u8>)> {
+        self.end_flush()?;
         self.file.sync_all().map_err(full)?;
         let target = blob_file(&self.root, &self.blob);
         let folder = target.parent().expect("blobs lie in folders").to_owned();
@@ -625,11 +754,10 @@ impl Writing {
         if self.block_bytes > 0 {
             self.end_block();
         }
-        let md5 = self.md5.take().map(|md5| hex::encode(md5.finalize()));
         let stored = Stored {
             blob: self.blob.clone(),
             size_bytes: self.size_bytes,
-            md5: md5.unwrap_or_default(),
+            md5: String::new(),
         };
         Ok((stored, std::mem::take(&mut self.prints)))
     }

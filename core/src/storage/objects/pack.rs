@@ -3,11 +3,13 @@
 //! One file beside the blobs. Its writer's thread gathers what waits, writes it in one transaction and
 //! commits it with one fsync, so that many small blobs written at once cost little more than one.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use lru::LruCache;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +24,8 @@ const GROUP: usize = 256;
 const QUEUE: usize = 1024;
 /// Connections that are kept for readers.
 const READERS: usize = 8;
+/// Bytes of fingerprints that are kept in memory.
+const KNOWN_BYTES: usize = 16 << 20;
 /// Bytes of one fingerprint.
 const PRINT: usize = blake3::OUT_LEN;
 
@@ -35,6 +39,21 @@ create table if not exists small (
 create index if not exists small_shard on small (substr(blob, -4, 2), blob);
 create table if not exists large (blob text primary key, prints blob not null) without rowid;
 ";
+
+/// Fingerprints of some blocks, one after another.
+pub(super) struct Prints {
+    all: Arc<[u8]>,
+    blocks: Range<u64>,
+}
+
+impl std::ops::Deref for Prints {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let place = |block: u64| (block as usize).saturating_mul(PRINT).min(self.all.len());
+        &self.all[place(self.blocks.start)..place(self.blocks.end)]
+    }
+}
 
 /// What is written.
 pub(super) enum Work {
@@ -56,6 +75,35 @@ pub(super) struct Pack {
     writer: Mutex<Option<mpsc::Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     readers: Mutex<Vec<Connection>>,
+    known: Mutex<Known>,
+}
+
+/// Fingerprints that were asked for lately: those of a large blob are long, and each range needs few.
+struct Known {
+    prints: LruCache<String, Arc<[u8]>>,
+    bytes: usize,
+}
+
+impl Known {
+    fn keep(&mut self, blob: &str, prints: &Arc<[u8]>) {
+        if prints.len() > KNOWN_BYTES {
+            return;
+        }
+        self.forget(blob);
+        self.bytes += prints.len();
+        self.prints.put(blob.to_owned(), Arc::clone(prints));
+        while self.bytes > KNOWN_BYTES
+            && let Some((_, oldest)) = self.prints.pop_lru()
+        {
+            self.bytes -= oldest.len();
+        }
+    }
+
+    fn forget(&mut self, blob: &str) {
+        if let Some(prints) = self.prints.pop(blob) {
+            self.bytes -= prints.len();
+        }
+    }
 }
 
 impl Pack {
@@ -74,11 +122,18 @@ impl Pack {
             writer: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
             readers: Mutex::new(Vec::new()),
+            known: Mutex::new(Known {
+                prints: LruCache::unbounded(),
+                bytes: 0,
+            }),
         })
     }
 
     /// Writes something; once it returns, it is durable.
     pub(super) async fn write(&self, work: Work) -> Result<()> {
+        if let Work::Remove { blob } = &work {
+            self.known().forget(blob);
+        }
         let writer = self.writer.lock().expect("no holder panics").clone();
         let (reply, answer) = oneshot::channel();
         let writer = writer.ok_or_else(closed)?;
@@ -128,21 +183,25 @@ impl Pack {
     }
 
     /// Fingerprints of some blocks of a large blob; none where it was stored without.
-    pub(super) fn prints(
-        &self,
-        blob: &str,
-        blocks: std::ops::Range<u64>,
-    ) -> Result<Option<Vec<u8>>> {
-        let print = PRINT as u64;
-        let first = i64::try_from(blocks.start * print + 1).unwrap_or(i64::MAX);
-        let count =
-            i64::try_from((blocks.end - blocks.start).saturating_mul(print)).unwrap_or(i64::MAX);
-        self.with_reader(|reader| {
-            let sql = "select substr(prints, ?2, ?3) from large where blob = ?1";
-            let mut statement = reader.prepare_cached(sql)?;
-            let row = statement.query_row((blob, first, count), |row| row.get(0));
-            Ok(row.optional()?)
-        })
+    pub(super) fn prints(&self, blob: &str, blocks: Range<u64>) -> Result<Option<Prints>> {
+        let known = self.known().prints.get(blob).cloned();
+        let all = match known {
+            Some(prints) => prints,
+            None => {
+                let found: Option<Vec<u8>> = self.with_reader(|reader| {
+                    let sql = "select prints from large where blob = ?1";
+                    let mut statement = reader.prepare_cached(sql)?;
+                    Ok(statement.query_row([blob], |row| row.get(0)).optional()?)
+                })?;
+                let Some(found) = found else {
+                    return Ok(None);
+                };
+                let prints: Arc<[u8]> = found.into();
+                self.known().keep(blob, &prints);
+                prints
+            }
+        };
+        Ok(Some(Prints { all, blocks }))
     }
 
     fn with_reader<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
@@ -157,6 +216,10 @@ impl Pack {
             idle.push(reader);
         }
         answer
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().expect("no holder panics")
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {

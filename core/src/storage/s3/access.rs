@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
+use axum::extract::ConnectInfo;
 use s3s::{S3Request, S3Result, s3_error};
 
+use super::door::Peer;
 use super::error::denied;
 use super::policy::{Asked, Policy, Verdict};
 use super::store;
@@ -108,13 +110,12 @@ impl Call {
                 values.insert(format!("s3:{}", name.to_lowercase()), value);
             }
         }
-        if let Some(axum::extract::ConnectInfo(peer)) = request
-            .extensions
-            .get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
-        {
-            values.insert("aws:sourceip".into(), peer.ip().to_string());
+        let peer = request.extensions.get::<ConnectInfo<Peer>>();
+        let encrypted = peer.is_some_and(|ConnectInfo(peer)| peer.encrypted);
+        if let Some(ConnectInfo(peer)) = peer {
+            values.insert("aws:sourceip".into(), peer.address.ip().to_string());
         }
-        values.insert("aws:securetransport".into(), "false".into());
+        values.insert("aws:securetransport".into(), encrypted.to_string());
         Self {
             access_key: request
                 .credentials

@@ -68,7 +68,7 @@ pub async fn create(
     Ok(Made {
         access_key: made.access_key,
         secret_key: made.secret,
-        endpoint: super::endpoint(&cx.settings.storage.s3_listen),
+        endpoint: super::endpoint(&cx.settings.storage),
     })
 }
 

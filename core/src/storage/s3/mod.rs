@@ -15,6 +15,7 @@ mod acl;
 mod bucket;
 mod checksum;
 mod condition;
+mod door;
 mod error;
 pub mod keys;
 mod lifecycle;

@@ -8,7 +8,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::CORSRule;
@@ -20,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::signature::{MOST_SECS, parse_query};
 use super::access::unknown_key;
+use super::door::{Door, Peer};
 use super::policy::like;
 use super::{Api, error, store};
+use crate::config;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
 use crate::id;
@@ -33,39 +34,50 @@ pub const DEFAULT: &str = "127.0.0.1:9000";
 /// The name under which buckets are always subdomains.
 const LOCAL: &str = "localhost";
 
-/// The URL of an address that clients reach; none for no service.
-pub fn endpoint(listen: &str) -> Option<String> {
+/// The URL that clients reach; none for no service.
+pub fn endpoint(settings: &config::Storage) -> Option<String> {
+    let listen = &settings.s3_listen;
     if listen == OFF {
         return None;
     }
-    match listen.parse::<SocketAddr>() {
-        Ok(address) => Some(crate::station::url_of(address)),
-        Err(_) => Some(format!("http://{listen}")),
-    }
+    let plain = match listen.parse::<SocketAddr>() {
+        Ok(address) => crate::station::url_of(address),
+        Err(_) => format!("http://{listen}"),
+    };
+    Some(match settings.s3_certificate.is_empty() {
+        true => plain,
+        false => plain.replacen("http:", "https:", 1),
+    })
 }
 
 /// Opens the port of S3 clients; none where the settings want none, or the default one is taken.
+/// Puts the address into the settings.
 ///
-/// Errors: `Invalid` when a port that somebody chose cannot be had.
-pub async fn bind(listen: &str) -> Result<Option<TcpListener>> {
+/// Errors: `Invalid` when a port that somebody chose cannot be had, or its certificate not be used.
+pub async fn bind(settings: &mut config::Storage) -> Result<Option<Door>> {
+    let listen = std::mem::replace(&mut settings.s3_listen, OFF.into());
     if listen == OFF {
         return Ok(None);
     }
-    match TcpListener::bind(listen).await {
-        Ok(listener) => Ok(Some(listener)),
+    let listener = match TcpListener::bind(&listen).await {
+        Ok(listener) => listener,
         Err(error) if listen == DEFAULT => {
             tracing::warn!(
                 %error,
                 "no S3 service: its default address is taken; choose another one (storage.s3_listen, --s3-listen), \
                  or `off`: {listen}"
             );
-            Ok(None)
+            return Ok(None);
         }
-        Err(error) => Err(Error::invalid(format!(
-            "cannot listen for S3 clients: {error}; the address is HOST:PORT (port 0 means any free one), or `off`: \
-             {listen}"
-        ))),
-    }
+        Err(error) => {
+            return Err(Error::invalid(format!(
+                "cannot listen for S3 clients: {error}; the address is HOST:PORT (port 0 means any free one), or `off`: \
+                 {listen}"
+            )));
+        }
+    };
+    settings.s3_listen = listener.local_addr()?.to_string();
+    Door::open(listener, settings).map(Some)
 }
 
 #[derive(Clone)]
@@ -75,15 +87,12 @@ struct Shared {
 }
 
 /// Answers S3 clients until the station stops.
-pub async fn serve(cx: Arc<Context>, listener: Option<TcpListener>, stopping: CancellationToken) {
-    let Some(listener) = listener else {
+pub async fn serve(cx: Arc<Context>, door: Option<Door>, stopping: CancellationToken) {
+    let Some(door) = door else {
         return stopping.cancelled().await;
     };
-    let router = router(cx).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
+    let router = router(cx).into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(door, router).with_graceful_shutdown(stopping.cancelled_owned());
     if let Err(error) = serving.await {
         tracing::error!(%error, "the S3 service has ended");
     }

@@ -1,0 +1,223 @@
+//! Where S3 clients come in: a port that speaks plain HTTP, or TLS with the certificate of the settings.
+//!
+//! A certificate that is renewed on the disk is read again; nothing has to be started anew for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+
+use crate::config;
+use crate::error::{Chain, Error, Result};
+
+/// How long a client may take to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Connections that have agreed on keys and wait to be served.
+const WAITING: usize = 64;
+/// How often the certificate's files are looked at.
+const LOOKING: Duration = Duration::from_secs(60);
+
+/// A connection, plain or encrypted.
+pub type Io = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// Whose connection it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The client's address.
+    pub address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+}
+
+/// An open port.
+pub struct Door {
+    address: SocketAddr,
+    way: Way,
+}
+
+enum Way {
+    Plain(TcpListener),
+    /// Connections that have agreed on keys: a slow client holds up nobody else.
+    Encrypted(mpsc::Receiver<(TcpStreamTls, SocketAddr)>),
+}
+
+type TcpStreamTls = Box<TlsStream<TcpStream>>;
+
+impl Door {
+    /// Opens a port that is listened on; with TLS if the settings name a certificate.
+    ///
+    /// Errors: `Invalid` for a certificate that cannot be used.
+    pub fn open(listener: TcpListener, settings: &config::Storage) -> Result<Self> {
+        let address = listener.local_addr()?;
+        let way = match Certificate::of(settings)? {
+            None => Way::Plain(listener),
+            Some(certificate) => {
+                let (ready, waiting) = mpsc::channel(WAITING);
+                tokio::spawn(agree(listener, certificate, ready));
+                Way::Encrypted(waiting)
+            }
+        };
+        Ok(Self { address, way })
+    }
+
+    /// Whether its connections are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.way, Way::Encrypted(_))
+    }
+}
+
+impl Listener for Door {
+    type Io = Io;
+    type Addr = Peer;
+
+    async fn accept(&mut self) -> (Io, Peer) {
+        match &mut self.way {
+            Way::Plain(listener) => {
+                let (stream, address) = Listener::accept(listener).await;
+                let _ = stream.set_nodelay(true);
+                let encrypted = false;
+                (Either::Left(stream), Peer { address, encrypted })
+            }
+            Way::Encrypted(waiting) => match waiting.recv().await {
+                Some((stream, address)) => {
+                    let encrypted = true;
+                    (Either::Right(stream), Peer { address, encrypted })
+                }
+                None => std::future::pending().await,
+            },
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(Peer {
+            address: self.address,
+            encrypted: self.is_encrypted(),
+        })
+    }
+}
+
+impl Connected<IncomingStream<'_, Door>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+        *stream.remote_addr()
+    }
+}
+
+/// Takes connections in and agrees with each on keys, until nobody serves them any more.
+async fn agree(
+    mut listener: TcpListener,
+    certificate: Certificate,
+    ready: mpsc::Sender<(TcpStreamTls, SocketAddr)>,
+) {
+    loop {
+        let (stream, address) = tokio::select! {
+            accepted = Listener::accept(&mut listener) => accepted,
+            () = ready.closed() => return,
+        };
+        let _ = stream.set_nodelay(true);
+        let (acceptor, ready) = (TlsAcceptor::from(certificate.current()), ready.clone());
+        tokio::spawn(async move {
+            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let _ = ready.send((Box::new(stream), address)).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, %address, "no keys were agreed on"),
+                Err(_) => tracing::debug!(%address, "a client took too long to agree on keys"),
+            }
+        });
+    }
+}
+
+/// The certificate of the settings, as its files stand.
+struct Certificate {
+    certificate: PathBuf,
+    private_key: PathBuf,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    config: Arc<ServerConfig>,
+    changed: Option<SystemTime>,
+    looked: Instant,
+}
+
+impl Certificate {
+    fn of(settings: &config::Storage) -> Result<Option<Self>> {
+        let (certificate, private_key) = (&settings.s3_certificate, &settings.s3_private_key);
+        match (certificate.is_empty(), private_key.is_empty()) {
+            (true, true) => return Ok(None),
+            (false, false) => {}
+            _ => {
+                return Err(Error::invalid(
+                    "TLS needs both storage.s3_certificate and storage.s3_private_key (PEM files)",
+                ));
+            }
+        }
+        let (certificate, private_key) = (PathBuf::from(certificate), PathBuf::from(private_key));
+        let known = Known {
+            config: read(&certificate, &private_key)?,
+            changed: changed(&certificate),
+            looked: Instant::now(),
+        };
+        Ok(Some(Self {
+            certificate,
+            private_key,
+            known: Mutex::new(known),
+        }))
+    }
+
+    fn current(&self) -> Arc<ServerConfig> {
+        let mut known = self.known.lock().expect("no holder panics");
+        if known.looked.elapsed() >= LOOKING {
+            known.looked = Instant::now();
+            let changed = changed(&self.certificate);
+            if changed != known.changed {
+                match read(&self.certificate, &self.private_key) {
+                    Ok(config) => (known.config, known.changed) = (config, changed),
+                    Err(error) => tracing::warn!(
+                        error = %Chain(&error),
+                        "the new certificate cannot be used; the S3 service goes on with the old one"
+                    ),
+                }
+            }
+        }
+        Arc::clone(&known.config)
+    }
+}
+
+fn changed(certificate: &PathBuf) -> Option<SystemTime> {
+    std::fs::metadata(certificate).ok()?.modified().ok()
+}
+
+fn read(certificate: &PathBuf, private_key: &PathBuf) -> Result<Arc<ServerConfig>> {
+    let unusable = |what: &str, path: &PathBuf, error: &dyn std::fmt::Display| {
+        Error::invalid(format!(
+            "the {what} of the S3 service cannot be used: {error}: {}",
+            path.display()
+        ))
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| unusable("certificate (storage.s3_certificate)", certificate, &error))?;
+    let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| {
+        unusable("private key (storage.s3_private_key)", private_key, &error)
+    })?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_no_client_auth())
+        .and_then(|builder| builder.with_single_cert(chain, key))
+        .map_err(|error| unusable("certificate (storage.s3_certificate)", certificate, &error))?;
+    Ok(Arc::new(config))
+}
