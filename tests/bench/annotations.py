@@ -358,12 +358,15 @@ def list_many(arguments, dice, folder):
                 turn()
             check(ours[-1][1] == data == peer[-1][1], "the bytes are not the same")
             ours[-1], peer[-1] = (ours[-1][0], None), (peer[-1][0], None)
+        # A question that nobody has asked yet is answered from the database alone.
+        first = [asked(scene.client, scene.url(after=-number - 2))[0] for number in range(10 * arguments.rounds)]
         check(station.stop() == 0, "the station did not end well")
     finally:
         station.remove()
     mine, theirs = (statistics.median(wall for wall, _ in walls) for walls in (ours, peer))
     worked_out = statistics.median(fresh)
     return {"list_10000": figure(worked_out / theirs, "<= 1.5", rest_ms=worked_out * 1e3, file_ms=theirs * 1e3, mib=len(data) / 2**20),
+            "list_10000_first": figure(statistics.median(first) / theirs, "<= 1.5", rest_ms=statistics.median(first) * 1e3),
             "list_10000_again": figure(mine / theirs, "<= 1.5", rest_ms=mine * 1e3, file_ms=theirs * 1e3)}
 
 

@@ -9,8 +9,8 @@
             empty request, `bare_ratio` does not
     updates one attribute of 500 annotations changed durably, in place and as new revisions, against `json_set` on 500
             rows of a SQLite table that has no index on attributes
-    list    10,000 annotations as one answer, against the same bytes from a link to a stored file: worked out anew, because somebody
-            wrote since, and asked again
+    list    10,000 annotations as one answer, against the same bytes from a link to a stored file: after somebody changed one of
+            them, asked again, and asked for the first time
     scale   the reads, of equal answers, among 10,000 rows and a million (--big: ten millions), and what the station's
             memory grows by while it lists them all
     frames  a picture by number over HTTP against decord and a JPEG encoder: CPU a picture for random frames, median
@@ -22,7 +22,7 @@
     index   wall time of indexing an MP4 file of 100 GB from its sample tables (mostly a hole, which takes no room)
     hostile p99 of small requests while damaged media are imported, against the same requests alone
     objects a GiB put and got over S3 against `dd conv=fsync` and nginx, ranges of 256 KiB and objects of 16 KiB against nginx,
-            durable objects of 1 KiB from sixteen clients against one fsync each, and the last pages of a list against its first
+            durable objects of 1 KiB from sixteen clients against one fsync each, and pages of a list of a million keys
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
     transcode   CPU of making the streaming heights of a minute of 1080p against one ffmpeg command with the same settings;
             both results are decoded and every bar code is read
@@ -218,6 +218,7 @@ def main():
     parser.add_argument("--pictures", type=int, default=200, help="random pictures a round")
     parser.add_argument("--notes", type=int, default=100_000, help="texts that are searched")
     parser.add_argument("--questions", type=int, default=150, help="of each round")
+    parser.add_argument("--keys", type=int, default=1_000_000, help="objects in a bucket that is listed")
     parser.add_argument("--writes", type=int, default=300, help="each followed by a query that must find it")
     parser.add_argument("--scratch", help="where databases and clips are written; its disk is what is measured")
     parser.add_argument("--peer", help=argparse.SUPPRESS)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import time
@@ -72,12 +73,13 @@ def ticks(pid):
 class Store:
     """A bucket of a station, by links that need no client library."""
 
-    def __init__(self, station):
+    def __init__(self, station, bucket="bench"):
         key = json.loads(station.command("s3", "key", "create").stdout)
         self.s3 = boto3.client("s3", endpoint_url=key["endpoint"], region_name="us-east-1", aws_access_key_id=key["access_key"],
                                aws_secret_access_key=key["secret_key"], config=botocore.config.Config(
                                    signature_version="s3v4", max_pool_connections=CLIENTS, s3={"addressing_style": "path"}))
-        self.s3.create_bucket(Bucket="bench")
+        if bucket not in [one["Name"] for one in self.s3.list_buckets()["Buckets"]]:
+            self.s3.create_bucket(Bucket=bucket)
 
     def link(self, call, key):
         return self.s3.generate_presigned_url(call, Params={"Bucket": "bench", "Key": key}, ExpiresIn=DAY)
@@ -225,19 +227,36 @@ def tiny(arguments, dice, store, folder):
                                      fsync_each_per_s=statistics.median(theirs), clients=CLIENTS)}
 
 
-def listing(store):
-    walls, token, keys = [], None, 0
-    while True:
-        before = time.perf_counter()
-        page = store.s3.list_objects_v2(Bucket="bench", Prefix="tiny/", **({"ContinuationToken": token} if token else {}))
-        walls.append(time.perf_counter() - before)
-        keys += page["KeyCount"]
-        token = page.get("NextContinuationToken")
-        if not token:
-            break
-    tenth = max(1, len(walls) // 10)
-    first, last = statistics.median(walls[:tenth]), statistics.median(walls[-tenth - 1:-1])
-    return {"list_last_pages": figure(last / first, "flat", first_ms=first * 1e3, last_ms=last * 1e3, keys=keys)}
+def listing(arguments, station, store):
+    """Pages from the beginning and from near the end of many keys in a thousand folders, and one page of the folders. The keys are
+    written without asking the station, as copies of one that it wrote."""
+    store.s3.create_bucket(Bucket="many")
+    store.s3.put_object(Bucket="many", Key="0", Body=b"")
+    check(station.stop() == 0, "the station did not end well")
+    base = sqlite3.connect(station.data / "transect.sqlite", isolation_level=None)
+    base.execute("pragma synchronous = off")
+    base.execute("begin immediate")
+    columns = [row[1] for row in base.execute("pragma table_info(object)") if row[1] != "key"]
+    base.execute(f"with recursive n(n) as (select 0 union all select n + 1 from n where n + 1 < {arguments.keys}) "
+                 f"insert into object (key, {', '.join(columns)}) select printf('f%03d/%07d', n * 1000 / {arguments.keys}, n), "
+                 f"{', '.join(columns)} from n, object where key = '0'")
+    base.execute("commit")
+    base.close()
+    station.start()
+    store = Store(station, "many")
+
+    def page(**words):
+        walls = []
+        for _ in range(10 * arguments.rounds):
+            before = time.perf_counter()
+            answer = store.s3.list_objects_v2(Bucket="many", **words)
+            walls.append(time.perf_counter() - before)
+        check(answer["KeyCount"] == 1000, f"{answer['KeyCount']} keys on a page of 1000")
+        return statistics.median(walls)
+
+    first, last = page(StartAfter="0"), page(StartAfter=f"f998/{arguments.keys * 998 // 1000:07d}")
+    return {"list_last_page": figure(last / first, "flat", first_ms=first * 1e3, last_ms=last * 1e3, keys=arguments.keys),
+            "list_folders": {"value": round(page(Delimiter="/", StartAfter="0") * 1e3, 3), "floor": "", "unit": "ms", "keys": arguments.keys}}
 
 
 def objects(arguments, dice, folder):
@@ -246,7 +265,7 @@ def objects(arguments, dice, folder):
     try:
         store = Store(station)
         result = {**large(arguments, dice, station, store, peer, folder), **ranges(arguments, dice, store, peer),
-                  **small(arguments, dice, store, peer), **tiny(arguments, dice, store, folder), **listing(store)}
+                  **small(arguments, dice, store, peer), **tiny(arguments, dice, store, folder), **listing(arguments, station, store)}
         check(station.stop() == 0, "the station did not end well")
     finally:
         peer.stop()
