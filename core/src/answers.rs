@@ -71,6 +71,8 @@ impl Old {
     pub fn with(&self, changed: &BTreeSet<i64>, fresh: &[Batch]) -> Renewed {
         let mut fresh = fresh.iter().flat_map(Batch::each).peekable();
         let mut batches = Vec::with_capacity(self.batches.len());
+        // Rows of short batches, and of those that changed, go together.
+        let mut made = Batches::default();
         let mut from = i64::MIN;
         for (number, batch) in self.batches.iter().enumerate() {
             let last = batch.rows.last().map_or(from, |(id, _)| *id);
@@ -78,10 +80,12 @@ impl Old {
                 true => i64::MAX,
                 false => last,
             };
-            if changed.range(from..=upto).next().is_none() {
+            // Rows that do not come by id have no places of their own.
+            let touched = from > upto || changed.range(from..=upto).next().is_some();
+            if !touched && !batch.is_short() {
+                batches.extend(std::mem::take(&mut made).rest());
                 batches.push(batch.clone());
             } else {
-                let mut made = Batches::default();
                 for (id, row) in batch.each() {
                     while let Some((new, text)) = fresh.next_if(|(new, _)| *new < id) {
                         batches.extend(made.push(new, text));
@@ -93,10 +97,10 @@ impl Old {
                 while let Some((new, text)) = fresh.next_if(|(new, _)| *new <= upto) {
                     batches.extend(made.push(new, text));
                 }
-                batches.extend(made.rest());
             }
             from = upto.saturating_add(1);
         }
+        batches.extend(made.rest());
         Renewed {
             head: self.head,
             batches,
@@ -143,7 +147,7 @@ impl Answers {
         let batches: Arc<[Batch]> = renewed.batches.into();
         let known = self.kept().answers.get(&key).map(|answer| answer.seq);
         if known.is_some_and(|seq| seq < renewed.head) {
-            let bytes = batches.iter().map(|batch| batch.bytes.len()).sum();
+            let bytes = batches.iter().map(Batch::size).sum();
             self.put(key, renewed.head, Arc::clone(&batches), bytes);
         }
         batches
@@ -231,7 +235,7 @@ pub struct Gathering {
 impl Gathering {
     /// Notes a batch.
     pub fn push(&mut self, batch: &Batch) {
-        self.bytes += batch.bytes.len();
+        self.bytes += batch.size();
         if self.bytes <= self.most {
             self.batches.push(batch.clone());
         } else {
@@ -268,7 +272,8 @@ mod tests {
 
     #[test]
     fn what_was_used_last_stays() {
-        let answers = Answers::new(4 * LEAST_BYTES);
+        let size = gathered(&Answers::new(0), LEAST_BYTES).bytes;
+        let answers = Answers::new(4 * size);
         let keys: Vec<Key> = (0..5).map(|number| key(&number)).collect();
         for one in &keys[..4] {
             answers.keep(*one, gathered(&answers, LEAST_BYTES));
@@ -277,14 +282,14 @@ mod tests {
         answers.keep(keys[4], gathered(&answers, LEAST_BYTES));
         let there: Vec<bool> = keys.iter().map(|one| answers.knows(one)).collect();
         assert_eq!(there, [true, false, true, true, true]);
-        assert_eq!(answers.kept().bytes, 4 * LEAST_BYTES);
+        assert_eq!(answers.kept().bytes, 4 * size);
     }
 
     #[test]
     fn what_is_short_or_too_long_is_not_kept() {
         let answers = Answers::new(8 * LEAST_BYTES);
         let one = key(&"q");
-        answers.keep(one, gathered(&answers, LEAST_BYTES - 1));
+        answers.keep(one, gathered(&answers, LEAST_BYTES / 2));
         answers.keep(one, gathered(&answers, 2 * LEAST_BYTES + 1));
         assert!(!answers.knows(&one));
     }
@@ -314,7 +319,22 @@ mod tests {
         let (all, new) = ([1, 3, 5, 7, 9], [(1, "a"), (3, "c"), (5, "e"), (9, "i")]);
         assert_eq!(told(&all, &new), "1a 2b 3c 4d 5e 6f 8h 9i");
         assert_eq!(told(&[2, 4, 6, 8], &[(3, "c")]), "3c");
-        let shared = old.with(&[8].into(), &[]).batches;
-        assert_eq!(shared[0].bytes.as_ptr(), old.batches[0].bytes.as_ptr());
+    }
+
+    #[test]
+    fn batches_without_changes_are_shared_and_short_ones_joined() {
+        let long = "x".repeat(100_000);
+        let parts: [&[(i64, &str)]; 4] = [&[(1, &long)], &[(2, "b")], &[(3, "c")], &[(4, &long)]];
+        let old = Old {
+            seq: 1,
+            head: 2,
+            batches: batches(&parts).into(),
+        };
+        let made = old.with(&[3].into(), &batches(&[&[(3, "d")]])).batches;
+        assert_eq!(made.len(), 3);
+        assert_eq!(&made[1].bytes[..], b"bd");
+        for (one, other) in [(0, 0), (2, 3)] {
+            assert_eq!(made[one].bytes.as_ptr(), old.batches[other].bytes.as_ptr());
+        }
     }
 }

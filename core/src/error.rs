@@ -77,6 +77,14 @@ impl Error {
         Self::NotFound(format!("{noun} matching query does not exist."))
     }
 
+    /// What is missing, in the wire's text for references in bodies.
+    pub fn of_reference(self, noun: &str) -> Self {
+        match self {
+            Self::NotFound(_) => Self::no_reference(noun),
+            other => other,
+        }
+    }
+
     /// The wire's text for a missing right.
     pub fn forbidden() -> Self {
         Self::Forbidden("You do not have permission to perform this action.".into())

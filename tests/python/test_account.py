@@ -270,3 +270,33 @@ def test_how_many_failures_lock_an_account_is_a_setting(new_station):
     assert ask_token(station, username="ann", password="wrong").status_code == 400
     assert ask_token(station, username="ANN", password=PASSWORD).status_code == 400
     assert ask_token(station, username="admin", password=PASSWORD).status_code == 201
+
+
+def test_who_may_look_at_whom(station, admin, people, project):
+    """Oneself, whoever shares a project, and staff at everybody."""
+    one, other = people.viewer, people.stranger
+    refused(403, other.api.get_user, one.id)
+    assert admin.get_user(one.id).username == one.name and one.api.get_user(one.id).id == one.id
+    for person in (one, other):
+        admin.create_membership(project, membership_spec={"user": person.id, "permission": "View Only"})
+    assert other.api.get_user(one.id).username == one.name
+    refused(403, other.api.update_user, one.id, user_update={"last_name": "Mine"})
+    assert [row.id for row in other.api.get_user_list(username=one.name)] == [one.id]
+    assert station.http("GET", f"/rest/User/{one.id}").status_code == 400
+    assert station.http("GET", f"/rest/Users?username={one.name}").status_code == 400
+
+
+def test_forms_lock_an_account_too(station, http):
+    name = plain_name("locked")
+    station.add_user(name)
+    for _ in range(3):
+        sign_in(station, http, name, "wrong")
+    sign_in(station, http, name, PASSWORD)
+    assert http.get(f"{station.url}/check-login/", timeout=60).json() == {"is_authenticated": False}
+    assert ask_token(station, username=name, password=PASSWORD).status_code == 400
+
+
+@pytest.mark.parametrize("body", [{}, {"username": "admin"}, {"password": PASSWORD}, {"username": 1, "password": PASSWORD}, []])
+def test_what_is_no_credential(station, body):
+    answer = station.http("POST", "/rest/Token", json=body)
+    assert (answer.status_code, answer.json()["message"]) == (400, "Request body validation error")

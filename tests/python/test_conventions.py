@@ -1,5 +1,8 @@
 """What holds for every noun alike: keys that are always there, times, elemental ids, lengths of texts, reserved names."""
 
+import csv
+import io
+import json
 import re
 import uuid
 
@@ -167,7 +170,8 @@ def test_lists_have_their_order(station, admin, ground):
             spec = {"name": name, **CHOSEN.get(path, lambda g: {})(ground)}
             assert station.http("POST", f"/rest/{path}/{project}", station.admin_token, json=spec).status_code == 201
         admin.create_bookmark(project, bookmark_spec={"name": name, "uri": "/"})
-        admin.create_favorite(project, favorite_spec={"name": name, "type": ground.box_type, "values": {}, "entity_type_name": "Localization"})
+        admin.create_favorite(project, favorite_spec={
+            "name": name, "type": ground.box_type, "values": {}, "entity_type_name": "Localization"})
         admin.create_leaf_list(project, body={"name": name, "type": admin.get_leaf_type_list(project)[0].id})
 
     def listed(path):
@@ -226,3 +230,21 @@ def test_keys_that_servers_of_later_versions_have(admin, project):
             getattr(admin, f"update_{noun}")(made, **{f"{noun}_update": {"extended_info": wanted}})
             assert read() == wanted, noun
     assert admin.get_project(project).extended_info in ({}, None)
+
+
+@pytest.mark.parametrize("noun", ROWS)
+def test_every_list_has_every_format(station, ground, noun):
+    """The same rows as lines, spread out for people, and as a table; what nobody knows as a format is none."""
+    ground.thing(noun)
+    path = "/rest/" + ROWS[noun][0].format(project=ground.project, organization=ground.organization)
+
+    def ask(form):
+        return station.http("GET", f"{path}?format={form}", station.admin_token)
+
+    rows = ask("json").json()
+    assert rows and rows == station.http("GET", path, station.admin_token).json()
+    assert [json.loads(line) for line in ask("jsonl").text.splitlines()] == rows
+    assert ask("pprint").json() == rows
+    table = csv.DictReader(io.StringIO(ask("csv").text))
+    assert [row["id"] for row in table] == [str(row["id"]) for row in rows]
+    assert ask("papyrus").status_code == 404

@@ -142,7 +142,8 @@ def test_a_body_that_is_too_large(new_station):
 def test_bodies_nested_without_end(station, admin, project, opening, closing):
     """Whatever is nested a hundred thousand times is refused, and the station goes on."""
     deep = opening * 100_000 + "1" + closing * 100_000
-    for path, method, body in ((f"/rest/Versions/{project}", "POST", deep), (f"/rest/Medias/{project}", "PUT", '{"object_search":%s}' % deep),
+    for path, method, body in ((f"/rest/Versions/{project}", "POST", deep),
+                               (f"/rest/Medias/{project}", "PUT", '{"object_search":%s}' % deep),
                                (f"/rest/Sections/{project}", "POST", '{"name":"S","object_search":%s}' % deep),
                                (f"/rest/Localizations/{project}", "POST", deep), (f"/rest/Medias/{project}", "POST", deep)):
         answer = call(station, method, path, data=body, headers={"Content-Type": "application/json"})
@@ -185,7 +186,8 @@ def test_more_than_500_of_other_things(station, project, path):
     ("UploadInfo", "num_parts=0"), ("UploadInfo", "num_parts=10001"), ("UploadInfo", "expiration=0"), ("UploadInfo", "expiration=604801"),
     ("Medias", "presigned=0"), ("Medias", "presigned=604801"), ("Medias", "stop=-1"), ("Medias", "media_id=a"),
     ("Medias", "section=x"), ("Localizations", "merge=2"), ("Localizations", "show_deleted=2"), ("Localizations", "version=x"),
-    ("Localizations", "frame=x"), ("States", "show_all_marks=-1"), ("Leaves", "depth=x"), ("Files", "after=x"), ("ChangeLog", "entity_type=fish")])
+    ("Localizations", "frame=x"), ("States", "show_all_marks=-1"), ("Leaves", "depth=x"), ("Files", "after=x"),
+    ("ChangeLog", "entity_type=fish")])
 def test_values_beyond_what_is_declared(station, project, path, parameter):
     answer = call(station, "GET", f"/rest/{path}/{project}?{parameter}")
     assert answer.status_code == 400, answer.text
@@ -197,6 +199,47 @@ def test_a_conditional_change_needs_a_count_that_can_be(station, project):
     assert (answer.status_code, answer.json()["message"]) == (400, "Query parameter error: count")
 
 
-def test_an_unknown_format_is_named_in_json(station, project):
-    answer = call(station, "GET", f"/rest/Medias/{project}?format=papyrus")
-    assert answer.status_code == 404 and answer.json()["message"]
+@pytest.mark.parametrize("path, method", [
+    ("Medias", "PUT"), ("Localizations", "PUT"), ("States", "PUT"), ("Leaves", "PUT"), ("Transcodes", "PUT"), ("MediaCount", "PUT"),
+    ("LocalizationCount", "PUT"), ("StateCount", "PUT"), ("LeafCount", "PUT"), ("Medias", "PATCH"), ("Localizations", "PATCH"),
+    ("States", "PATCH"), ("Leaves", "PATCH"), ("Sections", "PATCH"), ("Localizations", "POST"), ("Jobs", "POST"), ("Transcodes", "POST"),
+    ("DownloadInfo", "POST")])
+def test_bodies_that_must_be_there(station, project, path, method):
+    answer = call(station, method, f"/rest/{path}/{project}")
+    assert (answer.status_code, answer.json()["message"], answer.json()["details"]) == (400, "Missing required request body", "None")
+
+
+@pytest.mark.parametrize("path", ["/rest/", "/rest/Medias", "/rest/Medias/1/", "/rest/Media/1.5",
+                                  "/rest/Media/99999999999999999999", "/rest/media/1"])
+def test_paths_that_there_are_not(station, path):
+    answer = call(station, "GET", path)
+    assert answer.status_code == 404 and answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_streams_and_tables_say_what_they_are(station, admin, project):
+    Scene(admin, project).add({})
+    for form, kind in (("json", "application/json"), ("jsonl", "text/plain"), ("csv", "text/csv")):
+        for path in ("Medias", "Localizations", "States"):
+            answer = call(station, "GET", f"/rest/{path}/{project}?format={form}")
+            assert answer.status_code == 200 and answer.headers["Content-Type"].startswith(kind), (path, form)
+
+
+def test_what_is_longer_than_the_model_allows(admin, organization, project):
+    spec = {"name": unique("Long"), "organization": organization}
+    assert "1024" in refused(400, admin.create_project, project_spec={**spec, "summary": "x" * 1025})["message"]
+    assert "1024" in refused(400, admin.update_project, project, project_update={"summary": "x" * 1025})["message"]
+    admin.update_project(project, project_update={"summary": "x" * 1024})
+    me = admin.whoami().id
+    for key in ("first_name", "last_name"):
+        assert "150" in refused(400, admin.update_user, me, user_update={key: "x" * 151})["message"]
+    kind = Scene(admin, project).video_type
+    for key in ("gid", "uid"):
+        spec = {"type": kind, "name": "a.mp4", "md5": "", key: "x" * 37}
+        assert "36" in refused(400, admin.create_media_list, project, body=spec)["message"]
+
+
+def test_what_bodies_refer_to_is_named_as_such(admin, project):
+    answer = refused(404, admin.create_project, project_spec={"name": unique("Lost"), "organization": NOWHERE})
+    assert answer["message"] == "Organization matching query does not exist."
+    answer = refused(404, admin.clone_media_list, project, clone_media_spec={"dest_project": NOWHERE, "dest_type": -1})
+    assert answer["message"] == "Project matching query does not exist."

@@ -168,7 +168,8 @@ def test_folders_members_files_and_leaves_are_cloned(admin, project, elsewhere, 
 
     taxa = add_leaf_type(admin, project, [{"name": "Rank", "dtype": "int"}])
     fish = admin.create_leaf_list(project, body={"name": "Fish", "type": taxa}).id[0]
-    admin.create_leaf_list(project, body=[{"name": name, "type": taxa, "parent": fish, "attributes": {"Rank": 2}} for name in ("Cod", "Eel")])
+    admin.create_leaf_list(project, body=[
+        {"name": name, "type": taxa, "parent": fish, "attributes": {"Rank": 2}} for name in ("Cod", "Eel")])
     kinds = {taxa: util.clone_leaf_type(admin, taxa, elsewhere).id}
     parents = cloned(util.clone_leaf_list(admin, {"project": project, "depth": 2}, elsewhere, {}, kinds))
     cloned(util.clone_leaf_list(admin, {"project": project, "depth": 3}, elsewhere, parents, kinds))
@@ -237,7 +238,7 @@ def test_downloads_of_every_kind(admin, project, kind, corpus, tmp_path):
     row, _ = transcoded(admin, kind, corpus["h264_cfr25"]["path"])
     files = row.media_files
     for quality, role, record in [(one.resolution[0], "streaming", one) for one in files.streaming] + [
-            (None, "archival", files.archival[0]), (None, "thumbnail", files.thumbnail[0]), (None, "thumbnail_gif", files.thumbnail_gif[0])]:
+            (None, role, getattr(files, role)[0]) for role in ("archival", "thumbnail", "thumbnail_gif")]:
         out = tmp_path / f"{role}{quality}"
         *_, last = tator.util.download_media(admin, row, str(out), quality, role)
         assert last == 100 and out.stat().st_size == record.size, (quality, role)

@@ -387,7 +387,8 @@ def test_bodies_choose_what_changes(admin, scene, project):
     eids = [admin.get_localization(one).elemental_id for one in made]
     change = {"attributes": {"Species": "eel"}, "in_place": 1}
     body = {"elemental_ids": eids[:3], "object_search": leaf("Count", "gt", 0), **change}
-    assert admin.update_localization_list(project, localization_bulk_update=body, frame=2).message == "Successfully updated 1 localizations!"
+    message = admin.update_localization_list(project, localization_bulk_update=body, frame=2).message
+    assert message == "Successfully updated 1 localizations!"
     assert scene.found(attribute=["Species::eel"]) == made[2:3]
     admin.delete_localization_list(project, localization_bulk_delete={"elemental_ids": eids[4:], "media_ids": [scene.video]})
     assert scene.found() == made[:4]
@@ -401,3 +402,142 @@ def test_counts_are_bare_numbers(station, scene, project):
         path = f"/rest/{noun}Count/{project}"
         assert station.http("GET", path, station.admin_token).text.strip() == str(count)
         assert station.http("PUT", path, station.admin_token, json={}).text.strip() == str(count)
+
+
+def test_who_changed_what(admin, members, scene):
+    one, = scene.add({})
+    before = admin.get_localization(one)
+    row = members.editor.api.update_localization(one, localization_update={"x": 0.5}).object
+    assert (row["created_by"], row["modified_by"]) == (before.created_by, members.editor.id)
+    assert row["created_datetime"] == before.created_datetime and row["modified_datetime"] >= before.modified_datetime
+    assert admin.get_localization(one) == before
+
+
+@pytest.mark.parametrize("dtype, wrong", [
+    ("line", {"u": 1.1}), ("line", {"v": -1.1}), ("dot", {"y": -0.1}), ("poly", {"points": [[0.1, 1.1]]}), ("poly", {"points": [[0.1]]}),
+    ("poly", {"points": [[0.1, 0.2, 0.3]]}), ("poly", {"points": "all over"})])
+def test_geometry_beyond_its_bounds(admin, scene, project, dtype, wrong):
+    kind = add_box_type(admin, project, [scene.video_type], dtype=dtype)
+    good = {"line": {"x": 0, "y": 0, "u": -1.0, "v": 1.0}, "dot": {"x": 0, "y": 1.0}, "poly": {"points": [[0, 0], [1, 1], [0, 1]]}}[dtype]
+    made = admin.create_localization_list(project, body={"media_id": scene.video, "type": kind, "frame": 0, **good}).id[0]
+    body = refused(400, admin.create_localization_list, project, body={"media_id": scene.video, "type": kind, "frame": 0, **good, **wrong})
+    assert body["message"] == "Request body validation error"
+    refused(400, admin.update_localization, made, localization_update=wrong)
+    assert scene.found() == [made]
+
+
+def test_lists_of_values_come_joined_or_one_by_one(station, scene, project):
+    made = scene.add({"attributes": {"Count": 2}}, {"attributes": {"Count": 1}}, {"attributes": {"Count": 1, "Species": "cod"}})
+
+    def found(query):
+        return ids_of(station.http("GET", f"/rest/Localizations/{project}?{query}", station.admin_token).json())
+
+    def ids_of(rows):
+        return [row["id"] for row in rows]
+
+    assert found("sort_by=Count,-$id") == found("sort_by=Count&sort_by=-$id") == [made[2], made[1], made[0]]
+    assert found("attribute=Count::1,Species::cod") == found("attribute=Count::1&attribute=Species::cod") == made[2:]
+    path = f"/rest/Medias/{project}"
+    for query in (f"media_id={scene.video},{NOWHERE}", f"media_id={scene.video}&media_id={NOWHERE}"):
+        assert ids_of(station.http("GET", f"{path}?{query}", station.admin_token).json()) == [scene.video]
+
+
+def test_fields_of_a_query_with_a_body(admin, scene, project):
+    made = scene.add({"attributes": {"Count": 1}}, {"attributes": {"Count": 2}})
+    rows = admin.get_localization_list_by_id(project, localization_id_query={"ids": made[1:]}, fields="id,attributes.Count")
+    assert rows == [{"id": made[1], "attributes": {"Count": 2}}]
+    refused(400, admin.get_localization_list_by_id, project, localization_id_query={}, fields="nonsense")
+    rows = admin.get_media_list_by_id(project, media_id_query={"ids": scene.videos}, fields="name")
+    assert rows == [{"name": "clip 00.mp4"}]
+
+
+def test_ids_by_the_thousand(admin, scene, project):
+    made = scene.add({}, {})
+    query = {"ids": [*range(NOWHERE, NOWHERE + 50_000), made[1]]}
+    assert ids(admin.get_localization_list_by_id(project, localization_id_query=query)) == made[1:]
+    assert admin.get_localization_count_by_id(project, localization_id_query=query) == 1
+    admin.delete_localization_list(project, localization_bulk_delete=query, count=1)
+    assert scene.found() == made[:1]
+
+
+def test_a_broken_body_deletes_nothing(station, scene, project):
+    made = scene.add({}, {})
+    for body in ("{", "[]", '"all"', '{"ids": "all"}', '{"prune": 2}'):
+        answer = station.http("DELETE", f"/rest/Localizations/{project}", station.admin_token, data=body,
+                              headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, (body, answer.text)
+    assert scene.found() == made
+
+
+@pytest.mark.parametrize("attributes, message", [
+    ({"Certain": "maybe"}, "Invalid attribute value maybe for boolean attribute Certain"),
+    ({"Count": "many"}, "Invalid attribute value many for integer attribute Count"),
+    ({"Count": -5}, "-5 is below minimum 0.0 for int attribute Count!"),
+    ({"Count": 10001}, "10001 is above maximum 10000.0 for int attribute Count!"),
+    ({"Length": "long"}, "Invalid attribute value long for float attribute Length"),
+    ({"Stage": "Egg"}, "Invalid attribute value Egg for enum attribute Stage. Valid choices are: ['egg', 'larva', 'adult']"),
+    ({"Seen": "at noonish"}, "Invalid attribute value at noonish for datetime attribute Seen"),
+    ({"Where": "91_0"}, "Invalid latitude 91"), ({"Where": "0_181"}, "Invalid longitude 181"),
+    ({"Where": "north"}, "Invalid lat/lon string north"),
+])
+def test_what_a_bad_value_is_told(scene, attributes, message):
+    assert refused(400, scene.add, {"attributes": attributes})["message"].startswith(message)
+
+
+def test_a_value_that_is_required(admin, scene, project):
+    kind = add_box_type(admin, project, [scene.video_type], [{"name": "Must", "dtype": "int", "required": True}])
+    for attributes in ({}, {"Must": None}):
+        body = refused(400, admin.create_localization_list, project, body=box(scene.video, kind, attributes=attributes))
+        assert "Must" in body["message"]
+    body = refused(400, admin.update_localization, scene.add({})[0], localization_update={"attributes": {"Nope": 1}})
+    name = admin.get_localization_type(scene.box_type).name
+    assert body["message"] == f"Invalid attribute Nope for entity type {name}"
+
+
+def test_vectors(admin, scene, project):
+    kind = add_box_type(admin, project, [scene.video_type], [{"name": "V", "dtype": "float_array", "size": 2}])
+    one = admin.create_localization_list(project, body=box(scene.video, kind, attributes={"V": [1, 2.5]})).id[0]
+    assert admin.get_localization(one).attributes == {"V": [1.0, 2.5]}
+    for wrong in ("x", ["a", "b"], [1, "a"], [1], [1, 2, 3], [], True):
+        refused(400, admin.create_localization_list, project, body=box(scene.video, kind, attributes={"V": wrong}))
+        refused(400, admin.update_localization, one, localization_update={"attributes": {"V": wrong}})
+    assert scene.found() == [one]
+
+
+def test_what_is_of_another_project(station, admin, scene, project, organization):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    version = admin.get_version_list(other)[0].id
+    made = scene.add({})
+    body = refused(400, admin.update_localization_list, project, localization_bulk_update={"new_version": version})
+    assert str(version) in body["message"]
+    for update in ({"new_elemental_id": "zzz"}, {"in_place": 2}, {"ids": "all"}):
+        refused(400, admin.update_localization_list, project, localization_bulk_update=update)
+    for path in (f"/rest/Localization/{version}/zzz", f"/rest/State/{version}/zzz"):
+        answer = station.http("GET", path, station.admin_token)
+        assert (answer.status_code, answer.json()["message"]) == (400, "Could not convert 'zzz' into a UUID")
+    assert scene.found() == made and admin.get_localization_list(project, type=NOWHERE) == []
+
+
+@pytest.mark.parametrize("name, given, stored", [
+    ("Species", 5, 5), ("Species", True, True), ("Species", 1.5, 1.5), ("Count", True, 1), ("Count", " 7 ", 7), ("Count", -0.9, 0),
+    ("Length", True, 1.0), ("Length", " 1e3 ", 1000.0), ("Certain", "False", False), ("Where", [1, 2], [1.0, 2.0]),
+    ("Where", "2_1", [1.0, 2.0]),
+    ("Seen", "2026-01-02 03:04", "2026-01-02T03:04:00"), ("Seen", "1/2/2026", "2026-01-02T00:00:00"),
+    ("Seen", "2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05.123456+00:00")])
+def test_values_are_taken_leniently(admin, scene, name, given, stored):
+    one, = scene.add({"attributes": {name: given}})
+    value = admin.get_localization(one).attributes[name]
+    assert (value, type(value)) == (stored, type(stored))
+    row = admin.update_localization(scene.add({})[0], localization_update={"attributes": {name: given}}).object
+    assert row["attributes"] == {name: stored}
+
+
+@pytest.mark.parametrize("name, given", [
+    ("Count", "3.9"), ("Count", "1e3"), ("Count", 1e300), ("Count", ""), ("Length", "nan"), ("Length", "inf"), ("Length", ""),
+    ("Certain", 1),
+    ("Certain", "yes"), ("Where", [1, 2, 3]), ("Where", [1]), ("Where", "1"), ("Seen", 20260102), ("Seen", ""), ("Stage", 1)])
+def test_values_that_nobody_understands(admin, scene, name, given):
+    refused(400, scene.add, {"attributes": {name: given}})
+    one, = scene.add({})
+    refused(400, admin.update_localization, one, localization_update={"attributes": {name: given}})
+    assert admin.get_localization(one).attributes == {}

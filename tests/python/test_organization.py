@@ -94,3 +94,18 @@ def test_rows_say_who_is_affiliated(admin, people):
     refused(400, admin.create_affiliation, organization, affiliation_spec={"user": people.viewer.id, "permission": "Captain"})
     refused(404, admin.create_affiliation, organization, affiliation_spec={"user": NOWHERE, "permission": "Member"})
     assert len(admin.get_affiliation_list(organization)) == 2
+
+
+def test_admins_make_projects_and_members_do_not(admin, people):
+    organization = admin.create_organization(organization_spec={"name": unique("Crew")}).id
+    person = people.owner
+    row = admin.create_affiliation(organization, affiliation_spec={"user": person.id, "permission": "Member"}).id
+    spec = {"name": unique("Hers"), "organization": organization}
+    refused(403, person.api.create_project, project_spec=spec)
+    admin.update_affiliation(row, affiliation_update={"permission": "Admin"})
+    made = person.api.create_project(project_spec=spec).id
+    assert person.api.get_project(made).permission == "Creator"
+    assert [(one.username, one.permission) for one in person.api.get_membership_list(made)] == [(person.name, "Full Control")]
+    refused(403, admin.get_project, made)  # whoever is no member stays out, whatever they are elsewhere
+    assert made not in ids(admin.get_project_list())
+    person.api.delete_project(made)

@@ -318,3 +318,36 @@ def test_a_log_of_people_and_of_leaves(admin, members, project):
     assert len(rows) == 2
     change = rows[1].description_of_change
     assert ({"name": "_name", "value": "Fish"} in change.old, {"name": "_name", "value": "Fishes"} in change.new) == (True, True)
+
+
+def test_what_a_project_holds(admin, members, project):
+    """How many media, how long, and who: nobody counts what was deleted."""
+    scene = Scene(admin, project)
+    for number in range(2):
+        add_video(admin, project, scene.video_type, num_frames=250, fps=25.0)
+    gone = add_video(admin, project, scene.video_type, num_frames=250, fps=25.0)
+    admin.delete_media(gone)
+    row = admin.get_project(project)
+    assert (row.num_files, row.duration, row.size) == (3, 20, 0)
+    names = {person.name for person in (members.viewer, members.editor, members.transferrer, members.executor, members.owner)}
+    assert set(row.usernames) == {"admin", *names}
+    assert {one.id: one.num_files for one in admin.get_project_list()}[project] == 3
+    assert members.viewer.api.get_project(project).permission == "View Only"
+
+
+def test_a_name_that_is_taken_is_no_new_name(admin, organization, project):
+    name = unique("Taken")
+    admin.create_project(project_spec={"name": name, "organization": organization})
+    refused(400, admin.update_project, project, project_update={"name": name.lower()})
+    assert admin.get_project(project).name != name.lower()
+    answer = admin.update_project(project, project_update={"name": admin.get_project(project).name.upper()})
+    assert answer.message
+
+
+def test_how_rights_are_decided(admin, organization):
+    """By levels of members; the other model is not offered."""
+    spec = {"name": unique("Model"), "organization": organization}
+    refused(400, admin.create_project, project_spec={**spec, "permission_model": "zerotrust"})
+    refused(400, admin.create_project, project_spec={**spec, "permission_model": "anarchy"})
+    made = admin.create_project(project_spec={**spec, "permission_model": "legacy"}).id
+    assert admin.get_project(made).permission == "Creator"

@@ -3,7 +3,7 @@
 import pytest
 import tator
 from station import wait_for
-from support import ids, refused, unique
+from support import add_box_type, add_boxes, add_media_type, add_video, box, ids, refused, unique
 from test_state import Tracks
 
 
@@ -86,6 +86,68 @@ def test_a_deleted_attribute_comes_back_with_its_values(admin, project, scene, u
     assert scene.found(attribute_gt=["Count::3"]) == [made[1]]
 
 
+def test_what_was_redone_is_taken_back_again(admin, project, scene, undo):
+    """Undo, its undo, and undo of the same change once more: by its own entry, and by the last."""
+    made = scene.add({"attributes": {"Species": "cod", "Count": 1}})
+    admin.delete_attribute_type(scene.box_type, attribute_type_delete={"entity_type": "LocalizationType", "name": "Count"})
+    answer = undo(last=1)
+    undo(answer.entries)
+    undo(last=1)
+    assert scene.list()[0].attributes["Count"] == 1 and scene.found(attribute=["Count::1"]) == made
+    admin.delete_localization_type(scene.box_type)
+    answer = undo(last=1)
+    undo(answer.entries)
+    assert admin.get_localization_list(project) == []
+    undo(last=1)
+    assert ids(scene.list()) == made and scene.found(attribute=["Count::1"]) == made
+
+
+def test_several_types_at_once(admin, project, scene, undo):
+    other = add_box_type(admin, project, [scene.video_type], scene.ATTRIBUTES)
+    made = scene.add({"attributes": {"Species": "wolffish"}}) + add_boxes(
+        admin, project, [box(scene.video, other, attributes={"Species": "wolffish"})])
+    admin.delete_localization_type(scene.box_type)
+    admin.delete_localization_type(other)
+    assert text_ids(admin, project, "wolffish") == []
+    answer = undo(last=2)
+    assert text_ids(admin, project, "wolffish") == made == ids(scene.list())
+    undo(answer.entries)
+    assert text_ids(admin, project, "wolffish") == [] and scene.list() == []
+
+
+def test_one_attribute_that_went_while_another_came_is_no_rename(admin, project, scene, undo):
+    made = scene.add({"attributes": {"Species": "cod"}})[0]
+    admin.delete_attribute_type(scene.box_type, attribute_type_delete={"entity_type": "LocalizationType", "name": "Species"})
+    admin.create_attribute_type(scene.box_type, attribute_type_spec={"entity_type": "LocalizationType", "addition": {
+        "name": "Depth", "dtype": "float", "default": 2.0}})
+    answer = undo(last=2)
+    assert scene.list()[0].attributes["Species"] == "cod" and "Depth" not in scene.list()[0].attributes
+    answer = undo(answer.entries)
+    assert scene.list()[0].attributes["Depth"] == 2.0 and "Species" not in scene.list()[0].attributes
+    undo(answer.entries)
+    assert scene.list()[0].attributes["Species"] == "cod" and scene.found(attribute=["Species::cod"]) == [made]
+
+
+def test_a_revision_made_meanwhile_gets_the_values_too(admin, project, scene, undo):
+    scene.add({"attributes": {"Species": "cod"}})
+    admin.delete_attribute_type(scene.box_type, attribute_type_delete={"entity_type": "LocalizationType", "name": "Species"})
+    entry = admin.get_journal(project, newest=True, limit=1)[0].id
+    admin.update_localization(scene.list()[0].id, localization_update={"x": 0.5})
+    undo([entry])
+    row, = scene.list()
+    assert (row.x, row.attributes["Species"]) == (0.5, "cod") and scene.found(attribute=["Species::cod"]) == [row.id]
+
+
+def test_boxes_on_media_that_went_stay_away(admin, project, scene, undo):
+    kept = scene.add({"attributes": {"Species": "cod"}})
+    gone = add_boxes(admin, project, [box(scene.videos[1], scene.box_type)])
+    admin.delete_localization_type(scene.box_type)
+    entry = admin.get_journal(project, noun="localization_type", newest=True, limit=1)[0].id
+    admin.delete_media(scene.videos[1])
+    undo([entry])
+    assert ids(scene.list()) == kept and gone
+
+
 def test_other_changes_of_attributes_are_taken_back(admin, project, scene, undo):
     made = scene.add({"attributes": {"Species": "cod", "Count": 3}})[0]
     change = lambda **spec: admin.update_attribute_type(scene.box_type, attribute_type_update={"entity_type": "LocalizationType", **spec})
@@ -164,9 +226,34 @@ def test_a_pruned_project_is_gone(admin, project, undo):
     refused(404, undo, last=1)
 
 
-def test_a_project_that_was_made_goes_and_comes_as_a_whole(admin, organization):
+def test_a_deleted_project_can_still_be_pruned(admin, members, project, scene):
+    admin.delete_project(project)
+    refused(404, members.editor.api.delete_project, project, prune=1)
+    refused(404, admin.delete_project, project)
+    admin.delete_project(project, prune=1)
+    assert project not in ids(admin.get_project_list(deleted=True))
+
+
+def test_names_matter_only_where_they_change(admin, people, organization, project, undo):
+    """A member may see another project of the same name."""
+    name = admin.get_project(project).name
+    stranger = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    for one in (project, stranger):
+        admin.create_membership(one, membership_spec={"user": people.viewer.id, "permission": "View Only"})
+    admin.update_project(project, project_update={"summary": "new"})
+    undo(last=1)
+    assert admin.get_project(project).summary == "" and admin.get_project(project).name == name
+
+
+def test_a_project_that_was_made_goes_and_comes_as_a_whole(admin, people, organization):
     project = admin.create_project(project_spec={"name": unique("Dive"), "organization": organization}).id
     entry = admin.get_journal(project, noun="project")[0].id
+    admin.create_membership(project, membership_spec={"user": people.owner.id, "permission": "Full Control"})
+    refused(403, people.owner.api.undo, project, undo_spec={"entries": [entry]})
+    video_type = add_media_type(admin, project)
+    video = add_video(admin, project, video_type)
+    assert f"project {project} has 1 media" in refused(400, admin.undo, project, undo_spec={"entries": [entry]})["details"]
+    admin.delete_media(video)
     answer = admin.undo(project, undo_spec={"entries": [entry]})
     refused(404, admin.get_project, project)
     admin.undo(project, undo_spec={"entries": answer.entries})

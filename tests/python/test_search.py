@@ -387,3 +387,51 @@ def test_similarity(admin, project):
             localization_id_query={"float_array": [{"name": "Vector", "center": [0, 0, 0]}]})
     refused(400, admin.create_localization_list, project, body=box(video, kind, attributes={"Vector": [1, 2]}))
     refused(400, admin.create_localization_list, project, body=box(video, kind, attributes={"Vector": [1, "a", 3]}))
+
+
+def test_values_with_colons_and_numbers_as_texts(admin, project):
+    scene = Scene(admin, project)
+    scene.made = scene.add({"attributes": {"Species": "a::b", "Count": 5}}, {"attributes": {"Species": "a", "Count": 50}})
+    assert numbers(scene, scene.found(attribute=["Species::a::b"])) == [0]
+    assert numbers(scene, scene.found(attribute_contains=["Species::::b"])) == [0]
+    assert numbers(scene, scene.search(leaf("Count", "eq", "5"))) == [0]
+    assert numbers(scene, scene.search(leaf("Count", "gt", "5"))) == [1]
+    for wrong in ("Species", "Count:5"):
+        refused(400, scene.list, attribute=[wrong])
+    refused(400, scene.list, encoded_search=encoded({"method": "not", "operations": [leaf("Count", "eq", 5)] * 2}))
+    refused(400, scene.list, encoded_search=encoded({"method": "xor", "operations": [leaf("Count", "eq", 5)]}))
+
+
+def test_built_in_columns_of_media(admin, project):
+    kind = add_media_type(admin, project)
+    numbered = [add_video(admin, project, kind, name=f"{n}.mp4", num_frames=100 * n, fps=10.0 * n, width=100 * n, height=50 * n)
+                for n in range(1, 4)]
+
+    def found(**filters):
+        return ids(admin.get_media_list(project, **filters))
+
+    for key, value in (("$num_frames", 200), ("$fps", 20), ("$width", 200), ("$height", 100), ("$id", numbered[1])):
+        assert found(attribute=[f"{key}::{value}"]) == numbered[1:2], key
+        assert found(attribute_gt=[f"{key}::{value}"]) == numbered[2:], key
+        assert found(encoded_search=encoded(leaf(key, "lte", value))) == numbered[:2], key
+        assert found(sort_by=[f"-{key}"]) == numbered[::-1], key
+    assert found(attribute=["$archive_state::live"]) == numbered
+    assert found(attribute_contains=["$name::2.M"]) == numbered[1:2]
+    assert found(encoded_search=encoded(leaf("$name", "in", ["1.mp4", "3.mp4"]))) == numbered[::2]
+    eid = admin.get_media(numbered[0]).elemental_id
+    assert found(attribute=[f"$elemental_id::{eid}"]) == numbered[:1]
+    assert found(encoded_search=encoded(leaf("$type", "eq", kind, inverse=True))) == []
+    assert found(sort_by=["$fps", "-$id"], start=1, stop=2) == numbered[1:2]
+
+
+def test_values_that_are_not_there(admin, project):
+    """They fit no comparison, and every comparison turned around."""
+    scene = Scene(admin, project)
+    scene.made = scene.add({"attributes": {"Count": 1, "Length": 1.0, "Species": "a"}}, {})
+    for name, operation, value in (("Count", "gt", 0), ("Length", "lte", 5), ("Species", "icontains", "a"), ("Count", "in", [1]),
+                                   ("Species", "istartswith", ""), ("Species", "iendswith", "a"), ("Count", "eq", 1)):
+        assert numbers(scene, scene.search(leaf(name, operation, value))) == [0], operation
+        assert numbers(scene, scene.search(leaf(name, operation, value, inverse=True))) == [1], operation
+    scene.api.update_localization(scene.made[0], localization_update={"null_attributes": ["Count"], "in_place": 1})
+    assert scene.search(leaf("Count", "gte", -10)) == []
+    assert numbers(scene, scene.search(leaf("Count", "isnull", True))) == [0, 1]

@@ -204,3 +204,22 @@ def test_renaming_and_deleting_need_no_match(admin, project):
     assert admin.section_list_a_p_i(project, name="Z").message == "Successfully deleted 0 sections!"
     refused(400, admin.update_section_list, project, section_bulk_update={"path_substitution": {"old": "A"}})
     assert admin.get_section(made).path == "A.B"
+
+
+@pytest.mark.parametrize("pattern, paths", [
+    ("A", ["A"]), ("*", ["A", "A.B", "A.B.C", "A.D", "Z", "Z.B", "a.x"]), ("*.B", ["A.B", "Z.B"]), ("A.B|D", ["A.B", "A.D"]),
+    ("*{1}", ["A", "Z"]), ("A.*{1,2}", ["A.B", "A.B.C", "A.D"]), ("A.*{,1}", ["A", "A.B", "A.D"]), ("A.*.C", ["A.B.C"]),
+    ("*.!B", ["A", "A.B.C", "A.D", "Z", "a.x"]), ("a@.*", ["A", "A.B", "A.B.C", "A.D", "a.x"]), ("Nothing.*", [])])
+def test_patterns_of_paths(admin, project, pattern, paths):
+    for path in ("A", "A.B", "A.B.C", "A.D", "Z", "Z.B", "a.x"):
+        add(admin, project, path, path=path)
+    assert sorted(row.path for row in admin.get_section_list(project, match=pattern)) == paths
+
+
+def test_what_is_no_pattern(admin, project):
+    made = add(admin, project, "A", path="A")
+    for wrong in ("%", "A..B", "*B", "A.*{2"):
+        refused(400, admin.get_section_list, project, match=wrong)
+        refused(400, admin.section_list_a_p_i, project, match=wrong)
+    assert ids(admin.get_section_list(project)) == [made]
+    assert admin.get_section_list(project, ancestors="Nothing") == admin.get_section_list(project, descendants="a") == []

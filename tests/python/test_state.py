@@ -431,3 +431,36 @@ def test_merging_what_is_not_there(admin, scene):
     for wrong in ({"frame": -1, "endpoint": "end"}, {"frame": 1, "endpoint": "middle"}, {"frame": 1}, {"endpoint": "end"}):
         refused(400, admin.trim_state_end, track, state_trim_update=wrong)
     assert scene.state(track).segments == [[1, 1]]
+
+
+def test_whatever_is_merged(admin, scene):
+    """States of other types and media are taken in, too."""
+    track, members = scene.track([1])
+    event = admin.create_state_list(scene.project, body={
+        "type": scene.event_type, "media_ids": scene.videos[1:], "frame": 3,
+        "localization_ids": scene.add({"frame": 8, "media_id": scene.videos[1]})}).id[0]
+    admin.merge_states(track, state_merge_update={"merge_state_id": event})
+    row = scene.state(track)
+    assert (row.segments, len(row.localizations), row.type) == ([[1, 1], [8, 8]], 2, scene.track_type)
+    refused(404, scene.state, event)
+
+
+def test_states_in_sections(admin, scene, project):
+    folder = admin.create_section(project, section_spec={"name": "F"}).id
+    admin.update_media(scene.videos[1], media_update={"primary_section": folder})
+    made = admin.create_state_list(project, body=[
+        {"type": scene.collection_type, "media_ids": media} for media in ([scene.videos[0]], [scene.videos[1]], scene.videos)]).id
+    assert scene.states(section=folder) == made[1:]
+    empty = admin.create_section(project, section_spec={"name": "G"}).id
+    assert scene.states(section=empty) == [] and scene.states(multi_section=[folder, empty]) == made[1:]
+    refused(404, admin.get_state_list, project, section=2_000_000_000)
+
+
+def test_order_of_states(admin, scene, project):
+    made = admin.create_state_list(project, body=[
+        {"type": scene.event_type, "media_ids": [scene.video], "frame": frame, "attributes": {"Size": frame % 2}}
+        for frame in (5, 3, 4)]).id
+    assert scene.states() == made
+    assert scene.states(sort_by=["$frame"]) == [made[1], made[2], made[0]]
+    assert scene.states(sort_by=["-Size", "$frame"]) == [made[1], made[0], made[2]]
+    assert scene.states(attribute_gte=["$frame::4"]) == [made[0], made[2]]

@@ -10,6 +10,7 @@ import uuid
 
 import barcode
 import pytest
+import requests
 import tator
 from renditions import (STREAMING_KEYS, blobs, check_segments, downloaded, finished, link_to, make_clip, numbers, spec,
                         transcoded, work_files)
@@ -492,13 +493,18 @@ print(json.dumps(list(boxes(content, 0, len(content)))))
 
 
 @pytest.fixture
-def transcode_locally(station, project, tmp_path):
-    """Runs `python -m tator.transcode` with these words."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "mp4dump").write_text(MP4DUMP.format(python=sys.executable))
-    (tools / "mp4dump").chmod(0o755)
+def tools(tmp_path):
+    """A folder with the programs that the client's transcoder runs beside ffmpeg."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    (folder / "mp4dump").write_text(MP4DUMP.format(python=sys.executable))
+    (folder / "mp4dump").chmod(0o755)
+    return folder
 
+
+@pytest.fixture
+def transcode_locally(station, project, tools):
+    """Runs `python -m tator.transcode` with these words."""
     def run(kind, *words):
         command = [sys.executable, "-m", "tator.transcode", *map(str, words), "--host", station.url, "--token", station.admin_token,
                    "--project", str(project), "--type", str(kind)]
@@ -546,3 +552,18 @@ def test_the_clients_own_transcoder_for_a_media(admin, project, corpus, tmp_path
     row, = admin.get_media_list(project)
     assert row.id == media and [one.path for one in row.media_files.archival] == [key]
     assert [one.resolution for one in row.media_files.streaming] == [[144, 192], [240, 320]]
+
+
+def test_the_client_adds_a_rendition(admin, project, corpus, tools, monkeypatch):
+    """One more height of a video, made by the client of the file that it was uploaded from, and of no other."""
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    path = corpus["h264_cfr25"]["path"]
+    media = add_video(admin, project, add_media_type(admin, project, "video"), md5=tator.util.md5sum(path))
+    config = tator.models.ResolutionConfig(resolution=120, vcodec="h264", crf=30)
+    with pytest.raises(Exception, match="safety check"):
+        tator.util.supplement_video_to_media(admin, media, "streaming", config, corpus["h264_cfr30"]["path"])
+    tator.util.supplement_video_to_media(admin, media, "streaming", config, path)
+    one, = admin.get_media(media).media_files.streaming
+    assert (one.resolution, one.codec) == ([120, 160], "h264") and one.size > 1000
+    link = admin.get_download_info(project, download_info_spec={"keys": [one.segment_info]})[0].url
+    assert requests.get(link, timeout=60).json()["segments"][0]["name"] == "ftyp"

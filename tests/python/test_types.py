@@ -260,7 +260,8 @@ def test_more_media_types_join(admin, project, scene):
     assert ids(admin.get_localization_type_list(project, media_id=[scene.video, picture])) == [scene.box_type]
     only_images = add_box_type(admin, project, [image])
     assert set(ids(admin.get_localization_type_list(project, media_id=[picture]))) == {scene.box_type, only_images}
-    assert ids(admin.get_localization_type_list(project, elemental_id=admin.get_localization_type(only_images).elemental_id)) == [only_images]
+    eid = admin.get_localization_type(only_images).elemental_id
+    assert ids(admin.get_localization_type_list(project, elemental_id=eid)) == [only_images]
 
 
 def test_settings_of_media_types(admin, project):
@@ -301,7 +302,8 @@ def test_colors(admin, project, scene):
 
 
 def test_what_a_state_type_stays(admin, project, scene):
-    made = add_state_type(admin, project, [scene.video_type], "Frame", interpolation="attr_style_range", default_localization=scene.box_type)
+    made = add_state_type(admin, project, [scene.video_type], "Frame", interpolation="attr_style_range",
+                          default_localization=scene.box_type)
     admin.update_state_type(made, state_type_update={"association": "Media", "interpolation": "none", "grouping_default": False})
     row = admin.get_state_type(made)
     assert (row.association, row.interpolation, row.grouping_default) == ("Frame", "attr_style_range", False)
@@ -349,7 +351,8 @@ def test_mutations_need_what_the_new_kind_needs(admin, scene):
     for missing in ("entity_type", "current_name", "attribute_type_update"):
         full = {"entity_type": "LocalizationType", "current_name": "Species", "attribute_type_update": {"name": "Taxon"}}
         del full[missing]
-        assert refused(400, admin.update_attribute_type, scene.box_type, attribute_type_update=full)["message"] == "Request body validation error"
+        body = refused(400, admin.update_attribute_type, scene.box_type, attribute_type_update=full)
+        assert body["message"] == "Request body validation error"
     # A rename and a change of kind at once.
     message = change_attribute(admin, scene.box_type, "Species", {"name": "Taxon", "dtype": "enum", "choices": ["cod", "eel"]}).message
     assert "Species" in message and "Taxon" in message
@@ -378,3 +381,50 @@ def test_one_name_for_many_types(admin, project):
         admin.create_media_type(project, media_type_spec={"name": "Twin", "dtype": "video"})
         admin.create_leaf_type(project, leaf_type_spec={"name": "Twin"})
     assert len(admin.get_media_type_list(project)) == len(admin.get_leaf_type_list(project)) == 2
+
+
+@pytest.mark.parametrize("definition, message", [
+    ({"dtype": "int"}, "Attribute type definition missing 'name' field"),
+    ({"name": "q"}, "Attribute type definition missing 'dtype' field"),
+    ({"name": "$q", "dtype": "int"}, "Attribute type name can not start with '$' character"),
+    ({"name": "q", "dtype": "enum"}, "enum attribute type definition missing 'choices' field"),
+    ({"name": "q", "dtype": "float_array"}, "float_array attribute type definition missing 'size' field"),
+])
+def test_what_a_bad_definition_is_told(admin, project, scene, definition, message):
+    """The same when a type is made and when it gets one more attribute."""
+    assert refused(400, add_attribute, admin, scene.box_type, definition)["message"] == message
+    refused_with = [refused(400, call) for call in (
+        lambda: add_media_type(admin, project, attributes=[definition]),
+        lambda: add_box_type(admin, project, [scene.video_type], [definition]),
+        lambda: add_state_type(admin, project, [scene.video_type], "Media", [definition]),
+        lambda: add_leaf_type(admin, project, [definition]))]
+    assert {body["message"] for body in refused_with} == {message}
+
+
+def test_what_a_wrong_name_is_told(admin, project, scene):
+    name = admin.get_localization_type(scene.box_type).name
+    body = refused(400, change_attribute, admin, scene.box_type, "Nothing", {"name": "Something"})
+    assert body["message"] == f"Could not find attribute name Nothing in entity type {name}"
+    body = refused(400, add_attribute, admin, scene.box_type, {"name": "Species", "dtype": "int"})
+    assert body["message"] == "Species is already an attribute."
+    twice = [{"name": "q", "dtype": "int"}] * 2
+    assert refused(400, add_box_type, admin, project, [scene.video_type], twice)["message"] == "q is already an attribute."
+    body = refused(400, change_attribute, admin, scene.box_type, "Count", {"name": "Count", "dtype": "string"})
+    assert body["message"] == "Attempted mutation of Count from int to string is not allowed!"
+    refused(404, add_attribute, admin, NOWHERE, {"name": "q", "dtype": "int"})
+    refused(400, add_attribute, admin, scene.box_type, {"name": "q", "dtype": "int"}, "Localization")
+
+
+def test_keys_beyond_the_known_ones_of_encodings(admin, project):
+    config = [{"resolution": 720, "bitrate": "2M"}]
+    row = admin.get_media_type(add_media_type(admin, project, streaming_config=config))
+    assert row.to_dict()["streaming_config"] == [
+        {"resolution": 720, "bitrate": "2M", "vcodec": "h264", "crf": 23, "preset": "", "pixel_format": "yuv420p"}]
+
+
+def test_types_name_what_is_theirs(admin, project, scene, organization):
+    other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
+    for call in (lambda: add_box_type(admin, other, [scene.video_type]), lambda: add_state_type(admin, other, [scene.video_type], "Media"),
+                 lambda: admin.update_media_type(scene.video_type, media_type_update={"default_box": NOWHERE})):
+        assert refused(404, call)["message"].endswith("matching query does not exist.")
+    assert admin.get_localization_type_list(other) == [] and admin.get_state_type_list(other) == []

@@ -74,6 +74,16 @@ def test_a_field_that_changed_again_is_a_conflict_unless_forced(admin, scene, un
     assert (row.x, row.y) == (0.1, 0.2)
 
 
+def test_several_changes_of_one_row_at_once(admin, scene, undo):
+    made = scene.add({"attributes": {"Count": 0}})[0]
+    for count in (1, 2, 3):
+        admin.update_localization(made, localization_update={"in_place": 1, "attributes": {"Count": count}})
+    answer = undo(last=3)
+    assert admin.get_localization(made).attributes["Count"] == 0
+    undo(answer.entries)
+    assert admin.get_localization(made).attributes["Count"] == 3
+
+
 def test_many_at_once(admin, project, scene, undo):
     made = scene.add(*({"frame": frame, "attributes": {"Count": frame}} for frame in range(50)))
     before = [plain(row) for row in scene.list()]

@@ -292,3 +292,13 @@ def test_links_are_made_anew(station, project, admin):
     refused(400, admin.get_download_info, project, download_info_spec={"keys": [key]}, expiration=604801)
     one, = admin.get_download_info(project, download_info_spec={"keys": [key]})
     assert query_of(one.url)["X-Amz-Expires"] == "86400"
+
+
+def test_short_links_are_not_kept(admin, project, blob, members):
+    """Links live in the cache for an hour less than they are good for, and for one person each."""
+    key = temporary(admin, project, blob)
+    assert [query_of(link(admin, project, key, expiration=secs))["X-Amz-Expires"] for secs in (600, 3600, 1200)] == ["600", "3600", "1200"]
+    kept = link(admin, project, key, expiration=7200)
+    assert link(admin, project, key, expiration=600) == kept == link(admin, project, key)
+    theirs = link(members.owner.api, project, key, expiration=9000)
+    assert query_of(theirs)["X-Amz-Expires"] == "9000"

@@ -123,6 +123,7 @@ async fn insert(
             Status::Active
         },
     };
+    check_person(&user)?;
     if let Some((uploader, upload)) = &extras.avatar {
         avatar::keep(tx, *uploader, user.id, &mut user.profile, upload).await?;
     }
@@ -141,6 +142,17 @@ async fn first_organization(tx: &mut Tx, stamp: &Stamp, user: &User, own: bool) 
         // So that the first administrator can make projects at once.
         let name: String = user.username.chars().take(128).collect();
         organization::service::create_for(tx, stamp, user.id, &name).await?;
+    }
+    Ok(())
+}
+
+/// Checks how long the names of a person are.
+pub(super) fn check_person(user: &User) -> Result<()> {
+    let names = [&user.first_name, &user.last_name];
+    if names.iter().any(|name| name.chars().count() > 150) {
+        return Err(Error::invalid(
+            "a first and a last name have at most 150 characters each",
+        ));
     }
     Ok(())
 }

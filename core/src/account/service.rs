@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, Method, header};
 
+use super::registration::check_person;
 pub use super::registration::{create, register};
 pub use super::removal::{delete, disable, enable};
 pub use super::reset::{confirm as confirm_address, request as request_reset};
@@ -447,6 +448,7 @@ async fn change(tx: &mut Tx, uploader: i64, before: &User, patch: UserPatch) -> 
     }
     user.first_name = patch.first_name.unwrap_or(user.first_name);
     user.last_name = patch.last_name.unwrap_or(user.last_name);
+    check_person(&user)?;
     if let Some(uuid) = patch.elemental_id {
         user.elemental_id = free_elemental_id(tx, &uuid, Some(id)).await?;
     }

@@ -320,7 +320,7 @@ pub async fn share_a_project(tx: &mut Tx, one: i64, other: i64) -> Result<bool> 
     let found: Option<i64> = tx
         .scalar(
             "select 1 where exists (select 1 from membership m join membership n on n.project = m.project \
-             where m.account = $1 and n.account = $2) or exists (select 1 from affiliation m join affiliation n \
+             join project p on p.id = m.project where m.account = $1 and n.account = $2 and not p.deleted) or exists (select 1 from affiliation m join affiliation n \
              on n.organization = m.organization where m.account = $1 and n.account = $2)",
             &values![one, other],
         )

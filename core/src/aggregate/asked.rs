@@ -111,7 +111,9 @@ impl Asked {
         let selection = self.request.everything(tx, &self.schema).await?;
         let mut table = match known {
             Some(known) => {
-                let touched = journal::touched(tx, project, kind.table(), known.seq).await?;
+                let touched =
+                    journal::touched(tx, project, kind.table(), known.seq, refresh::MOST_ROWS)
+                        .await?;
                 let mut table = Arc::unwrap_or_clone(known);
                 let refreshed = match &touched {
                     Some(touched) => refresh::refresh(tx, &selection, &mut table, touched).await?,

@@ -10,7 +10,7 @@ use crate::journal::{self, Touched};
 use crate::query::{Selection, among};
 
 /// Rows that changed beyond which a table is read again.
-const MOST_ROWS: usize = 20_000;
+pub(super) const MOST_ROWS: usize = 20_000;
 /// Ids that one statement lists.
 const CHUNK: usize = 2_000;
 

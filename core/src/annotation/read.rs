@@ -103,7 +103,9 @@ async fn given_before<T: Annotation>(
                         }
                     },
                 };
-                Ok(Some(batches.iter().map(|batch| batch.bytes.clone()).collect()))
+                Ok(Some(
+                    batches.iter().map(|batch| batch.bytes.clone()).collect(),
+                ))
             })
         })
         .await
@@ -119,7 +121,9 @@ async fn renew<T: Annotation>(
         return Ok(None);
     }
     let table = T::KIND.table();
-    let Some(touched) = journal::touched(tx, question.project, table, old.seq).await? else {
+    let Some(touched) =
+        journal::touched(tx, question.project, table, old.seq, MOST_CHANGED).await?
+    else {
         return Ok(None);
     };
     let ids = journal::concerned(tx, T::KIND, &touched, MOST_CHANGED).await?;

@@ -28,6 +28,15 @@ fn kept(kind: Kind) -> &'static str {
     }
 }
 
+/// The condition, behind others, for an instance that lists show.
+pub fn shown(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Section => "",
+        Kind::Localization | Kind::State => " and not deleted and latest and not variant_deleted",
+        _ => " and not deleted",
+    }
+}
+
 /// How a statement names a key: a path for SQLite, the bare text for PostgreSQL.
 fn key(dialect: Dialect, name: &str) -> String {
     match dialect {
@@ -200,6 +209,14 @@ pub async fn set_aside_all(tx: &mut Tx, stamp: &Stamp, definition: &Definition) 
     Ok(())
 }
 
+/// Whether a change set values of an attribute aside.
+pub async fn is_set_aside(tx: &mut Tx, clock: &str, definition: &Definition) -> Result<bool> {
+    let sql = "select entity from set_aside where clock = $1 and noun = $2 and name = $3 limit 1";
+    let name = set_aside_name(definition);
+    let given = values![clock, definition.kind.table(), name];
+    Ok(tx.row(sql, &given).await?.is_some())
+}
+
 /// Types of one kind may have attributes of the same name.
 fn set_aside_name(definition: &Definition) -> String {
     format!("{} {}", definition.type_id, definition.name)
@@ -223,19 +240,52 @@ pub async fn give_back_all(tx: &mut Tx, clock: &str, definition: &Definition) ->
     let name = set_aside_name(definition);
     tx.execute(&sql, &values![definition.type_id, key, clock, &name])
         .await?;
+    if matches!(definition.kind, Kind::Localization | Kind::State) {
+        give_to_newer(tx, clock, definition).await?;
+    }
     let sql = "delete from set_aside where clock = $1 and noun = $2 and name = $3";
     tx.execute(sql, &values![clock, table, name]).await?;
+    Ok(())
+}
+
+/// Revisions that came after the values went get those of the revision before them.
+async fn give_to_newer(tx: &mut Tx, clock: &str, definition: &Definition) -> Result<()> {
+    let table = definition.kind.table();
+    let value = format!(
+        "(select s.value from set_aside s join {table} o on o.id = s.entity where s.clock = $3 and s.noun = '{table}' \
+         and s.name = $4 and o.elemental_id = {table}.elemental_id and o.version = {table}.version \
+         and o.id < {table}.id order by o.id desc limit 1)"
+    );
+    let after = match tx.dialect() {
+        Dialect::Sqlite => format!("json_set(attributes, $2, json({value}))"),
+        Dialect::Postgres => format!(
+            "(attributes::jsonb || jsonb_build_object(cast($2 as text), {value}::jsonb))::text"
+        ),
+    };
+    let sql = format!(
+        "update {table} set attributes = {after} where type = $1 and not ({}) and {value} is not null",
+        has_key(tx.dialect())
+    );
+    let key = key(tx.dialect(), &definition.name);
+    let given = values![definition.type_id, key, clock, set_aside_name(definition)];
+    tx.execute(&sql, &given).await?;
     Ok(())
 }
 
 /// How many instances have another value of an attribute than its default, and than none.
 pub async fn count_given(tx: &mut Tx, definition: &Definition) -> Result<i64> {
     let (table, owner) = (definition.kind.table(), owner(definition.kind));
-    let (has_key, value) = (has_key(tx.dialect()), value(tx.dialect()));
+    let has_key = has_key(tx.dialect());
+    let other = match tx.dialect() {
+        Dialect::Sqlite => "(attributes -> $2) not in ($3, 'null')",
+        Dialect::Postgres => {
+            "(attributes::jsonb -> cast($2 as text)) not in (cast($3 as text)::jsonb, 'null'::jsonb)"
+        }
+    };
     let default = definition.default()?.unwrap_or(Json::Null).to_string();
     let sql = format!(
-        "select count(*) from {table} where {owner} = $1 and {has_key} and {value} <> $3 and {value} <> 'null'{}",
-        kept(definition.kind)
+        "select count(*) from {table} where {owner} = $1 and {has_key} and {other}{}",
+        shown(definition.kind)
     );
     let key = key(tx.dialect(), &definition.name);
     let count = tx

@@ -10,7 +10,9 @@ mod store;
 mod value;
 
 pub use definition::{Definition, Definitions, Dtype, Kind, check_name};
-pub use documents::{adopt, count_given, give_back_all, rename_all, set_all, set_aside_all};
+pub use documents::{
+    adopt, count_given, give_back_all, is_set_aside, rename_all, set_all, set_aside_all, shown,
+};
 pub use store::{
     Indexing, TABLES, TEXT_PREFIX, definitions_of_kind, definitions_of_type, index, insert, lock,
     next_position, remove, remove_of_type, remove_values, replace, split_text,

@@ -8,14 +8,13 @@ mod preset;
 mod recovery;
 pub mod routes;
 pub mod service;
+pub mod set_aside;
 mod store;
 mod types;
 
 pub use preset::ensure as ensure_defaults;
 pub use recovery::{Redeclared, count_instances, count_values, redeclare};
-pub use store::{
-    FILE_TYPE, LEAF_TYPE, LOCALIZATION_TYPE, MEDIA_TYPE, STATE_TYPE, purge_set_aside,
-};
+pub use store::{FILE_TYPE, LEAF_TYPE, LOCALIZATION_TYPE, MEDIA_TYPE, STATE_TYPE};
 pub use types::EntityType;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::store;
+use super::{set_aside, store};
 use crate::attribute::{self, Definition, Indexing, Kind};
 use crate::database::Tx;
 use crate::error::Result;
@@ -93,6 +93,7 @@ async fn alter(
     };
     if let ([old], [new]) = (&gone[..], &come[..])
         && let Some(renamed) = replaced(old, new)
+        && may_be_renamed(tx, undone, (kind, id), &before[old], &after[new]).await?
     {
         let old = definitions.iter().find(|one| one.name == *old);
         if let Some(old) = old {
@@ -120,6 +121,29 @@ async fn alter(
     Ok(())
 }
 
+/// Whether one definition may be another one renamed, rather than one that went while the other came:
+/// they differ in the name alone, or the values of the other were not set aside.
+async fn may_be_renamed(
+    tx: &mut Tx,
+    undone: &str,
+    (kind, id): (Kind, i64),
+    old: &Json,
+    new: &Json,
+) -> Result<bool> {
+    let definition = |wire: &Json| {
+        let wire = wire.as_object().cloned().unwrap_or_default();
+        Definition::from_wire(0, kind, id, wire)
+    };
+    let (old, new) = (definition(old)?, definition(new)?);
+    let rest = |wire: &Declared| {
+        let mut rest = wire.clone();
+        rest.shift_remove("name");
+        rest
+    };
+    Ok(rest(&old.wire) == rest(&new.wire)
+        || (old.dtype.may_become(new.dtype) && !attribute::is_set_aside(tx, undone, &new).await?))
+}
+
 /// Deletes every instance of a type, with media their annotations, too, and everything that the type
 /// declares. Returns how many instances went.
 pub(super) async fn set_aside_instances(
@@ -128,11 +152,11 @@ pub(super) async fn set_aside_instances(
     kind: Kind,
     id: i64,
 ) -> Result<u64> {
-    let count = store::set_aside(tx, stamp, kind, "type = $1", id).await?;
+    let count = set_aside::take(tx, stamp, kind, "type = $1", id).await?;
     if kind == Kind::Media && count > 0 {
-        for (of, which) in store::ON_MEDIA_OF_TYPE {
-            store::set_aside(tx, stamp, of, which, id).await?;
-            store::forget_values_on_media(tx, stamp, of).await?;
+        for (of, which) in set_aside::ON_MEDIA_OF_TYPE {
+            set_aside::take(tx, stamp, of, which, id).await?;
+            set_aside::forget_values(tx, stamp, of).await?;
         }
     }
     attribute::remove_of_type(tx, kind, id).await?;
@@ -148,22 +172,26 @@ async fn give_back_instances(
     kind: Kind,
     id: i64,
 ) -> Result<()> {
-    store::give_back(tx, stamp, undone, kind, Some(id)).await?;
+    set_aside::give_back(tx, stamp, undone, kind, Some(id)).await?;
     if kind != Kind::Media {
         return Ok(());
     }
-    for (of, _) in store::ON_MEDIA_OF_TYPE {
-        for (type_id, documents) in store::set_aside_documents(tx, undone, of).await? {
-            let definitions = attribute::definitions_of_type(tx, of, type_id).await?;
-            let entities = documents.iter().map(|(entity, document)| Indexing {
-                entity: *entity,
-                definitions: &definitions,
-                before: None,
-                after: Some(document),
-            });
-            attribute::index(tx, entities).await?;
+    for (of, _) in set_aside::ON_MEDIA_OF_TYPE {
+        let mut after = 0;
+        while let Some((last, by_type)) = set_aside::documents(tx, undone, of, after).await? {
+            after = last;
+            for (type_id, documents) in by_type {
+                let definitions = attribute::definitions_of_type(tx, of, type_id).await?;
+                let entities = documents.iter().map(|(entity, document)| Indexing {
+                    entity: *entity,
+                    definitions: &definitions,
+                    before: None,
+                    after: Some(document),
+                });
+                attribute::index(tx, entities).await?;
+            }
         }
-        store::give_back(tx, stamp, undone, of, None).await?;
+        set_aside::give_back(tx, stamp, undone, of, None).await?;
     }
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value as Json;
 
-use super::{recovery, store};
 use super::types::{
     EntityType, EntityTypePatch, NewEntityType, TypeFilter, check_description, check_name,
     localization_type_fields, noun,
 };
+use super::{recovery, store};
 use crate::account::Actor;
 use crate::attribute::{self, Definitions, Kind};
 use crate::context::Context;

@@ -1,14 +1,13 @@
 //! Rows of entity types.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::types::EntityType;
 use crate::attribute::{self, Kind};
 use crate::database::{Row, Tx};
 use crate::error::{Error, Result};
-use crate::journal::Stamp;
 use crate::undo::{As, Shape};
 use crate::values;
 
@@ -120,118 +119,14 @@ pub async fn types_of_media(
     types.collect::<Result<HashSet<i64>>>().map(Some)
 }
 
-/// What is deleted with media of a type: localizations on them, and states none of whose media are left.
-pub const ON_MEDIA_OF_TYPE: [(Kind, &str); 2] = [
-    (
-        Kind::Localization,
-        "media in (select id from media where type = $1)",
-    ),
-    (
-        Kind::State,
-        "id in (select state from state_media where media in (select id from media where type = $1)) \
-         and not exists (select 1 from state_media s join media m on m.id = s.media \
-         where s.state = state.id and not m.deleted)",
-    ),
-];
-
-/// Marks instances as deleted and sets them aside under a change; returns how many.
-pub async fn set_aside(
-    tx: &mut Tx,
-    stamp: &Stamp,
-    kind: Kind,
-    which: &str,
-    id: i64,
-) -> Result<u64> {
-    let table = kind.table();
-    let sql = format!(
-        "insert into set_aside (clock, noun, name, entity) \
-         select cast($2 as text), '{table}', '', id from {table} where {which} and not deleted order by id"
-    );
-    tx.execute(&sql, &values![id, &stamp.clock]).await?;
-    let sql = format!(
-        "update {table} set deleted = true, modified_at = $2, modified_by = $3 where {which} and not deleted"
-    );
-    tx.execute(&sql, &values![id, stamp.at_ms, stamp.account])
-        .await
-}
-
-/// Instances that a change set aside.
-const SET_ASIDE: &str =
-    "select entity from set_aside where clock = $1 and noun = $2 and name = ''";
-
-/// Removes the typed values of annotations that a change set aside.
-pub async fn forget_values_on_media(tx: &mut Tx, stamp: &Stamp, kind: Kind) -> Result<()> {
-    let of = kind.table();
-    for table in attribute::TABLES {
-        let sql = format!(
-            "delete from {table} where entity in ({SET_ASIDE}) and attribute in (select id from attribute_type \
-             where kind = $3 and type in (select type from {of} where id in ({SET_ASIDE})))"
-        );
-        tx.execute(&sql, &values![&stamp.clock, of, kind.name()])
-            .await?;
-    }
-    Ok(())
-}
-
-/// The documents of instances that a change set aside, by type.
-pub async fn set_aside_documents(
-    tx: &mut Tx,
-    clock: &str,
-    kind: Kind,
-) -> Result<BTreeMap<i64, Vec<(i64, Map<String, Json>)>>> {
-    let table = kind.table();
-    let sql =
-        format!("select type, id, attributes from {table} where id in ({SET_ASIDE}) order by id");
-    let mut found: BTreeMap<i64, Vec<_>> = BTreeMap::new();
-    tx.each(&sql, &values![clock, table], |mut row| {
-        let (type_id, id) = (row.take()?, row.take()?);
-        if let Json::Object(document) = row.take()? {
-            found.entry(type_id).or_default().push((id, document));
-        }
-        Ok(())
-    })
-    .await?;
-    Ok(found)
-}
-
-/// Takes the mark from instances that a change set aside, of one type if given.
-pub async fn give_back(
-    tx: &mut Tx,
-    stamp: &Stamp,
-    clock: &str,
-    kind: Kind,
-    type_id: Option<i64>,
-) -> Result<()> {
-    let table = kind.table();
-    let sql = format!(
-        "update {table} set deleted = false, modified_at = $3, modified_by = $4 \
-         where id in ({SET_ASIDE}) and (cast($5 as bigint) is null or type = $5)"
-    );
-    let given = values![clock, table, stamp.at_ms, stamp.account, type_id];
-    tx.execute(&sql, &given).await?;
-    let sql = format!(
-        "delete from set_aside where clock = $1 and noun = $2 and name = '' \
-         and entity in (select id from {table} where not deleted)"
-    );
-    tx.execute(&sql, &values![clock, table]).await?;
-    Ok(())
-}
-
 /// How many instances a type has.
 pub async fn count_instances(tx: &mut Tx, kind: Kind, id: i64) -> Result<i64> {
+    let shown = attribute::shown(kind);
     let sql = format!(
-        "select count(*) from {} where type = $1 and not deleted",
+        "select count(*) from {} where type = $1{shown}",
         kind.table()
     );
     Ok(tx.scalar(&sql, &values![id]).await?.unwrap_or_default())
-}
-
-/// Forgets what changes before a time set aside.
-pub async fn purge_set_aside(tx: &mut Tx, before_ms: i64) -> Result<()> {
-    let sql = "delete from set_aside where clock < $1";
-    tx.execute(sql, &values![format!("{:013}", before_ms.max(0))])
-        .await?;
-    Ok(())
 }
 
 /// How types of a kind stand in the journal.
@@ -292,12 +187,7 @@ pub const STATE_TYPE: Shape = shape(
 );
 
 /// How leaf types stand in the journal.
-pub const LEAF_TYPE: Shape = shape(
-    "leaf_type",
-    Kind::Leaf,
-    WITH_DTYPE,
-    &[("kind", "LeafType")],
-);
+pub const LEAF_TYPE: Shape = shape("leaf_type", Kind::Leaf, WITH_DTYPE, &[("kind", "LeafType")]);
 
 /// How file types stand in the journal, which does not say their dtype.
 pub const FILE_TYPE: Shape = shape(

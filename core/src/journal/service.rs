@@ -9,11 +9,10 @@ use super::{change_log, store};
 use crate::account::Actor;
 use crate::attribute::Kind;
 use crate::context::Context;
-use crate::database::Tx;
+use crate::database::{Tx, Value};
 use crate::error::{Error, Result};
 use crate::project::{self, Level};
 use crate::query::among;
-use crate::values;
 
 /// What has a change log.
 const NOUNS: [&str; 5] = ["media", "localization", "state", "leaf", "file"];
@@ -64,12 +63,22 @@ pub(super) async fn change_log(
 }
 
 /// What the entries of a project after one of them say of a noun's entities; none when only reading
-/// all of them again tells: there are too many entries, or one of a type, whose instances are then
+/// all of them again tells: there are too many entries, more than `most` rows, or an entry of a type, whose instances are then
 /// changed as a set.
-pub async fn touched(tx: &mut Tx, project: i64, noun: &str, seq: i64) -> Result<Option<Touched>> {
+pub async fn touched(
+    tx: &mut Tx,
+    project: i64,
+    noun: &str,
+    seq: i64,
+    most: usize,
+) -> Result<Option<Touched>> {
     let Some(heads) = store::heads_after(tx, project, seq, MOST_ENTRIES).await? else {
         return Ok(None);
     };
+    let rows = heads.iter().filter(|head| head.noun == noun);
+    if rows.map(|head| head.count).sum::<i64>() > most as i64 {
+        return Ok(None);
+    }
     let mut touched = Touched::default();
     for head in heads {
         if CHANGES_SETS.contains(&head.noun.as_str()) {
@@ -130,9 +139,14 @@ pub async fn concerned(
             others.push(row.take()?);
         }
     }
-    for elemental_id in &touched.elemental_ids {
-        let sql = format!("select id from {table} where elemental_id = $1");
-        for mut row in tx.rows(&sql, &values![elemental_id]).await? {
+    let identities: BTreeSet<&str> = touched.elemental_ids.iter().map(String::as_str).collect();
+    let identities: Vec<&str> = identities.into_iter().collect();
+    for chunk in identities.chunks(CHUNK / 4) {
+        let places: Vec<String> = (1..=chunk.len()).map(|place| format!("${place}")).collect();
+        let places = places.join(", ");
+        let sql = format!("select id from {table} where elemental_id in ({places})");
+        let given: Vec<Value> = chunk.iter().map(|uuid| Value::from(*uuid)).collect();
+        for mut row in tx.rows(&sql, &given).await? {
             others.push(row.take()?);
         }
     }

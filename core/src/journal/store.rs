@@ -305,7 +305,7 @@ pub(super) async fn heads_after(
 ) -> Result<Option<Vec<Head>>> {
     // The sign keeps the index of projects out of it: the newest entries are few, a project's are not.
     let sql = format!(
-        "select seq, noun, action, first_id, last_id from journal where seq > $1 and +project = $2 \
+        "select seq, noun, action, first_id, last_id, count from journal where seq > $1 and +project = $2 \
          order by seq limit {}",
         most + 1
     );
@@ -319,6 +319,7 @@ pub(super) async fn heads_after(
                 .ok_or_else(|| Error::internal("read the journal", action))?,
             first_id: row.take()?,
             last_id: row.take()?,
+            count: row.take()?,
         });
     }
     Ok((heads.len() <= most).then_some(heads))

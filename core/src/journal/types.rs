@@ -195,6 +195,7 @@ pub(super) struct Head {
     pub action: Action,
     pub first_id: i64,
     pub last_id: i64,
+    pub count: i64,
 }
 
 /// Which entries are wanted.

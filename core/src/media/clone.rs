@@ -52,7 +52,9 @@ pub(super) async fn clone(
     let cloning = cx.database.write(move |tx| {
         Box::pin(async move {
             project::access(tx, &actor, project, Level::Transfer).await?;
-            project::access(tx, &actor, to.dest_project, Level::Transfer).await?;
+            project::access(tx, &actor, to.dest_project, Level::Transfer)
+                .await
+                .map_err(|error| error.of_reference("Project"))?;
             let types = Types::of(tx, &to).await?;
             let schema = Schema::load(tx, project).await?;
             filter.check_known(&schema, &IdQuery::default())?;

@@ -488,6 +488,7 @@ async fn draw(
         master_section: new.master_section.or(primary_section),
         incident: None,
     };
+    check_group(&media)?;
     refer(&mut media, &new, &of.dtype);
     pictures(tx, project, &mut media, &links).await?;
     if let Some(origin) = links.source {
@@ -661,4 +662,15 @@ pub(super) async fn folder(
         ),
         None => (None, String::new()),
     })
+}
+
+/// Checks the ids under which an upload is followed.
+fn check_group(media: &Media) -> Result<()> {
+    let ids = [&media.gid, &media.uid];
+    if ids.into_iter().flatten().any(|id| id.chars().count() > 36) {
+        return Err(Error::invalid(
+            "gid and uid have at most 36 characters each",
+        ));
+    }
+    Ok(())
 }

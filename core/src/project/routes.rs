@@ -5,7 +5,6 @@ use super::{members, picture, service};
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
 
-
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
     vec![

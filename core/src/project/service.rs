@@ -239,7 +239,10 @@ pub async fn create(cx: &Context, actor: &Actor, new: NewProject) -> Result<Proj
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                organization::access(tx, &actor, new.organization, Role::Admin).await?;
+                organization::access(tx, &actor, new.organization, Role::Admin)
+                    .await
+                    .map_err(|error| error.of_reference("Organization"))?;
+                check_summary(&new.summary)?;
                 check_name(tx, actor.id, &new.name, None).await?;
                 let buckets = [new.bucket, new.upload_bucket, new.backup_bucket];
                 check_buckets(tx, new.organization, buckets.into_iter().flatten()).await?;
@@ -281,6 +284,15 @@ pub async fn create(cx: &Context, actor: &Actor, new: NewProject) -> Result<Proj
             })
         })
         .await
+}
+
+fn check_summary(summary: &str) -> Result<()> {
+    if summary.chars().count() > 1024 {
+        return Err(Error::invalid(
+            "a project's summary has at most 1024 characters",
+        ));
+    }
+    Ok(())
 }
 
 async fn check_name(tx: &mut Tx, account: i64, name: &str, but: Option<i64>) -> Result<()> {
@@ -345,6 +357,7 @@ pub(super) async fn update(
                     project.elemental_id = id::parse_uuid(&uuid)?;
                 }
                 project.summary = patch.summary.unwrap_or(project.summary);
+                check_summary(&project.summary)?;
                 project.enable_downloads =
                     patch.enable_downloads.unwrap_or(project.enable_downloads);
                 project.bucket = patch.bucket.or(project.bucket);
@@ -366,6 +379,13 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64, prune: bool) ->
     cx.database
         .write(move |tx| {
             Box::pin(async move {
+                if prune
+                    && let Some(deleted_at) = store::deleted_at(tx, id).await?
+                    && level_also_deleted(tx, &actor, id, Level::Full).await? == Level::Full
+                {
+                    // Its end is in the journal already.
+                    return erase(tx, id, deleted_at).await;
+                }
                 let before = visible(tx, &actor, id, Level::Full).await?;
                 if before.created_by != actor.id
                     && account::service::exists(tx, before.created_by).await?
@@ -395,37 +415,44 @@ async fn erase(tx: &mut Tx, id: i64, deleted_at: i64) -> Result<()> {
     removal::remove(tx, id, deleted_at).await
 }
 
-/// Removes projects that were deleted before a time for good; returns how many went.
-pub async fn purge(tx: &mut Tx, before_ms: i64) -> Result<usize> {
-    erase_all(tx, before_ms, None).await
+/// Removes a project that was deleted before a time for good; returns which.
+pub async fn purge_one(tx: &mut Tx, before_ms: i64) -> Result<Option<i64>> {
+    let gone = store::deleted_before(tx, before_ms, None).await?;
+    let Some((id, deleted_at)) = gone.first() else {
+        return Ok(None);
+    };
+    erase(tx, *id, *deleted_at).await?;
+    Ok(Some(*id))
+}
+
+/// How many media a project has.
+pub async fn count_media(tx: &mut Tx, id: i64) -> Result<i64> {
+    store::count_media(tx, id).await
 }
 
 /// Removes the deleted projects of an organization for good.
 pub async fn erase_deleted_of(tx: &mut Tx, organization: i64) -> Result<()> {
-    erase_all(tx, i64::MAX, Some(organization))
-        .await
-        .map(drop)
-}
-
-async fn erase_all(tx: &mut Tx, before_ms: i64, organization: Option<i64>) -> Result<usize> {
-    let gone = store::deleted_before(tx, before_ms, organization).await?;
-    for (id, deleted_at) in &gone {
-        erase(tx, *id, *deleted_at).await?;
+    for (id, deleted_at) in store::deleted_before(tx, i64::MAX, Some(organization)).await? {
+        erase(tx, id, deleted_at).await?;
     }
-    Ok(gone.len())
+    Ok(())
 }
 
 /// Checks that projects that came back share their name with no other that a member sees, and forgets
 /// buckets that are gone meanwhile.
 pub(super) async fn settle(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<()> {
     store::forget_lost_buckets(tx).await?;
-    for row in rows {
+    let of = |row: &Map<String, Json>| {
         let id = row.get("id").and_then(Json::as_i64).unwrap_or_default();
-        let Some(name) = store::name_of(tx, id).await? else {
-            continue;
-        };
-        for member in store::memberships(tx, id).await? {
-            check_name(tx, member.user, &name, Some(id)).await?;
+        (id, row.get("name").cloned())
+    };
+    let named: Vec<_> = rows.iter().map(of).collect();
+    for (id, name) in &named {
+        // A row that changed stands there as it was and as it is.
+        let same = named.iter().filter(|(other, _)| other == id);
+        let kept = same.clone().count() > 1 && same.clone().all(|(_, other)| other == name);
+        if !kept && let Some((name, creator)) = store::name_and_creator(tx, *id).await? {
+            check_name(tx, creator, &name, Some(*id)).await?;
         }
     }
     Ok(())

@@ -310,6 +310,26 @@ pub async fn deleted_before(
         .collect()
 }
 
+/// When a project was deleted; none where it was not.
+pub async fn deleted_at(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
+    let sql = "select modified_at from project where id = $1 and deleted";
+    tx.scalar(sql, &values![id]).await
+}
+
+/// The name of a project, and who made it.
+pub async fn name_and_creator(tx: &mut Tx, id: i64) -> Result<Option<(String, i64)>> {
+    let sql = "select name, created_by from project where id = $1 and not deleted";
+    let row = tx.row(sql, &values![id]).await?;
+    row.map(|mut row| Ok((row.take()?, row.take()?)))
+        .transpose()
+}
+
+/// How many media a project has.
+pub async fn count_media(tx: &mut Tx, id: i64) -> Result<i64> {
+    let sql = "select count(*) from media where project = $1 and not deleted";
+    Ok(tx.scalar(sql, &values![id]).await?.unwrap_or_default())
+}
+
 /// Takes buckets that are no more out of projects.
 pub async fn forget_lost_buckets(tx: &mut Tx) -> Result<()> {
     for column in ["bucket", "upload_bucket", "backup_bucket"] {
@@ -391,7 +411,6 @@ pub const SHAPE: Shape = Shape {
         ("upload_bucket", "upload_bucket", As::Plain),
         ("backup_bucket", "backup_bucket", As::Plain),
         ("elemental_id", "elemental_id", As::Plain),
-        ("thumb", "thumb", As::Plain),
     ],
     kept: true,
     declares: Some(Kind::Section),

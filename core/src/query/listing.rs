@@ -29,6 +29,16 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Bytes of memory that it takes.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.rows.len() * size_of::<(i64, usize)>()
+    }
+
+    /// Whether it is so short that it is better part of another.
+    pub fn is_short(&self) -> bool {
+        self.bytes.len() < BATCH / 4
+    }
+
     /// Each row's id and bytes, with what comes before it.
     pub fn each(&self) -> impl Iterator<Item = (i64, &[u8])> {
         let ends = self.rows.iter().skip(1).map(|(_, start)| *start);
@@ -55,7 +65,11 @@ impl Batches {
 
     /// What is not a full batch yet.
     pub fn rest(mut self) -> Option<Batch> {
-        (!self.rows.is_empty()).then(|| self.take())
+        self.bytes.shrink_to_fit();
+        (!self.rows.is_empty()).then(|| Batch {
+            bytes: Bytes::from(self.bytes),
+            rows: self.rows.into(),
+        })
     }
 
     fn take(&mut self) -> Batch {

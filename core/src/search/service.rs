@@ -425,7 +425,8 @@ pub async fn near(
             subject.kind,
             Whole::Type(subject.kind, subject.type_id),
             exact + 1,
-        ).await?;
+        )
+        .await?;
         if count > exact {
             search.vectors.wish(subject.clone(), name, size);
         }

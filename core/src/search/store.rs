@@ -196,10 +196,16 @@ pub(super) async fn touched(tx: &mut Tx, after: i64, upto: i64) -> Result<Touche
 pub(super) async fn batch(tx: &mut Tx, touched: &Touched) -> Result<Batch> {
     let mut gathered = Gathered::default();
     let removed = &mut gathered.batch.removed;
-    removed.extend(touched.wholes.iter().chain(&touched.gone).map(|whole| match whole {
-        Whole::Type(kind, id) => Removal::Type(*kind, *id),
-        Whole::Project(id) => Removal::Project(*id),
-    }));
+    removed.extend(
+        touched
+            .wholes
+            .iter()
+            .chain(&touched.gone)
+            .map(|whole| match whole {
+                Whole::Type(kind, id) => Removal::Type(*kind, *id),
+                Whole::Project(id) => Removal::Project(*id),
+            }),
+    );
     for kind in KINDS {
         let at = number(kind) as usize;
         for (first, last) in &touched.created[at] {

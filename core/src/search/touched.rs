@@ -125,20 +125,19 @@ impl Touched {
     }
 
     fn add_types(&mut self, kind: Kind, entry: &Outline) -> Result<()> {
-        let turned = matches!(entry.action, Action::Delete | Action::Restore);
-        if turned && kind == Kind::Media {
-            self.media_types.push(entry.first_id);
-        }
-        match entry.action {
-            Action::Create => {}
-            Action::Restore => self.wholes.push(Whole::Type(kind, entry.first_id)),
-            Action::Delete => self.gone.push(Whole::Type(kind, entry.first_id)),
-            Action::Update => {
-                for change in entry.changes::<Declaring>()? {
-                    if change.before.text() != change.after.text() {
-                        self.wholes.push(Whole::Type(kind, change.id));
-                    }
+        for change in entry.changes::<Declaring>()? {
+            let whole = Whole::Type(kind, change.id);
+            match entry.action {
+                Action::Create => {}
+                Action::Restore => self.wholes.push(whole),
+                Action::Delete => self.gone.push(whole),
+                Action::Update if change.before.text() != change.after.text() => {
+                    self.wholes.push(whole);
                 }
+                Action::Update => {}
+            }
+            if matches!(entry.action, Action::Delete | Action::Restore) && kind == Kind::Media {
+                self.media_types.push(change.id);
             }
         }
         Ok(())
@@ -170,12 +169,13 @@ impl Touched {
                 some.created[at].push((first, end));
             }
         }
-        let nothing = room == most
-            && some.left.is_empty()
-            && some.wholes.is_empty()
-            && some.gone.is_empty()
-            && some.media_types.is_empty();
+        let nothing = room == most && some.left.is_empty() && !some.has_wholes();
         (!nothing).then_some(some)
+    }
+
+    /// Whether it is about more than single rows.
+    pub fn has_wholes(&self) -> bool {
+        !(self.wholes.is_empty() && self.gone.is_empty() && self.media_types.is_empty())
     }
 
     /// How many rows it is about, those of wholes apart.

@@ -172,12 +172,7 @@ pub(super) struct Writing<'w> {
 }
 
 impl<'w> Writing<'w> {
-    pub fn new(
-        shape: &'static Shape,
-        stamp: &'w Stamp,
-        undone: &'w str,
-        project: i64,
-    ) -> Self {
+    pub fn new(shape: &'static Shape, stamp: &'w Stamp, undone: &'w str, project: i64) -> Self {
         Self {
             shape,
             stamp,

@@ -11,10 +11,12 @@ use super::shape::{self, Shape};
 use super::store;
 use super::types::{JournalEntry, JournalQuery, UndoSpec, Undone};
 use crate::account::Actor;
+use crate::attribute::Kind;
 use crate::context::Context;
 use crate::database::Tx;
-use crate::entity_type;
+use crate::entity_type::{self, set_aside};
 use crate::error::{Error, Result};
+use crate::jobs;
 use crate::journal::{self, Action, Entry, Ledger, Page, Stamp};
 use crate::project::{self, Level};
 
@@ -113,7 +115,8 @@ pub(super) async fn undo(
 ) -> Result<Undone> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     let kept_since = cx.settings.database.kept_since(cx.now());
-    cx.database
+    let (undone, gone) = cx
+        .database
         .write(move |tx| {
             Box::pin(async move {
                 let level =
@@ -134,16 +137,22 @@ pub(super) async fn undo(
                         "at most {MOST} changes can be taken back at a time"
                     )));
                 }
-                let mut ledger = Ledger::default();
                 for change in &wanted {
                     change.check(level, actor.id, kept_since)?;
+                    // Entries of each: several changes may be of the same row.
+                    let mut ledger = Ledger::default();
                     take_back(tx, &stamp, project, change, spec.force, &mut ledger).await?;
+                    ledger.write(tx, &stamp, project).await?;
                 }
-                ledger.write(tx, &stamp, project).await?;
-                finish(tx, &stamp, project, &wanted).await
+                let undone = finish(tx, &stamp, project, &wanted).await?;
+                Ok((undone, wanted.iter().any(Change::makes_project)))
             })
         })
-        .await
+        .await?;
+    if gone {
+        jobs::cancel_of_project(cx, project).await?;
+    }
+    Ok(undone)
 }
 
 /// Everything that one request wrote.
@@ -168,13 +177,15 @@ impl Change {
     /// The nouns that it is about, in the order in which they are taken back. A project that it made
     /// goes as a whole, so that it can come back as a whole.
     fn shapes(&self) -> impl Iterator<Item = &'static Shape> {
-        let whole = self
-            .entries
-            .iter()
-            .any(|entry| entry.noun == project::SHAPE.noun && entry.action == Action::Create);
+        let whole = self.makes_project();
         shape::SHAPES
             .into_iter()
             .filter(move |shape| !whole || shape.noun == project::SHAPE.noun)
+    }
+
+    fn makes_project(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| entry.noun == project::SHAPE.noun && entry.action == Action::Create)
     }
 
     fn check(&self, level: Level, account: i64, kept_since: i64) -> Result<()> {
@@ -193,7 +204,8 @@ impl Change {
                     entry.noun
                 ))
             })?;
-            if level < shape.level || (self.account != Some(account) && level < Level::Full) {
+            let own = self.account == Some(account);
+            if level < shape.level || !(own || (level == Level::Full && !self.makes_project())) {
                 return Err(Error::forbidden());
             }
         }
@@ -375,12 +387,15 @@ async fn in_use(
             continue;
         };
         let Some(before) = &net.before else {
-            let count = match shape.kept {
-                true => 0,
-                false => entity_type::count_instances(tx, kind, *id).await?,
+            let (count, what) = match kind {
+                Kind::Section => (project::count_media(tx, *id).await?, "media".to_owned()),
+                _ => {
+                    let count = entity_type::count_instances(tx, kind, *id).await?;
+                    (count, format!("{}s", kind.table()))
+                }
             };
             if count > 0 {
-                found.push(format!("{name} has {count} {}s", kind.table()));
+                found.push(format!("{name} has {count} {what}"));
             }
             continue;
         };
@@ -465,6 +480,8 @@ async fn finish(tx: &mut Tx, stamp: &Stamp, project: i64, undone: &[Change]) -> 
     for change in undone {
         for again in store::undid(tx, &change.clock).await? {
             store::forget(tx, &again).await?;
+            // It stands again, and can be taken back again: what went with it is known by its name, too.
+            set_aside::also_under(tx, &stamp.clock, &again).await?;
         }
         store::note(tx, &change.clock, &stamp.clock, by).await?;
     }

@@ -158,6 +158,9 @@ pub(in crate::search) async fn changed(
         return Ok(None);
     }
     let touched = store::touched(tx, after, upto).await?;
+    if touched.has_wholes() {
+        return Ok(None);
+    }
     let at = number(kind) as usize;
     let mut ids = touched.changed[at].clone();
     ids.extend(

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::UNIX_EPOCH;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
@@ -25,6 +25,8 @@ use crate::id;
 
 /// Bytes gathered before they are handed to the disk.
 const WRITE_BLOCK: usize = 1 << 20;
+/// Chunks below this size are copied together: each costs memory of its own.
+const SMALL_CHUNK: usize = 4 << 10;
 /// Blocks of an upload that may be under way.
 const LOADS: usize = 4;
 /// Bytes read from the disk at once, and bytes of one fingerprint.
@@ -331,6 +333,7 @@ impl ObjectStore for Local {
         let (root, pack) = (self.root.clone(), Arc::clone(&self.pack));
         let blob = blob.to_owned();
         blocking(move || {
+            pack.forget(&blob);
             let marked = is_packed(&blob) || pack.prints(&blob, 0..1)?.is_some();
             match each_block(&root, &pack, &blob, |_| Ok(())) {
                 Ok(()) if marked => Ok(Soundness::Sound),
@@ -527,6 +530,8 @@ async fn blocking<T: Send + 'static>(
 #[derive(Default)]
 struct Receiving {
     waiting: Vec<Bytes>,
+    /// Small chunks that came one after another, as one.
+    small: BytesMut,
     waiting_bytes: usize,
     size_bytes: u64,
     flow: Option<Flow>,
@@ -536,11 +541,23 @@ impl Receiving {
     fn push(&mut self, chunk: Bytes) {
         self.waiting_bytes += chunk.len();
         self.size_bytes += chunk.len() as u64;
-        self.waiting.push(chunk);
+        if chunk.len() < SMALL_CHUNK {
+            self.small.extend_from_slice(&chunk);
+        } else {
+            self.gather();
+            self.waiting.push(chunk);
+        }
+    }
+
+    fn gather(&mut self) {
+        if !self.small.is_empty() {
+            self.waiting.push(self.small.split().freeze());
+        }
     }
 
     /// Gives what waits to the flow, if it has begun.
     async fn pass_on(&mut self) -> Result<()> {
+        self.gather();
         if let Some(flow) = self.flow.take() {
             self.waiting_bytes = 0;
             self.flow = Some(flow.add(std::mem::take(&mut self.waiting)).await?);
@@ -607,7 +624,9 @@ fn then<T: Send + 'static>(
     tokio::spawn(async move {
         let mut state = done(step).await?;
         blocking(move || {
-            load.0.iter().try_for_each(|chunk| each(&mut state, chunk))?;
+            load.0
+                .iter()
+                .try_for_each(|chunk| each(&mut state, chunk))?;
             Ok(state)
         })
         .await
@@ -720,7 +739,9 @@ impl Writing {
         if self.flushing.as_ref().is_none_or(JoinHandle::is_finished) {
             self.end_flush()?;
             let file = self.file.try_clone()?;
-            self.flushing = Some(std::thread::spawn(move || file.sync_data()));
+            let thread = std::thread::Builder::new().name("objects-flush".into());
+            // Where no thread is to be had, the end waits for the disk.
+            self.flushing = thread.spawn(move || file.sync_data()).ok();
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ const QUEUE: usize = 1024;
 const READERS: usize = 8;
 /// Bytes of fingerprints that are kept in memory.
 const KNOWN_BYTES: usize = 16 << 20;
+/// Bytes that each entry of those takes beside: its name, and its place in the table.
+const ENTRY_BYTES: usize = 200;
 /// Bytes of one fingerprint.
 const PRINT: usize = blake3::OUT_LEN;
 
@@ -90,18 +92,18 @@ impl Known {
             return;
         }
         self.forget(blob);
-        self.bytes += prints.len();
+        self.bytes += prints.len() + ENTRY_BYTES;
         self.prints.put(blob.to_owned(), Arc::clone(prints));
         while self.bytes > KNOWN_BYTES
             && let Some((_, oldest)) = self.prints.pop_lru()
         {
-            self.bytes -= oldest.len();
+            self.bytes -= oldest.len() + ENTRY_BYTES;
         }
     }
 
     fn forget(&mut self, blob: &str) {
         if let Some(prints) = self.prints.pop(blob) {
-            self.bytes -= prints.len();
+            self.bytes -= prints.len() + ENTRY_BYTES;
         }
     }
 }
@@ -180,6 +182,11 @@ impl Pack {
             let rows = statement.query_map([shard], head)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
+    }
+
+    /// Has the fingerprints of a blob read from the disk again.
+    pub(super) fn forget(&self, blob: &str) {
+        self.known().forget(blob);
     }
 
     /// Fingerprints of some blocks of a large blob; none where it was stored without.

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -30,7 +30,9 @@ const WAITING: usize = 64;
 const LOOKING: Duration = Duration::from_secs(60);
 
 /// A connection, plain or encrypted.
-pub type Io = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+pub type Io = Either<TcpStream, Encrypted>;
+
+type Encrypted = Box<TlsStream<TcpStream>>;
 
 /// Whose connection it is.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +52,8 @@ pub struct Door {
 enum Way {
     Plain(TcpListener),
     /// Connections that have agreed on keys: a slow client holds up nobody else.
-    Encrypted(mpsc::Receiver<(TcpStreamTls, SocketAddr)>),
+    Encrypted(mpsc::Receiver<(Encrypted, SocketAddr)>),
 }
-
-type TcpStreamTls = Box<TlsStream<TcpStream>>;
 
 impl Door {
     /// Opens a port that is listened on; with TLS if the settings name a certificate.
@@ -118,7 +118,7 @@ impl Connected<IncomingStream<'_, Door>> for Peer {
 async fn agree(
     mut listener: TcpListener,
     certificate: Certificate,
-    ready: mpsc::Sender<(TcpStreamTls, SocketAddr)>,
+    ready: mpsc::Sender<(Encrypted, SocketAddr)>,
 ) {
     loop {
         let (stream, address) = tokio::select! {
@@ -166,8 +166,8 @@ impl Certificate {
         }
         let (certificate, private_key) = (PathBuf::from(certificate), PathBuf::from(private_key));
         let known = Known {
-            config: read(&certificate, &private_key)?,
             changed: changed(&certificate),
+            config: read(&certificate, &private_key)?,
             looked: Instant::now(),
         };
         Ok(Some(Self {
@@ -196,12 +196,12 @@ impl Certificate {
     }
 }
 
-fn changed(certificate: &PathBuf) -> Option<SystemTime> {
+fn changed(certificate: &Path) -> Option<SystemTime> {
     std::fs::metadata(certificate).ok()?.modified().ok()
 }
 
-fn read(certificate: &PathBuf, private_key: &PathBuf) -> Result<Arc<ServerConfig>> {
-    let unusable = |what: &str, path: &PathBuf, error: &dyn std::fmt::Display| {
+fn read(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>> {
+    let unusable = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
         Error::invalid(format!(
             "the {what} of the S3 service cannot be used: {error}: {}",
             path.display()
@@ -210,9 +210,8 @@ fn read(certificate: &PathBuf, private_key: &PathBuf) -> Result<Arc<ServerConfig
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .map_err(|error| unusable("certificate (storage.s3_certificate)", certificate, &error))?;
-    let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| {
-        unusable("private key (storage.s3_private_key)", private_key, &error)
-    })?;
+    let key = PrivateKeyDer::from_pem_file(private_key)
+        .map_err(|error| unusable("private key (storage.s3_private_key)", private_key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
