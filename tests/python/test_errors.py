@@ -5,7 +5,7 @@ import json
 
 import pytest
 import tator
-from support import NOWHERE, Scene, box, refused
+from support import NOWHERE, Scene, box, refused, unique
 
 
 def call(station, method, path, **options):
