@@ -11,7 +11,7 @@
             rows of a SQLite table that has no index on attributes
     list    10,000 annotations as one answer, against the same bytes from a link to a stored file: after somebody changed one of
             them, asked again, and asked for the first time
-    scale   the reads, of equal answers, among 10,000 rows and a million (--big: ten millions), and what the station's
+    scale   the reads, of equal answers, among 10,000 rows and a million (--big: ten millions, written without asking the station), and what the station's
             memory grows by while it lists them all
     frames  a picture by number over HTTP against decord and a JPEG encoder: CPU a picture for random frames, median
             latency for steps of one and of fifteen; every picture's bar code is read
@@ -24,7 +24,7 @@
     objects a GiB put and got over S3 against `dd conv=fsync` and nginx, ranges of 256 KiB and objects of 16 KiB against nginx,
             durable objects of 1 KiB from sixteen clients against one fsync each, and pages of a list of a million keys
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
-    transcode   CPU of making the streaming heights of a minute of 1080p against one ffmpeg command with the same settings;
+    transcode   CPU of making the streaming heights of a minute (--clip-secs) of 1080p against one ffmpeg command with the same settings;
             both results are decoded and every bar code is read
     remux   CPU of a copy without encoding (plain and fragmented, checked by decoding both ends) against that same ffmpeg
             command; beside it ffmpeg's own copy, which checks nothing
@@ -218,6 +218,7 @@ def main():
     parser.add_argument("--pictures", type=int, default=200, help="random pictures a round")
     parser.add_argument("--notes", type=int, default=100_000, help="texts that are searched")
     parser.add_argument("--questions", type=int, default=150, help="of each round")
+    parser.add_argument("--clip-secs", type=int, default=60, help="length of the clip that is transcoded")
     parser.add_argument("--keys", type=int, default=1_000_000, help="objects in a bucket that is listed")
     parser.add_argument("--writes", type=int, default=300, help="each followed by a query that must find it")
     parser.add_argument("--scratch", help="where databases and clips are written; its disk is what is measured")

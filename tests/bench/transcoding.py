@@ -16,7 +16,6 @@ from clips import CLIP, make_clip
 from measure import check, figure, median
 
 HEIGHTS = [144, 360, 480, 720, 1080]
-MINUTE = 60 * CLIP["rate"]
 X264 = {"crf": 23, "preset": "fast", "tune": "fastdecode", "gop": 25}
 
 
@@ -84,14 +83,14 @@ def spent(command):
     return children_cpu_secs() - cpu, time.perf_counter() - wall
 
 
-def check_streams(folder, heights):
+def check_streams(folder, heights, frames):
     """Reads the bar code of every picture that ffmpeg decodes."""
     for height in heights:
         width = -(-height * 16 // 9 // 2) * 2
         command = ["ffmpeg", "-v", "error", "-nostdin", "-i", f"{folder}/{height}.mp4", "-fps_mode", "passthrough", "-f", "rawvideo",
                    "-pix_fmt", "gray", "-"]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as decoder:
-            for number in range(MINUTE):
+            for number in range(frames):
                 pixels = decoder.stdout.read(width * height)
                 check(len(pixels) == width * height, f"{folder} ends at frame {number} at height {height}")
                 seen = barcode.read_pixels(pixels, width, height)
@@ -99,17 +98,21 @@ def check_streams(folder, heights):
             check(not decoder.stdout.read(1), f"{folder} has more frames")
 
 
-def minute(folder):
+def frames_of(arguments):
+    return arguments.clip_secs * CLIP["rate"]
+
+
+def indexed_clip(arguments, folder):
     """The clip that both parts measure on, with its index."""
-    clip = folder / "minute.mp4"
+    clip = folder / "transcoded.mp4"
     if not clip.exists():
-        make_clip(clip, MINUTE)
+        make_clip(clip, frames_of(arguments))
         worker({"index": {"source": str(clip), "index_file": f"{clip}.index"}})
     return clip
 
 
 def transcode(arguments, dice, folder):
-    clip = minute(folder)
+    clip = indexed_clip(arguments, folder)
     ours, theirs = [], []
     for _ in range(arguments.rounds):
         turns = [(transcode_ours, ours), (transcode_ffmpeg, theirs)]
@@ -118,7 +121,7 @@ def transcode(arguments, dice, folder):
             target = pathlib.Path(tempfile.mkdtemp(dir=folder))
             results.append(make(clip, target))
             if len(results) == 1:
-                check_streams(target, HEIGHTS)
+                check_streams(target, HEIGHTS, frames_of(arguments))
             size = sum(path.stat().st_size for path in target.iterdir())
             shutil.rmtree(target)
             results[-1] = {"cpu": results[-1][0], "wall": results[-1][1], "bytes": size}
@@ -129,7 +132,7 @@ def transcode(arguments, dice, folder):
 
 
 def remux(arguments, _dice, folder):
-    clip, target = minute(folder), pathlib.Path(tempfile.mkdtemp(dir=folder))
+    clip, target = indexed_clip(arguments, folder), pathlib.Path(tempfile.mkdtemp(dir=folder))
     against = transcode_ffmpeg(clip, target)[0]
     result = {}
     for name, fragmented in (("remux", False), ("remux_fragmented", True)):

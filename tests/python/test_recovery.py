@@ -1,27 +1,9 @@
 """Types, attributes and projects that were deleted come back: with ids, values, filters and free text."""
 
-import pytest
 import tator
 from station import wait_for
 from support import add_box_type, add_boxes, add_media_type, add_video, box, ids, refused, unique
-from test_state import Tracks
-
-
-@pytest.fixture
-def scene(admin, project):
-    return Tracks(admin, project)
-
-
-@pytest.fixture
-def undo(admin, project):
-    """Takes back entries, or the caller's last changes."""
-    return lambda entries=None, api=admin, **spec: api.undo(
-        project, undo_spec={**({"entries": entries} if entries else {}), **spec})
-
-
-def plain(row):
-    """A row without what says who touched it last."""
-    return {key: value for key, value in row.to_dict().items() if key not in ("modified_datetime", "modified_by")}
+from test_undo import plain, scene, undo  # noqa: F401
 
 
 def text_ids(api, project, query):
