@@ -162,3 +162,14 @@ def test_everything_survives_a_restart(new_station, disk):
     assert barcode.read_file(api.get_frame(made, frames=[31])) == 31
     assert api.get_media(made).num_frames == 120
     refused(404, api.get_media, 2_000_000_000)
+
+
+def test_an_import_is_undone_whatever_the_station_found_out_since(station, admin, organization, disk):
+    name = unique("Undone")
+    project = admin.create_project(project_spec={"name": name, "organization": organization}).id
+    rows = import_folder(station, disk, name)
+    media = {row["media"] for row in rows}
+    assert len(media) == len(GOOD) == len(admin.get_media_list(project))
+    entries = [entry.id for entry in admin.get_journal(project, noun="media", limit=1000) if entry.action == "create"]
+    admin.undo(project, undo_spec={"entries": entries})
+    assert admin.get_media_list(project) == [] and all(path.exists() for path in fingerprints(disk))

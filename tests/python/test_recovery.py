@@ -190,11 +190,14 @@ def test_a_deleted_project_comes_back_whole(admin, members, project, scene, undo
     assert project not in ids(admin.get_project_list())
     assert project in ids(admin.get_project_list(deleted=True)) and project not in ids(members.stranger.api.get_project_list(deleted=True))
     refused(404, members.editor.api.undo, project, undo_spec={"last": 1})
+    older = admin.get_journal(project, noun="localization", limit=1)[0].id
+    assert "only its deletion" in refused(400, members.owner.api.undo, project, undo_spec={"entries": [older]})["message"]
+    assert ids(members.editor.api.get_project_list(deleted=True)).count(project) == 0
     refused(404, members.stranger.api.undo, project, undo_spec={"last": 1})
     other = admin.create_project(project_spec={"name": before["name"], "organization": organization}).id
-    assert "already exists" in refused(400, undo, last=1)["message"]
+    assert "another name" in refused(400, undo, last=1)["message"]
     admin.update_project(other, project_update={"name": unique("Other")})
-    undo(last=1)
+    assert undo(last=1).changes == ["delete 1 project"]
     assert plain(admin.get_project(project)) == before and ids(scene.list()) == made
     assert text_ids(admin, project, "wolffish") == made and project not in ids(admin.get_project_list(deleted=True))
     admin.update_project(project, project_update={"summary": "changed"})

@@ -244,6 +244,20 @@ def test_what_a_key_may(station, s3, bucket):
     assert stranger.list_buckets()["Buckets"] == []
 
 
+def test_a_refused_put_leaves_the_connection_in_order(s3, key, bucket):
+    """Clients that wait for `100 Continue` go on with the next request on the same connection."""
+    for size in (1, 300, 70 * KIB):
+        for _ in range(5):
+            refused("AccessDenied", s3.put_object, Bucket="transect", Key="x", Body=bytes(size))
+            s3.put_object(Bucket=bucket, Key="k", Body=b"next")
+            assert body(s3.get_object(Bucket=bucket, Key="k")) == b"next"
+
+
+def test_a_key_for_a_bucket_that_is_not_there(station):
+    done = station.command("s3", "key", "create", "--bucket", "nowhere", check=False)
+    assert done.returncode == 1 and "no bucket named nowhere" in done.stderr
+
+
 def test_media_in_place_are_read_only_objects(station, s3, corpus, project, admin):
     path = pathlib.Path(corpus["h264_cfr25"]["path"])
     name = admin.get_project(project).name

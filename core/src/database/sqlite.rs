@@ -29,6 +29,8 @@ use crate::error::{Error, Result, storage_full_message};
 const GROUP_JOBS: usize = 128;
 /// How long a group may grow before it is committed.
 const GROUP_TIME: Duration = Duration::from_millis(20);
+/// How long one connection waits for another.
+const BUSY: Duration = Duration::from_secs(10);
 /// Requests that may wait for the writer.
 const QUEUE: usize = 1024;
 const READERS: usize = 4;
@@ -197,18 +199,31 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
     };
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(256);
     if !read_only {
-        connection.pragma_update(None, "journal_mode", "wal")?;
+        write_ahead(&connection)?;
         connection.pragma_update(None, "synchronous", "full")?;
-    }
-    if !read_only {
         connection.pragma_update(None, "temp_store", "memory")?;
     }
     connection.pragma_update(None, "cache_size", if read_only { -8_000 } else { -32_000 })?;
     add_functions(&connection)?;
     Ok(connection)
+}
+
+/// Turns the write-ahead log on. The engine does not wait for others here, whatever its timeout says.
+fn write_ahead(connection: &Connection) -> Result<()> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == ErrorCode::DatabaseBusy && Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return Ok(other?),
+        }
+    }
 }
 
 /// Functions that PostgreSQL has (or whose migration defines) and SQLite lacks.

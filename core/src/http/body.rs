@@ -16,11 +16,11 @@ const MOST_BYTES: usize = 32 << 20;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// A request's body, of which the rest can be read once the request was answered.
-pub(super) struct Rest(Arc<Mutex<BodyDataStream>>);
+pub struct Rest(Arc<Mutex<BodyDataStream>>);
 
 impl Rest {
     /// The request, and what is left of its body at any time.
-    pub(super) fn of(request: Request) -> (Request, Self) {
+    pub fn of(request: Request) -> (Request, Self) {
         let (parts, body) = request.into_parts();
         let shared = Arc::new(Mutex::new(body.into_data_stream()));
         let bytes = futures::stream::unfold(Arc::clone(&shared), |shared| async move {
@@ -34,7 +34,7 @@ impl Rest {
     }
 
     /// Reads on for a while.
-    pub(super) async fn drain(self) {
+    pub async fn drain(self) {
         let reading = async {
             let mut read = 0;
             let mut body = self.0.lock().await;

@@ -2,7 +2,7 @@
 //!
 //! path and method → who is asking → query and body checked → handler → answer.
 
-mod body;
+pub mod body;
 mod call;
 mod form;
 mod forms;

@@ -77,6 +77,15 @@ pub const SHAPE: Shape = Shape {
         ("master_section", "master_section", As::Plain),
     ],
     attributes: Some(Kind::Media),
+    found_out: &[
+        "media_files",
+        "num_frames",
+        "fps",
+        "codec",
+        "width",
+        "height",
+        "md5",
+    ],
     kept: true,
     ..Shape::PLAIN
 };

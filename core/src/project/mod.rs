@@ -15,6 +15,6 @@ mod store;
 mod tests;
 mod types;
 
-pub use service::{access, count_media, level, level_also_deleted, purge_one};
+pub use service::{access, count_media, is_deleted, level, level_also_deleted, purge_one};
 pub use store::{MEMBERSHIP_SHAPE, SHAPE};
 pub use types::{Level, Membership, NewProject, Project};

@@ -14,6 +14,8 @@ use crate::journal::{self, Change, Stamp};
 use crate::organization::{self, Role};
 use crate::{id, jobs, row_protection, storage, version};
 
+/// When what is pruned counts as deleted: its media go with the next sweep.
+const LONG_AGO: i64 = 0;
 /// The rights of a creator, as the original echoes them: five full bytes.
 const CREATOR_MASK: i64 = 0xff_ffff_ffff;
 
@@ -380,11 +382,11 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64, prune: bool) ->
         .write(move |tx| {
             Box::pin(async move {
                 if prune
-                    && let Some(deleted_at) = store::deleted_at(tx, id).await?
+                    && is_deleted(tx, id).await?
                     && level_also_deleted(tx, &actor, id, Level::Full).await? == Level::Full
                 {
                     // Its end is in the journal already.
-                    return erase(tx, id, deleted_at).await;
+                    return erase(tx, id, LONG_AGO).await;
                 }
                 let before = visible(tx, &actor, id, Level::Full).await?;
                 if before.created_by != actor.id
@@ -394,7 +396,7 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64, prune: bool) ->
                 }
                 store::mark_deleted(tx, &stamp, id).await?;
                 if prune {
-                    erase(tx, id, stamp.at_ms).await?;
+                    erase(tx, id, LONG_AGO).await?;
                 }
                 let changes = Change::deleted(id, &before)?;
                 journal::record(tx, &stamp, Some(id), "project", changes).await
@@ -425,6 +427,11 @@ pub async fn purge_one(tx: &mut Tx, before_ms: i64) -> Result<Option<i64>> {
     Ok(Some(*id))
 }
 
+/// Whether a project is deleted, and can still be brought back.
+pub async fn is_deleted(tx: &mut Tx, id: i64) -> Result<bool> {
+    Ok(store::deleted_at(tx, id).await?.is_some())
+}
+
 /// How many media a project has.
 pub async fn count_media(tx: &mut Tx, id: i64) -> Result<i64> {
     store::count_media(tx, id).await
@@ -452,7 +459,10 @@ pub(super) async fn settle(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<
         let same = named.iter().filter(|(other, _)| other == id);
         let kept = same.clone().count() > 1 && same.clone().all(|(_, other)| other == name);
         if !kept && let Some((name, creator)) = store::name_and_creator(tx, *id).await? {
-            check_name(tx, creator, &name, Some(*id)).await?;
+            let checked = check_name(tx, creator, &name, Some(*id)).await;
+            checked.map_err(|error| {
+                Error::invalid(format!("{error} Give one of the two another name first."))
+            })?;
         }
     }
     Ok(())

@@ -52,6 +52,7 @@ pub async fn list(tx: &mut Tx, account: i64, filter: &ProjectFilter) -> Result<V
     let sql = format!(
         "select {COLUMNS} from membership m join project p on p.id = m.project \
          where m.account = $1 and m.permission <> 'No Access' and p.deleted = $4 \
+         and (not p.deleted or m.permission = 'Full Control') \
          and (cast($2 as bigint) is null or p.organization = $2) \
          and (cast($3 as text) is null or p.elemental_id = $3) order by p.id"
     );

@@ -58,7 +58,7 @@ async fn a_removed_project_takes_all_but_its_media_along() {
     assert_eq!(count(&station, "attribute_text").await, 1);
 
     let (status, answer) = station
-        .rest("DELETE", "/rest/Project/{project}", Json::Null)
+        .rest("DELETE", "/rest/Project/{project}?prune=1", Json::Null)
         .await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     for table in [

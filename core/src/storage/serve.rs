@@ -2,15 +2,13 @@
 //! of a part. The link is the permission; errors are S3's XML.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use futures::StreamExt;
-use tokio::sync::Mutex;
 
 use super::links::path_of;
 use super::objects::ByteStream;
@@ -22,47 +20,18 @@ use crate::context::Context;
 use crate::error::{Chain, Error};
 use crate::time;
 
-/// Bytes of a refused body that are read all the same.
-const MOST_DRAINED: usize = 32 << 20;
-
 /// Answers a request for a path below `/objects/`.
 pub async fn serve(cx: &Context, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = Incoming(Arc::new(Mutex::new(body.into_data_stream())));
-    let answered = answer(cx, &parts.method, &parts.uri, &parts.headers, &body).await;
-    match answered {
-        Ok(response) => response,
-        Err(failure) => {
-            body.drain().await;
-            failure.response(parts.uri.path(), &parts.method)
-        }
-    }
+    let answered = answer(cx, &parts.method, &parts.uri, &parts.headers, body).await;
+    answered.unwrap_or_else(|failure| failure.response(parts.uri.path(), &parts.method))
 }
 
-/// A request's body, of which the rest can be read by whoever refuses it.
-struct Incoming(Arc<Mutex<BodyDataStream>>);
-
-impl Incoming {
-    fn bytes(&self) -> ByteStream {
-        let body = Arc::clone(&self.0);
-        futures::stream::unfold(body, |body| async move {
-            let next = body.lock().await.next().await?;
-            Some((next.map_err(std::io::Error::other), body))
-        })
+fn bytes_of(body: Body) -> ByteStream {
+    let bytes = body.into_data_stream();
+    bytes
+        .map(|next| next.map_err(std::io::Error::other))
         .boxed()
-    }
-
-    /// Reads on for a while: most clients see no answer before they have sent all.
-    async fn drain(&self) {
-        let mut read = 0;
-        let mut body = self.0.lock().await;
-        while let Some(Ok(bytes)) = body.next().await {
-            read += bytes.len();
-            if read > MOST_DRAINED {
-                break;
-            }
-        }
-    }
 }
 
 struct Failure {
@@ -162,7 +131,7 @@ async fn answer(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
-    body: &Incoming,
+    body: Body,
 ) -> Result<Response, Failure> {
     let path = percent_encoding::percent_decode_str(uri.path())
         .decode_utf8()
@@ -213,10 +182,10 @@ async fn put(
     key: &str,
     query: &str,
     headers: &HeaderMap,
-    body: &Incoming,
+    body: Body,
 ) -> Result<Response, Failure> {
     let expected = text(headers, header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    let bytes = body.bytes();
+    let bytes = bytes_of(body);
     let pairs = parse_query(query);
     let value = |name: &str| {
         let found = pairs.iter().find(|(known, _)| known == name);

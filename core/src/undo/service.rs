@@ -137,6 +137,11 @@ pub(super) async fn undo(
                         "at most {MOST} changes can be taken back at a time"
                     )));
                 }
+                if project::is_deleted(tx, project).await? && !wanted.iter().any(Change::is_of_project) {
+                    return Err(Error::invalid(
+                        "the project is deleted: only its deletion can be taken back; do that first",
+                    ));
+                }
                 for change in &wanted {
                     change.check(level, actor.id, kept_since)?;
                     // Entries of each: several changes may be of the same row.
@@ -181,6 +186,20 @@ impl Change {
         shape::SHAPES
             .into_iter()
             .filter(move |shape| !whole || shape.noun == project::SHAPE.noun)
+    }
+
+    /// What it did, as people say it: `delete 3 localization`.
+    fn words(&self) -> impl Iterator<Item = String> + '_ {
+        let of = |entry: &Entry| {
+            let (action, count) = (entry.action.name(), entry.changes.len());
+            format!("{action} {count} {}", entry.noun)
+        };
+        self.entries.iter().map(of)
+    }
+
+    fn is_of_project(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| entry.noun == project::SHAPE.noun)
     }
 
     fn makes_project(&self) -> bool {
@@ -362,8 +381,12 @@ fn conflicts<'c>(
             (before, Some(after), Some(now)) => {
                 let keys = match before {
                     Some(before) => changed(shape, before, after),
-                    // What was made and then changed is not thrown away unasked.
-                    None => changed(shape, &Map::new(), after),
+                    // What was made and then changed is not thrown away unasked; what the station
+                    // itself found out about it since does not count.
+                    None => changed(shape, &Map::new(), after)
+                        .into_iter()
+                        .filter(|key| !shape.found_out.contains(&key.as_str()))
+                        .collect(),
                 };
                 let since = disturbed(shape, &keys, after, &now.row);
                 (!since.is_empty()).then(|| format!("{name}: {}", since.join(", ")))
@@ -493,6 +516,7 @@ async fn finish(tx: &mut Tx, stamp: &Stamp, project: i64, undone: &[Change]) -> 
     Ok(Undone {
         message: format!("Successfully undid {} changes ({rows} rows)!", undone.len()),
         undone: undone.iter().map(|change| change.first).collect(),
+        changes: undone.iter().flat_map(Change::words).collect(),
         entries,
     })
 }

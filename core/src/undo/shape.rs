@@ -49,6 +49,8 @@ pub struct Shape {
     pub fixed: &'static [(&'static str, &'static str)],
     /// A JSON column with every key that has no column of its own.
     pub rest: Option<&'static str>,
+    /// Keys that the station fills in later by itself.
+    pub found_out: &'static [&'static str],
     /// Rows that went away stay, marked as deleted; otherwise they are gone.
     pub kept: bool,
     /// Rows are revisions: a newer one supersedes an older one of the same identity.
@@ -69,6 +71,7 @@ impl Shape {
         declares: None,
         fixed: &[],
         rest: None,
+        found_out: &[],
         kept: false,
         revised: false,
         settle: settled,

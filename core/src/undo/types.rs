@@ -64,6 +64,8 @@ pub(super) struct Undone {
     pub message: String,
     /// The changes that were taken back.
     pub undone: Vec<i64>,
+    /// What they had done, entry by entry.
+    pub changes: Vec<String>,
     /// The entries that did so; give them to take that back, too.
     pub entries: Vec<i64>,
 }

@@ -80,6 +80,31 @@ impl Local {
         blocking(move || Writing::begin(root, reserve_bytes, expected_bytes.unwrap_or(0))).await
     }
 
+    /// Takes a stream to its end. Errors: `Invalid` when it breaks off, those of writing.
+    async fn receive(
+        &self,
+        receiving: &mut Receiving,
+        bytes: &mut ByteStream,
+        expected_bytes: Option<u64>,
+    ) -> Result<()> {
+        while let Some(chunk) = bytes.next().await {
+            let chunk = chunk.map_err(|error| {
+                Error::invalid_because("the bytes did not arrive whole", error.to_string())
+            })?;
+            receiving.push(chunk);
+            if receiving.flow.is_none() && receiving.size_bytes > SMALL as u64 {
+                receiving.flow = Some(Flow::of(self.begin(expected_bytes).await?));
+            }
+            if receiving.waiting_bytes >= WRITE_BLOCK {
+                receiving.pass_on().await?;
+            }
+        }
+        if expected_bytes.is_some_and(|expected| expected != receiving.size_bytes) {
+            return Err(Error::invalid("the bytes did not arrive whole"));
+        }
+        receiving.pass_on().await
+    }
+
     async fn put_small(&self, bytes: Vec<u8>) -> Result<Stored> {
         let stored = Stored {
             blob: format!("{PACKED}{}", id::uuid()),
@@ -123,22 +148,14 @@ impl ObjectStore for Local {
     ) -> BoxFuture<'_, Result<Stored>> {
         async move {
             let mut receiving = Receiving::default();
-            while let Some(chunk) = bytes.next().await {
-                let chunk = chunk.map_err(|error| {
-                    Error::invalid_because("the bytes did not arrive whole", error.to_string())
-                })?;
-                receiving.push(chunk);
-                if receiving.flow.is_none() && receiving.size_bytes > SMALL as u64 {
-                    receiving.flow = Some(Flow::of(self.begin(expected_bytes).await?));
+            let received = self.receive(&mut receiving, &mut bytes, expected_bytes);
+            if let Err(error) = received.await {
+                if let Some(flow) = receiving.flow {
+                    // What was written of it is gone once nothing writes any more.
+                    drop(flow.end().await);
                 }
-                if receiving.waiting_bytes >= WRITE_BLOCK {
-                    receiving.pass_on().await?;
-                }
+                return Err(error);
             }
-            if expected_bytes.is_some_and(|expected| expected != receiving.size_bytes) {
-                return Err(Error::invalid("the bytes did not arrive whole"));
-            }
-            receiving.pass_on().await?;
             match receiving.flow {
                 None => self.put_small(receiving.waiting.concat()).await,
                 Some(flow) => {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -207,16 +207,29 @@ fn read(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>> {
             path.display()
         ))
     };
-    let chain = CertificateDer::pem_file_iter(certificate)
+    let (of_chain, of_key) = (
+        "certificate (storage.s3_certificate)",
+        "private key (storage.s3_private_key)",
+    );
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
-        .map_err(|error| unusable("certificate (storage.s3_certificate)", certificate, &error))?;
-    let key = PrivateKeyDer::from_pem_file(private_key)
-        .map_err(|error| unusable("private key (storage.s3_private_key)", private_key, &error))?;
+        .map_err(|error| unusable(of_chain, certificate, &error))?;
+    if chain.is_empty() {
+        let nothing = "there is no certificate in PEM form in it";
+        return Err(unusable(of_chain, certificate, &nothing));
+    }
+    let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| match error {
+        pem::Error::NoItemsFound => {
+            let nothing = "there is no private key in PEM form in it, or it has a passphrase";
+            unusable(of_key, private_key, &nothing)
+        }
+        other => unusable(of_key, private_key, &other),
+    })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map(|builder| builder.with_no_client_auth())
         .and_then(|builder| builder.with_single_cert(chain, key))
-        .map_err(|error| unusable("certificate (storage.s3_certificate)", certificate, &error))?;
+        .map_err(|error| unusable("certificate, or its private key,", certificate, &error))?;
     Ok(Arc::new(config))
 }

@@ -25,6 +25,7 @@ use super::{Api, error, store};
 use crate::config;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
+use crate::http::body::Rest;
 use crate::id;
 
 /// The setting that means no S3 service.
@@ -207,6 +208,13 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     if let Err(refused) = check_lifetime(request.uri().query().unwrap_or_default()) {
         return error_response(refused);
     }
+    let (request, rest_of_body) = match has_body(request.headers()) {
+        true => {
+            let (request, rest) = Rest::of(request);
+            (request, Some(rest))
+        }
+        false => (request, None),
+    };
     let (parts, body) = request.into_parts();
     let body = s3s::Body::http_body_unsync(body);
     let request = axum::http::Request::from_parts(parts, body);
@@ -218,6 +226,11 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
             error_response(s3_error!(InternalError))
         }
     };
+    if let Some(rest) = rest_of_body
+        && !response.status().is_success()
+    {
+        rest.drain().await;
+    }
     if response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE)
     {
         // The library says so of GET only.
@@ -232,6 +245,12 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         response.headers_mut().extend(headers);
     }
     response
+}
+
+/// Whether bytes come behind the headers of a request.
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = text(headers, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length: u64| length > 0)
 }
 
 /// A signed link lives at most a week. Errors: `AccessDenied`.
