@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -251,6 +252,16 @@ def test_a_refused_put_leaves_the_connection_in_order(s3, key, bucket):
             refused("AccessDenied", s3.put_object, Bucket="transect", Key="x", Body=bytes(size))
             s3.put_object(Bucket=bucket, Key="k", Body=b"next")
             assert body(s3.get_object(Bucket=bucket, Key="k")) == b"next"
+    parts = urllib.parse.urlsplit(key["endpoint"])
+    for _ in range(10):
+        with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+            connection.sendall(f"PUT /{bucket}/k HTTP/1.1\r\nHost: {parts.netloc}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+                               .encode())
+            answer = b""
+            while piece := connection.recv(4096):
+                answer += piece  # until the station closes
+            head = answer.lower()
+            assert head.startswith(b"http/1.1 403") and b"\r\nconnection: close\r\n" in head and b"100 continue" not in head
 
 
 def test_a_key_for_a_bucket_that_is_not_there(station):

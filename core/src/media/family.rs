@@ -49,11 +49,12 @@ impl Families {
     }
 }
 
-/// The other media of a family, deleted ones left out, by id.
+/// The other media of a family, by id; deleted ones and those of deleted projects are left out.
 pub(super) async fn others(tx: &mut Tx, media: i64) -> Result<Vec<i64>> {
     let sql = "select m.id from media_family a join media_family b on b.family = a.family \
                join media m on m.id = b.media \
-               where a.media = $1 and b.media <> $1 and not m.deleted order by m.id";
+               where a.media = $1 and b.media <> $1 and not m.deleted \
+               and m.project in (select id from project where not deleted) order by m.id";
     let rows = tx.rows(sql, &values![media]).await?;
     rows.into_iter().map(|mut row| row.take()).collect()
 }

@@ -208,6 +208,7 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     if let Err(refused) = check_lifetime(request.uri().query().unwrap_or_default()) {
         return error_response(refused);
     }
+    let waits = request.headers().contains_key(header::EXPECT);
     let (request, rest_of_body) = match has_body(request.headers()) {
         true => {
             let (request, rest) = Rest::of(request);
@@ -229,7 +230,14 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     if let Some(rest) = rest_of_body
         && !response.status().is_success()
     {
-        rest.drain().await;
+        match waits {
+            // Whoever waits for leave to send has none, and what comes next may not be taken for a body.
+            true => {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            false => rest.drain().await,
+        }
     }
     if response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE)
     {
