@@ -61,7 +61,7 @@ pub async fn create(
     if let Some(name) = bucket.clone() {
         let found = cx
             .database
-            .read(move |tx| Box::pin(async move { Ok(store::find_bucket(tx, &name).await?) }));
+            .read(move |tx| Box::pin(async move { store::find_bucket(tx, &name).await }));
         if found.await?.is_none() {
             return Err(Error::NotFound(format!(
                 "there is no bucket named {}; make it first, with a key that is not limited to it",
