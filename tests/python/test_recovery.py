@@ -110,6 +110,24 @@ def test_one_attribute_that_went_while_another_came_is_no_rename(admin, project,
     assert scene.list()[0].attributes["Species"] == "cod" and scene.found(attribute=["Species::cod"]) == [made]
 
 
+def test_one_attribute_that_came_and_went_many_times(admin, project, scene, undo):
+    before = [one.name for one in admin.get_localization_type(scene.box_type).attribute_types]
+    made = scene.add({})[0]
+    add = lambda: admin.create_attribute_type(scene.box_type, attribute_type_spec={"entity_type": "LocalizationType", "addition": {
+        "name": "Depth", "dtype": "float", "default": 2.0}})
+    add()
+    admin.update_localization(made, localization_update={"in_place": 1, "attributes": {"Depth": 5.0}})
+    admin.delete_attribute_type(scene.box_type, attribute_type_delete={"entity_type": "LocalizationType", "name": "Depth"})
+    add()
+    answer = undo(last=4)
+    assert [one.name for one in admin.get_localization_type(scene.box_type).attribute_types] == before
+    assert "Depth" not in admin.get_localization(made).attributes
+    # The value that the box had in between is no longer there: forced, the attribute comes back without it.
+    assert f"localization {made}: attributes.Depth" in refused(400, undo, answer.entries)["details"]
+    undo(answer.entries, force=True)
+    assert [one.name for one in admin.get_localization_type(scene.box_type).attribute_types] == [*before, "Depth"]
+
+
 def test_a_revision_made_meanwhile_gets_the_values_too(admin, project, scene, undo):
     scene.add({"attributes": {"Species": "cod"}})
     admin.delete_attribute_type(scene.box_type, attribute_type_delete={"entity_type": "LocalizationType", "name": "Species"})

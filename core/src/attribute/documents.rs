@@ -191,7 +191,8 @@ pub async fn set_aside_all(tx: &mut Tx, stamp: &Stamp, definition: &Definition) 
     let sql = format!(
         "insert into set_aside (clock, noun, name, entity, value) \
          select cast($3 as text), '{table}', cast($4 as text), id, {value} from {table} \
-         where {owner} = $1 and {has_key} order by id"
+         where {owner} = $1 and {has_key} \
+         on conflict (clock, noun, name, entity) do update set value = excluded.value"
     );
     let given = values![
         definition.type_id,
@@ -248,12 +249,13 @@ pub async fn give_back_all(tx: &mut Tx, clock: &str, definition: &Definition) ->
     Ok(())
 }
 
-/// Revisions that came after the values went get those of the revision before them.
+/// Revisions that came after the values went get those of the revision before them. The join says in
+/// which order it is made: from the few revisions of one annotation.
 async fn give_to_newer(tx: &mut Tx, clock: &str, definition: &Definition) -> Result<()> {
     let table = definition.kind.table();
     let value = format!(
-        "(select s.value from set_aside s join {table} o on o.id = s.entity where s.clock = $3 and s.noun = '{table}' \
-         and s.name = $4 and o.elemental_id = {table}.elemental_id and o.version = {table}.version \
+        "(select s.value from {table} o cross join set_aside s where s.entity = o.id and s.clock = $3 \
+         and s.noun = '{table}' and s.name = $4 and o.elemental_id = {table}.elemental_id and o.version = {table}.version \
          and o.id < {table}.id order by o.id desc limit 1)"
     );
     let after = match tx.dialect() {

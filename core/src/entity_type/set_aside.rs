@@ -62,7 +62,8 @@ pub(super) async fn take(
     let table = kind.table();
     let sql = format!(
         "insert into set_aside (clock, noun, name, entity) \
-         select cast($2 as text), '{table}', '', id from {table} where {which} and not deleted order by id"
+         select cast($2 as text), '{table}', '', id from {table} where {which} and not deleted \
+         on conflict (clock, noun, name, entity) do nothing"
     );
     tx.execute(&sql, &values![id, &stamp.clock]).await?;
     let sql = format!(

@@ -1,8 +1,8 @@
 //! Projects and memberships: what is annotated together, and by whom.
 //!
 //! Every row of a project is reached through [`access`], so that a deleted project is out of reach as
-//! a whole but for the journal and undo; it can be brought back until its time is over. Then it takes along everything it holds
-//! except its media, which stay behind without a project until they go, too.
+//! a whole but for the journal and undo; it can be brought back until its time is over. Then it takes
+//! along everything it holds except its media, which stay behind without a project until they go, too.
 
 mod members;
 mod picture;
