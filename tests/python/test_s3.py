@@ -1,6 +1,7 @@
 """The S3 service, as boto3, aws, rclone and s3cmd use it: bytes that come back, rights, races, crashes, damage."""
 
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -425,6 +426,86 @@ def test_a_flipped_byte_is_never_an_answer(new_station, size):
     refused("InternalError", s3.get_object, Bucket="damage", Key="k")
     findings = {row["check"]: row for row in station.lines("doctor", "--scrub", check=False)}
     assert findings["objects"]["level"] == "failed" and "damage/k" in findings["objects"]["message"]
+
+
+class Unbuffered:
+    """Takes from a connection only what an answer needs, so that the next answer finds its beginning."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def read(self, size):
+        got = b""
+        while len(got) < size and (piece := self.connection.recv(size - len(got))):
+            got += piece
+        return got
+
+    def readline(self, _limit):
+        line = b""
+        while not line.endswith(b"\n") and (byte := self.connection.recv(1)):
+            line += byte
+        return line
+
+    def close(self):
+        pass
+
+    flush = close
+
+
+def test_many_answers_on_one_connection(s3, key, bucket):
+    """Pieces of files, small objects, ranges and errors between each other, asked for before the first is answered."""
+    data = {"large": os.urandom(5 * MIB + 3), "middle": os.urandom(300 * KIB), "small": os.urandom(100)}
+    for name, content in data.items():
+        s3.put_object(Bucket=bucket, Key=name, Body=content)
+        assert body(s3.get_object(Bucket=bucket, Key=name)) == content  # from now on it was read lately
+    parts = urllib.parse.urlsplit(key["endpoint"])
+    asked = [("large", None), ("small", None), ("large", (MIB - 7, 3 * MIB + 11)), ("middle", None), ("large", (5, 6)), ("none", None),
+             ("middle", (KIB, 300 * KIB - 1)), ("large", (5 * MIB, 5 * MIB + 2)), ("large", None)]
+    wanted = b""
+    for name, span in asked:
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": name})
+        span = f"Range: bytes={span[0]}-{span[1]}\r\n" if span else ""
+        wanted += f"GET {url.split(parts.netloc)[1]} HTTP/1.1\r\nHost: {parts.netloc}\r\n{span}\r\n".encode()
+    for piece in (len(wanted), 700):
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+            for start in range(0, len(wanted), piece):
+                connection.sendall(wanted[start:start + piece])
+            for name, span in asked:
+                answer = http.client.HTTPResponse(connection)
+                answer.fp.close()
+                answer.fp = Unbuffered(connection)
+                answer.begin()
+                got = answer.read()
+                if name == "none":
+                    assert answer.status == 404 and b"NoSuchKey" in got
+                else:
+                    assert got == (data[name][span[0]:span[1] + 1] if span else data[name]), (name, span)
+    for _ in range(5):  # somebody who leaves in the middle disturbs nobody
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+            connection.sendall(wanted)
+            connection.recv(100_000)
+    assert body(s3.get_object(Bucket=bucket, Key="large")) == data["large"]
+
+
+@pytest.mark.parametrize("how", ["in place", "another file"])
+def test_damage_is_seen_where_the_bytes_were_read_lately(new_station, how):
+    station = new_station()
+    s3 = client_of(make_key(station))
+    s3.create_bucket(Bucket="lately")
+    data = os.urandom(3 * MIB)
+    s3.put_object(Bucket="lately", Key="k", Body=data)
+    for _ in range(3):
+        assert body(s3.get_object(Bucket="lately", Key="k")) == data
+    paths = [path for path in (station.data / "objects").rglob("*") if path.is_file() and path.stat().st_size == len(data)]
+    assert len(paths) == 1
+    if how == "another file":
+        shutil.copy(paths[0], tmp := paths[0].with_suffix(".new"))
+        os.replace(tmp, paths[0])
+    with open(paths[0], "r+b") as file:
+        file.seek(100)
+        file.write(bytes([data[100] ^ 1]))
+    refused("InternalError", s3.get_object, Bucket="lately", Key="k")
+    assert body(s3.get_object(Bucket="lately", Key="k", Range=f"bytes={MIB}-")) == data[MIB:]
 
 
 # ---------------------------------------------------------------- other clients

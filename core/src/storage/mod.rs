@@ -7,6 +7,7 @@
 //! The station's own objects are in the bucket `transect`. Links look as S3's do and live at most a
 //! week. S3 clients have buckets of their own, see [`s3`].
 
+pub(crate) mod direct;
 pub mod generic;
 mod key;
 pub mod links;

@@ -1,11 +1,13 @@
 //! Rules of objects: finding, reading, storing, sharing, removing them.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 
+use super::direct::Outlet;
 use super::key::Owner;
 use super::objects::{ByteStream, SHARDS, Stored, local};
 use super::store;
@@ -55,11 +57,27 @@ pub(super) async fn look(object: &mut Object) -> Result<()> {
 pub(super) async fn read(
     cx: &Context,
     object: &Object,
-    range: std::ops::Range<u64>,
+    range: Range<u64>,
 ) -> Result<Option<ByteStream>> {
     match &object.place {
         Place::Blob(blob) => cx.objects.get(blob, range).await,
-        Place::File(path) => local::read_file(path.clone(), range).await,
+        Place::File(path) => local::read_file(path.clone(), range, None).await,
+    }
+}
+
+/// As [`read`], for a connection: pieces of files may go there directly.
+pub(super) async fn send(
+    cx: &Context,
+    object: &Object,
+    range: Range<u64>,
+    outlet: Option<&Outlet>,
+) -> Result<Option<ByteStream>> {
+    let Some(outlet) = outlet else {
+        return read(cx, object, range).await;
+    };
+    match &object.place {
+        Place::Blob(blob) => cx.objects.send(blob, range, outlet).await,
+        Place::File(path) => local::read_file(path.clone(), range, Some(outlet.clone())).await,
     }
 }
 
@@ -166,7 +184,7 @@ pub(super) async fn store_checked(
 /// Copies a file of this machine into the store; [`adopt`] gives the copy its key.
 pub async fn put_file(cx: &Context, path: &Path) -> Result<Stored> {
     let length = tokio::fs::metadata(path).await?.len();
-    let bytes = local::read_file(path.to_owned(), 0..length).await?;
+    let bytes = local::read_file(path.to_owned(), 0..length, None).await?;
     let gone = || Error::NotFound(format!("the file is gone: {}", path.display()));
     cx.objects.put(bytes.ok_or_else(gone)?, Some(length)).await
 }

@@ -1,11 +1,12 @@
 //! Blobs in a folder: large ones as files `ab/cd/<uuid>`, written as a temporary file, fsynced, renamed;
 //! small ones together in one file (`pack`), so that many written at once share an fsync.
 //!
-//! Every block of every blob has a BLAKE3 fingerprint, kept apart from the bytes and compared whenever
-//! they are read: a byte that changed on the disk is an error, never an answer.
+//! Every block of every blob has a BLAKE3 fingerprint, kept apart from the bytes and compared when they
+//! are read: a byte that changed on the disk is an error, never an answer. Blocks that were compared
+//! lately may go straight from the file to a connection (`lately`).
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,14 +15,16 @@ use std::time::UNIX_EPOCH;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt};
 use md5::{Digest, Md5};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::pack::{Pack, Prints, Work};
+use super::lately::Lately;
+use super::pack::{Pack, Work};
 use super::{ByteStream, Head, ObjectStore, Soundness, Stored, damaged};
 use crate::error::{Error, Result, storage_full_message};
 use crate::id;
+use crate::storage::direct::{self, Outlet};
 
 /// Bytes gathered before they are handed to the disk.
 const WRITE_BLOCK: usize = 1 << 20;
@@ -31,8 +34,8 @@ const SMALL_CHUNK: usize = 4 << 10;
 const LOADS: usize = 4;
 /// Bytes read from the disk at once, and bytes of one fingerprint.
 pub const READ_BLOCK: usize = 256 << 10;
-/// Blocks that are read before they are sent: each time, threads change.
-const READ_BLOCKS: usize = 4;
+/// Bytes that are read before they are sent: each time, threads change. Whole blocks.
+const READ_AHEAD: u64 = direct::MOST;
 /// Bytes written between two looks at the free space.
 const CHECK_EVERY: u64 = 64 << 20;
 /// The largest blob that is packed with others.
@@ -51,6 +54,7 @@ pub(super) struct Local {
     root: PathBuf,
     reserve_bytes: u64,
     pack: Arc<Pack>,
+    lately: Arc<Lately>,
 }
 
 impl Local {
@@ -68,6 +72,7 @@ impl Local {
             root,
             reserve_bytes,
             pack,
+            lately: Arc::new(Lately::new()),
         })
     }
 
@@ -103,6 +108,60 @@ impl Local {
             return Err(Error::invalid("the bytes did not arrive whole"));
         }
         receiving.pass_on().await
+    }
+
+    /// The bytes of a range of a blob; with an outlet, pieces of files that were compared lately go there.
+    fn read(
+        &self,
+        blob: &str,
+        range: Range<u64>,
+        outlet: Option<Outlet>,
+    ) -> BoxFuture<'_, Result<Option<ByteStream>>> {
+        let (pack, blob) = (Arc::clone(&self.pack), blob.to_owned());
+        if is_packed(&blob) {
+            return async move {
+                let found = blocking(move || pack.small(&blob)).await?;
+                Ok(found.map(|bytes| {
+                    let bytes = Bytes::from(bytes);
+                    let end = (range.end).min(bytes.len() as u64) as usize;
+                    let start = (range.start as usize).min(end);
+                    let piece = bytes.slice(start..end);
+                    futures::stream::iter([Ok(piece)]).boxed()
+                }))
+            }
+            .boxed();
+        }
+        let path = self.file(&blob);
+        async move {
+            let file = match self.lately.file(&blob) {
+                Some(file) => file,
+                None => match blocking(move || open(&path)).await? {
+                    Some(file) => {
+                        self.lately.opened(&blob, &file);
+                        file
+                    }
+                    None => return Ok(None),
+                },
+            };
+            let mut reading = Reading {
+                pack,
+                lately: Arc::clone(&self.lately),
+                outlet,
+                blob,
+                file,
+                wanted: range,
+            };
+            // What is damaged at once is an answer, not a stream that breaks.
+            let first = reading.next().await?;
+            let rest = futures::stream::try_unfold(reading, |mut reading| async move {
+                let next = reading.next().await;
+                let next = next.map_err(|error| io::Error::other(error.to_string()))?;
+                Ok(next.map(|chunk| (chunk, reading)))
+            });
+            let first = futures::stream::iter(first.into_iter().map(Ok));
+            Ok(Some(first.chain(rest).boxed()))
+        }
+        .boxed()
     }
 
     async fn put_small(&self, bytes: Vec<u8>) -> Result<Stored> {
@@ -213,50 +272,16 @@ impl ObjectStore for Local {
     }
 
     fn get(&self, blob: &str, range: Range<u64>) -> BoxFuture<'_, Result<Option<ByteStream>>> {
-        let (pack, blob) = (Arc::clone(&self.pack), blob.to_owned());
-        if is_packed(&blob) {
-            return async move {
-                let found = blocking(move || pack.small(&blob)).await?;
-                Ok(found.map(|bytes| {
-                    let bytes = Bytes::from(bytes);
-                    let end = (range.end).min(bytes.len() as u64) as usize;
-                    let start = (range.start as usize).min(end);
-                    let piece = bytes.slice(start..end);
-                    futures::stream::iter([Ok(piece)]).boxed()
-                }))
-            }
-            .boxed();
-        }
-        let file = self.file(&blob);
-        async move {
-            // What is damaged at once is an answer, not a stream that breaks.
-            let opened = blocking(move || {
-                let Some(mut reading) = Checked::open(&pack, blob, &file, range)? else {
-                    return Ok(None);
-                };
-                let first = reading.some()?;
-                Ok(Some((first, reading)))
-            });
-            let Some((first, reading)) = opened.await? else {
-                return Ok(None);
-            };
-            let rest = futures::stream::try_unfold(reading, |mut reading| async move {
-                if reading.is_done() {
-                    return io::Result::Ok(None);
-                }
-                let read = tokio::task::spawn_blocking(move || {
-                    let blocks = reading.some();
-                    blocks.map(|blocks| (blocks, reading))
-                });
-                let (blocks, reading) = read
-                    .await
-                    .map_err(io::Error::other)?
-                    .map_err(|error| io::Error::other(error.to_string()))?;
-                Ok(Some((pieces(blocks), reading)))
-            });
-            Ok(Some(pieces(first).chain(rest.try_flatten()).boxed()))
-        }
-        .boxed()
+        self.read(blob, range, None)
+    }
+
+    fn send(
+        &self,
+        blob: &str,
+        range: Range<u64>,
+        outlet: &Outlet,
+    ) -> BoxFuture<'_, Result<Option<ByteStream>>> {
+        self.read(blob, range, Some(outlet.clone()))
     }
 
     fn head(&self, blob: &str) -> BoxFuture<'_, Result<Option<Head>>> {
@@ -305,6 +330,7 @@ impl ObjectStore for Local {
         if !is_packed(blob) {
             files = vec![self.file(blob)];
         }
+        self.lately.forget(blob);
         let blob = blob.to_owned();
         async move {
             blocking(move || {
@@ -348,6 +374,7 @@ impl ObjectStore for Local {
 
     fn verify(&self, blob: &str) -> BoxFuture<'_, Result<Soundness>> {
         let (root, pack) = (self.root.clone(), Arc::clone(&self.pack));
+        self.lately.forget(blob);
         let blob = blob.to_owned();
         blocking(move || {
             pack.forget(&blob);
@@ -390,102 +417,94 @@ fn each_block(
     if prints.is_some_and(|prints| prints.len() as u64 != blocks * PRINT as u64) {
         return Err(damaged(blob));
     }
-    let opened = Checked::open(pack, blob.to_owned(), &file, 0..length)?;
-    let mut reading = opened.ok_or_else(|| missing(blob))?;
-    while let Some(block) = reading.next()? {
-        visit(&block)?;
+    let file = open(&file)?.ok_or_else(|| missing(blob))?;
+    for start in (0..length).step_by(READ_BLOCK) {
+        let end = length.min(start + READ_BLOCK as u64);
+        visit(&compared(pack, blob, &file, start..end)?.0)?;
     }
     Ok(())
 }
 
-/// A range of a file being read, whole blocks at a time, each compared with its fingerprint.
-struct Checked {
+/// A file; none when there is none.
+fn open(path: &Path) -> Result<Option<Arc<File>>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(Arc::new(file))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A range of a blob that is being read.
+struct Reading {
+    pack: Arc<Pack>,
+    lately: Arc<Lately>,
+    outlet: Option<Outlet>,
     blob: String,
-    file: File,
-    /// Fingerprints from the first block on; none for a blob that was stored without.
-    prints: Option<Prints>,
-    first_block: u64,
-    next_block: u64,
+    file: Arc<File>,
     wanted: Range<u64>,
 }
 
-impl Checked {
-    /// None when there is no such file.
-    fn open(pack: &Pack, blob: String, file: &Path, wanted: Range<u64>) -> Result<Option<Self>> {
-        let mut file = match File::open(file) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let size = READ_BLOCK as u64;
-        let first = wanted.start / size;
-        let blocks = first..wanted.end.div_ceil(size).max(first);
-        let prints = pack.prints(&blob, blocks)?;
-        let start = if prints.is_some() {
-            first * size
-        } else {
-            wanted.start
-        };
-        file.seek(SeekFrom::Start(start))?;
-        Ok(Some(Self {
-            blob,
-            file,
-            prints,
-            first_block: first,
-            next_block: first,
-            wanted,
-        }))
-    }
-
-    fn is_done(&self) -> bool {
-        self.wanted.is_empty()
-    }
-
-    /// The next few blocks.
-    fn some(&mut self) -> Result<Vec<Bytes>> {
-        let mut blocks = Vec::with_capacity(READ_BLOCKS);
-        while blocks.len() < READ_BLOCKS
-            && let Some(block) = self.next()?
-        {
-            blocks.push(block);
-        }
-        Ok(blocks)
-    }
-
-    /// The next bytes that are wanted; none when all were read.
-    fn next(&mut self) -> Result<Option<Bytes>> {
-        if self.is_done() {
+impl Reading {
+    /// The next bytes, or what stands for them; none at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.wanted.is_empty() {
             return Ok(None);
         }
-        let size = READ_BLOCK as u64;
-        let Some(prints) = &self.prints else {
-            let most = (self.wanted.end - self.wanted.start).min(size) as usize;
-            let mut block = vec![0; most];
-            self.file.read_exact(&mut block)?;
-            self.wanted.start += most as u64;
-            return Ok(Some(block.into()));
-        };
-        let mut block = Vec::with_capacity(READ_BLOCK);
-        (&mut self.file).take(size).read_to_end(&mut block)?;
-        let at = (self.next_block - self.first_block) as usize * PRINT;
-        let print = prints.get(at..at + PRINT);
-        if print != Some(blake3::hash(&block).as_bytes().as_slice()) {
-            return Err(damaged(&self.blob));
+        let start = self.wanted.start;
+        let end = (start / READ_AHEAD + 1) * READ_AHEAD;
+        let piece = start..end.min(self.wanted.end);
+        self.wanted.start = piece.end;
+        if let Some(outlet) = &self.outlet
+            && self
+                .lately
+                .is_sound(&self.blob, &self.file, blocks_of(&piece))
+            && direct::is_at_hand(&self.file, &piece)
+        {
+            return Ok(Some(outlet.token(Arc::clone(&self.file), piece)));
         }
-        let begin = self.next_block * size;
-        let from = (self.wanted.start - begin) as usize;
-        let to = (self.wanted.end - begin).min(block.len() as u64) as usize;
-        if from >= to {
-            return Err(damaged(&self.blob));
-        }
-        self.next_block += 1;
-        self.wanted.start = begin + to as u64;
-        Ok(Some(Bytes::from(block).slice(from..to)))
+        let (pack, lately) = (Arc::clone(&self.pack), Arc::clone(&self.lately));
+        let (blob, file) = (self.blob.clone(), Arc::clone(&self.file));
+        let bytes = blocking(move || {
+            let (bytes, marked) = compared(&pack, &blob, &file, piece.clone())?;
+            if marked {
+                lately.compared(&blob, &file, blocks_of(&piece));
+            }
+            Ok(bytes)
+        });
+        bytes.await.map(Some)
     }
 }
 
-fn pieces(blocks: Vec<Bytes>) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    futures::stream::iter(blocks.into_iter().map(Ok))
+/// The blocks that a range has bytes of.
+fn blocks_of(range: &Range<u64>) -> Range<u64> {
+    let size = READ_BLOCK as u64;
+    range.start / size..range.end.div_ceil(size)
+}
+
+/// A range of a blob's file, whose blocks were compared with their fingerprints, and whether there are
+/// fingerprints of them.
+///
+/// Errors when the bytes are not those that were written.
+fn compared(pack: &Pack, blob: &str, file: &File, wanted: Range<u64>) -> Result<(Bytes, bool)> {
+    let (size, blocks) = (READ_BLOCK as u64, blocks_of(&wanted));
+    let Some(prints) = pack.prints(blob, blocks.clone())? else {
+        return Ok((direct::read_range(file, wanted)?.into(), false));
+    };
+    let length = file.metadata()?.len();
+    let begin = blocks.start * size;
+    let whole = begin..length.min(blocks.end * size);
+    if whole.end < wanted.end {
+        return Err(damaged(blob));
+    }
+    let bytes = direct::read_range(file, whole)?;
+    let mut prints = prints.chunks_exact(PRINT);
+    for block in bytes.chunks(READ_BLOCK) {
+        if prints.next() != Some(blake3::hash(block).as_bytes().as_slice()) {
+            return Err(damaged(blob));
+        }
+    }
+    let (from, to) = (wanted.start - begin, wanted.end - begin);
+    Ok((Bytes::from(bytes).slice(from as usize..to as usize), true))
 }
 
 fn head_of(blob: String, found: &fs::Metadata) -> Head {
@@ -507,30 +526,43 @@ pub fn modified_ms(found: &fs::Metadata) -> i64 {
     })
 }
 
-/// The bytes of a range of a file, in blocks; none when there is no such file.
-pub async fn read_file(file: PathBuf, range: Range<u64>) -> Result<Option<ByteStream>> {
-    let opened = blocking(move || match File::open(file) {
-        Ok(mut file) => {
-            file.seek(SeekFrom::Start(range.start))?;
-            Ok(Some(file.take(range.end.saturating_sub(range.start))))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    });
-    let Some(file) = opened.await? else {
+/// The bytes of a range of a file, in blocks; none when there is no such file. With an outlet, what the
+/// kernel has in memory goes there.
+pub async fn read_file(
+    path: PathBuf,
+    range: Range<u64>,
+    outlet: Option<Outlet>,
+) -> Result<Option<ByteStream>> {
+    let Some(file) = blocking(move || open(&path)).await? else {
         return Ok(None);
     };
-    let blocks = futures::stream::try_unfold(file, |mut file| async move {
-        if file.limit() == 0 {
-            return Ok(None);
+    let blocks = futures::stream::try_unfold((file, range), move |(file, mut wanted)| {
+        let outlet = outlet.clone();
+        async move {
+            if wanted.is_empty() {
+                return Ok(None);
+            }
+            let most = if outlet.is_some() {
+                direct::MOST
+            } else {
+                READ_BLOCK as u64
+            };
+            let piece = wanted.start..wanted.end.min(wanted.start + most);
+            wanted.start = piece.end;
+            if let Some(outlet) = outlet
+                && direct::is_at_hand(&file, &piece)
+            {
+                return Ok(Some((
+                    outlet.token(Arc::clone(&file), piece),
+                    (file, wanted),
+                )));
+            }
+            let read = tokio::task::spawn_blocking(move || {
+                let bytes = direct::read_range(&file, piece)?;
+                Ok((Bytes::from(bytes), (file, wanted)))
+            });
+            read.await.map_err(io::Error::other)?.map(Some)
         }
-        let read = tokio::task::spawn_blocking(move || {
-            let most = file.limit().min(READ_BLOCK as u64) as usize;
-            let mut block = vec![0; most];
-            file.read_exact(&mut block)?;
-            Ok((Bytes::from(block), file))
-        });
-        read.await.map_err(io::Error::other)?.map(Some)
     });
     Ok(Some(blocks.boxed()))
 }

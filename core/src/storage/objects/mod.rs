@@ -4,6 +4,7 @@
 //! changed. What a key means, and which blob it stands for at the moment, is the database's to say;
 //! so an overwritten key gives its readers the old bytes or the new ones, never a mixture.
 
+mod lately;
 pub(super) mod local;
 mod pack;
 
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+use super::direct::Outlet;
 use crate::config;
 use crate::error::{Error, Result, storage_full_message};
 
@@ -70,6 +72,17 @@ pub trait ObjectStore: Send + Sync {
     /// The bytes of a range within the blob; none when there is no such blob. A stream that was
     /// begun ends well even when the blob is deleted meanwhile.
     fn get(&self, blob: &str, range: Range<u64>) -> BoxFuture<'_, Result<Option<ByteStream>>>;
+
+    /// As [`Self::get`], for a connection: where the bytes are in a file, some may go there directly,
+    /// and the stream has what stands for them.
+    fn send(
+        &self,
+        blob: &str,
+        range: Range<u64>,
+        _outlet: &Outlet,
+    ) -> BoxFuture<'_, Result<Option<ByteStream>>> {
+        self.get(blob, range)
+    }
 
     /// Says how large a blob is; none when there is no such blob.
     fn head(&self, blob: &str) -> BoxFuture<'_, Result<Option<Head>>>;

@@ -111,7 +111,7 @@ impl Call {
             }
         }
         let peer = request.extensions.get::<ConnectInfo<Peer>>();
-        let encrypted = peer.is_some_and(|ConnectInfo(peer)| peer.encrypted);
+        let encrypted = peer.is_some_and(|ConnectInfo(peer)| peer.is_encrypted());
         if let Some(ConnectInfo(peer)) = peer {
             values.insert("aws:sourceip".into(), peer.address.ip().to_string());
         }

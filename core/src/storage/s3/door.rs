@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::extract::ConnectInfo;
 use axum::extract::connect_info::Connected;
+use axum::http::Extensions;
 use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
@@ -21,6 +23,7 @@ use tokio_util::either::Either;
 
 use crate::config;
 use crate::error::{Chain, Error, Result};
+use crate::storage::direct::{Direct, Outlet};
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -30,17 +33,30 @@ const WAITING: usize = 64;
 const LOOKING: Duration = Duration::from_secs(60);
 
 /// A connection, plain or encrypted.
-pub type Io = Either<TcpStream, Encrypted>;
+pub type Io = Either<Direct, Encrypted>;
 
 type Encrypted = Box<TlsStream<TcpStream>>;
 
 /// Whose connection it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The client's address.
     pub address: SocketAddr,
+    /// Where pieces of files go straight to the connection; none for one that is encrypted.
+    outlet: Option<Outlet>,
+}
+
+impl Peer {
     /// Whether the connection is encrypted.
-    pub encrypted: bool,
+    pub fn is_encrypted(&self) -> bool {
+        self.outlet.is_none()
+    }
+}
+
+/// Where pieces of files go straight to the connection that a request came on, if they can.
+pub fn outlet(request: &Extensions) -> Option<Outlet> {
+    let ConnectInfo(peer) = request.get::<ConnectInfo<Peer>>()?;
+    peer.outlet.clone()
 }
 
 /// An open port.
@@ -87,13 +103,14 @@ impl Listener for Door {
             Way::Plain(listener) => {
                 let (stream, address) = Listener::accept(listener).await;
                 let _ = stream.set_nodelay(true);
-                let encrypted = false;
-                (Either::Left(stream), Peer { address, encrypted })
+                let (stream, outlet) = Direct::new(stream);
+                let outlet = Some(outlet);
+                (Either::Left(stream), Peer { address, outlet })
             }
             Way::Encrypted(waiting) => match waiting.recv().await {
                 Some((stream, address)) => {
-                    let encrypted = true;
-                    (Either::Right(stream), Peer { address, encrypted })
+                    let outlet = None;
+                    (Either::Right(stream), Peer { address, outlet })
                 }
                 None => std::future::pending().await,
             },
@@ -103,14 +120,14 @@ impl Listener for Door {
     fn local_addr(&self) -> io::Result<Peer> {
         Ok(Peer {
             address: self.address,
-            encrypted: self.is_encrypted(),
+            outlet: (!self.is_encrypted()).then(Outlet::default),
         })
     }
 }
 
 impl Connected<IncomingStream<'_, Door>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        *stream.remote_addr()
+        stream.remote_addr().clone()
     }
 }
 

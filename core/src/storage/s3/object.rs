@@ -16,7 +16,7 @@ use super::acl::{Wanted, wanted};
 use super::checksum::{Counted, Expected, announced, counting};
 use super::condition::{Conditions, Verdict};
 use super::types::{About, Bucket, Entry, NULL, Sums, Versioning};
-use super::{Answer, acl, error, store, tagging, timestamp};
+use super::{Answer, acl, door, error, store, tagging, timestamp};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::storage::objects::{ByteStream, Stored};
@@ -293,6 +293,7 @@ fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
 
 pub async fn get(cx: &Arc<Context>, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
     let call = Call::of(&request);
+    let outlet = door::outlet(&request.extensions);
     let input = request.input;
     refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
     let overrides = [
@@ -322,7 +323,8 @@ pub async fn get(cx: &Arc<Context>, request: S3Request<GetObjectInput>) -> Answe
         let piece = piece(&entry, input.range, input.part_number)?;
         let object = entry.object().ok_or_else(error::no_such_key)?;
         // Replaced since: the new one is to be served.
-        let Some(bytes) = service::read(cx, &object, piece.bytes.clone()).await? else {
+        let sending = service::send(cx, &object, piece.bytes.clone(), outlet.as_ref());
+        let Some(bytes) = sending.await? else {
             continue;
         };
         let body = s3s::Body::http_body_unsync(axum::body::Body::from_stream(bytes));

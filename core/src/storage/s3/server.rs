@@ -1,13 +1,15 @@
 //! The listener of S3 clients: who may come in, under which host, and from which pages.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use lru::LruCache;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::CORSRule;
@@ -32,6 +34,8 @@ use crate::id;
 pub const OFF: &str = "off";
 /// The default of the setting. If somebody else has this port, the station goes on without.
 pub const DEFAULT: &str = "127.0.0.1:9000";
+/// Secrets that are kept in memory.
+const MOST_SECRETS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// The name under which buckets are always subdomains.
 const LOCAL: &str = "localhost";
 
@@ -102,7 +106,7 @@ pub async fn serve(cx: Arc<Context>, door: Option<Door>, stopping: CancellationT
 /// Everything that S3 clients can ask, as a router.
 pub fn router(cx: Arc<Context>) -> Router {
     let mut builder = S3ServiceBuilder::new(Api(Arc::clone(&cx)));
-    builder.set_auth(Keys(Arc::clone(&cx)));
+    builder.set_auth(Keys::of(&cx));
     builder.set_access(Everybody);
     builder.set_host(Hosts(cx.settings.storage.s3_domains.clone()));
     let shared = Shared {
@@ -112,18 +116,40 @@ pub fn router(cx: Arc<Context>) -> Router {
     Router::new().fallback(answer).with_state(shared)
 }
 
-/// Looks secrets up.
-struct Keys(Arc<Context>);
+/// Looks secrets up. A key's secret never changes, and whether there still is such a key, every
+/// operation asks itself: so those that were used lately need not be read again.
+struct Keys {
+    cx: Arc<Context>,
+    known: Mutex<LruCache<String, SecretKey>>,
+}
+
+impl Keys {
+    fn of(cx: &Arc<Context>) -> Self {
+        Self {
+            cx: Arc::clone(cx),
+            known: Mutex::new(LruCache::new(MOST_SECRETS)),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, LruCache<String, SecretKey>> {
+        self.known.lock().expect("no holder panics")
+    }
+}
 
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if let Some(secret) = self.known().get(access_key) {
+            return Ok(secret.clone());
+        }
         let name = access_key.to_owned();
-        let found = error::read(&self.0, move |tx| {
+        let found = error::read(&self.cx, move |tx| {
             Box::pin(async move { Ok(store::find_key(tx, &name).await?) })
         });
         let key = found.await?.ok_or_else(unknown_key)?;
-        Ok(SecretKey::from(key.secret))
+        let secret = SecretKey::from(key.secret);
+        self.known().put(access_key.to_owned(), secret.clone());
+        Ok(secret)
     }
 }
 
