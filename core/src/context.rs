@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::account::session::SessionKey;
 use crate::account::{self, lockout::Lockout};
@@ -82,7 +83,7 @@ impl Context {
         let mail = Mail::new(&settings.mail)?;
         let lockout = Lockout::new(
             settings.account.lockout_failures,
-            settings.account.lockout_minutes,
+            Duration::from_secs(u64::from(settings.account.lockout_minutes) * 60),
         );
         let search = Search::new(&settings.search, data.clone(), &station);
         database.accompany(vec![search.clone(), secret.clone()]);

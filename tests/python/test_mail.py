@@ -4,7 +4,7 @@ import pytest
 import requests
 import tator
 from sinks import Webhook, running
-from station import PASSWORD
+from station import PASSWORD, wait_for
 from support import plain_name, refused, sign_in, unique
 from tator.util._upload_file import _upload_file
 
@@ -147,6 +147,27 @@ def test_a_new_password_by_letter(mailing, mail_server, person):
 
     assert (ask(PASSWORD), ask("a brand new one")) == (400, 201)
     assert api.whoami().username == name  # the API token stays
+
+
+def test_a_letter_works_for_a_day(mailing, mail_server, person):
+    """The clock cannot be moved, but the time that the link was made for can."""
+    name, address, api = person("slow")
+    anonymous = tator.get_api(mailing.url)
+    anonymous.create_password_reset(password_reset_spec={"email": address})
+    user, token = reset_parts(mail_server.link_to(address))
+    hour_ms = 3_600_000
+    mine = f"where purpose = 'password' and account = {user}"
+    mailing.behind_the_back(f"update account_link set expires_at = expires_at - {23 * hour_ms} {mine}")
+    anonymous.update_user(user, user_update={"password": "in the last hour", "reset_token": token})
+    mailing.behind_the_back(f"delete from account_link {mine}")  # or no second letter goes within a minute
+    anonymous.create_password_reset(password_reset_spec={"email": address})
+    wait_for("the second letter", lambda: len(mail_server.to(address)) == 2)
+    user, token = reset_parts(mail_server.link_to(address))
+    mailing.behind_the_back(f"update account_link set expires_at = expires_at - {24 * hour_ms} {mine}")
+    body = refused(400, anonymous.update_user, user, user_update={"password": "a day later", "reset_token": token})
+    assert body["message"] == "Invalid reset token!"
+    asked = mailing.http("POST", "/rest/Token", json={"username": name, "password": "in the last hour"})
+    assert asked.status_code == 201 and api.whoami().username == name
 
 
 def test_who_asks_for_nobody_gets_the_same_answer(mailing, mail_server, person):

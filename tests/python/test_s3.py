@@ -390,6 +390,10 @@ def test_tls(new_station, tmp_path):
     with pytest.raises(requests.exceptions.ConnectionError):
         requests.get(link.replace("https:", "http:"), timeout=60)
     assert body(s3.get_object(Bucket="closed", Key="k")) == data  # nobody is held up by those who fail
+    for text, level in ((trusted.read_text(), "ok"), ("no certificate", "failed")):
+        trusted.write_text(text)
+        findings = {row["check"]: row for row in station.lines("doctor", check=False)}
+        assert findings["certificate"]["level"] == level and str(trusted) in findings["certificate"]["message"]
 
 
 @pytest.mark.parametrize("settings, words", [

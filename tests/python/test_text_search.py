@@ -1,11 +1,8 @@
 """Free text: every part of the query language, facets, permissions, and that a write is found by the next request."""
 
 import concurrent.futures
-import contextlib
 import json
 import shutil
-import sqlite3
-import subprocess
 import types
 
 import pytest
@@ -487,15 +484,6 @@ def doctor(station, *options, check=True):
     return {finding["check"]: finding for finding in station.lines("doctor", *options, check=check)}
 
 
-def behind_the_back(station, statements):
-    """Changes rows without the journal."""
-    if station.database:
-        subprocess.run(["psql", "--no-psqlrc", "--quiet", "--command", statements, station.database.url], check=True)
-        return
-    with contextlib.closing(sqlite3.connect(station.data / "transect.sqlite")) as base:
-        base.executescript(statements)
-
-
 def test_the_index_survives_a_restart_and_its_own_loss(own):
     assert own.texts("cod")["total"] == 100
     own.station.stop()
@@ -545,7 +533,7 @@ def test_the_doctor_compares_and_repairs(own):
     wait_for("the index to be written", lambda: own.texts("cod")["total"] == 100)
     own.station.stop()
     assert doctor(own.station)["search"]["level"] == "ok"
-    behind_the_back(own.station, f"update localization set deleted = true where id = {own.made[3]}; update media set deleted = true")
+    own.station.behind_the_back(f"update localization set deleted = true where id = {own.made[3]}; update media set deleted = true")
     finding = doctor(own.station, check=False)["search"]
     assert finding["level"] == "failed"
     assert "--repair" in finding["message"] and f"localization {own.made[3]}" in finding["message"]

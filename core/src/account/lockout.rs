@@ -18,12 +18,12 @@ pub struct Lockout {
 }
 
 impl Lockout {
-    /// Locks after `allowed` failures for `minutes`.
-    pub fn new(allowed: u32, minutes: u32) -> Self {
+    /// Locks after `allowed` failures for so long.
+    pub fn new(allowed: u32, duration: Duration) -> Self {
         Self {
             failures: Mutex::default(),
             allowed,
-            duration: Duration::from_secs(u64::from(minutes) * 60),
+            duration,
             turn: tokio::sync::Mutex::new(()),
         }
     }
@@ -71,13 +71,24 @@ mod tests {
 
     #[test]
     fn the_third_failure_locks_any_spelling_and_success_resets() {
-        let lockout = Lockout::new(3, 10);
+        let lockout = Lockout::new(3, Duration::from_secs(600));
         for _ in 0..3 {
             assert!(!lockout.is_locked("Ann"));
             lockout.failed("ann");
         }
         assert!(lockout.is_locked("ANN") && !lockout.is_locked("bob"));
         lockout.succeeded("Ann");
+        assert!(!lockout.is_locked("ann"));
+    }
+    #[test]
+    fn a_lock_ends_and_failures_count_anew() {
+        let lockout = Lockout::new(2, Duration::from_millis(40));
+        lockout.failed("ann");
+        lockout.failed("ann");
+        assert!(lockout.is_locked("ann"));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!lockout.is_locked("ann"));
+        lockout.failed("ann");
         assert!(!lockout.is_locked("ann"));
     }
 }

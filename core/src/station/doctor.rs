@@ -38,8 +38,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `objects`, `worker`,
-    /// `ffmpeg`, `confined` or `sandbox`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `objects`, `certificate`,
+    /// `worker`, `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -97,11 +97,21 @@ pub async fn examine(
         );
         findings.push(Finding::ok("folder", message));
     }
+    findings.extend(certificate_finding(&settings));
     let worker = worker_path(&settings.frames.worker);
     findings.extend(worker_findings(&worker).await);
     findings.extend(confinement_finding(&worker).await);
     findings.push(sandbox_finding(&settings).await);
     findings
+}
+
+/// Whether S3 clients can be spoken to in private, where the settings want that.
+fn certificate_finding(settings: &Settings) -> Option<Finding> {
+    match storage::s3::check_certificate(&settings.storage) {
+        Ok(None) => None,
+        Ok(Some(path)) => Some(Finding::ok("certificate", format!("can be used: {path}"))),
+        Err(error) => Some(Finding::failed("certificate", &error)),
+    }
 }
 
 /// Whether steps of workflows could run; a station without workflows is fine without.

@@ -131,6 +131,14 @@ impl Connected<IncomingStream<'_, Door>> for Peer {
     }
 }
 
+/// Whether the certificate of the settings can be used; none where they name none.
+///
+/// Errors: `Invalid`, naming the file.
+pub fn check(settings: &config::Storage) -> Result<Option<&str>> {
+    let certificate = Certificate::of(settings)?;
+    Ok(certificate.map(|_| settings.s3_certificate.as_str()))
+}
+
 /// Takes connections in and agrees with each on keys, until nobody serves them any more.
 async fn agree(
     mut listener: TcpListener,
@@ -249,4 +257,50 @@ fn read(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>> {
         .and_then(|builder| builder.with_single_cert(chain, key))
         .map_err(|error| unusable("certificate, or its private key,", certificate, &error))?;
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate and its key, made on the spot.
+    fn make(folder: &Path) -> config::Storage {
+        let (certificate, private_key) = (folder.join("one.pem"), folder.join("one.key"));
+        let made = std::process::Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            ])
+            .args(["-subj", "/CN=station", "-keyout"])
+            .arg(&private_key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .expect("openssl runs");
+        assert!(made.status.success());
+        let settings = config::read(None, [], &[]).expect("the defaults are settings");
+        let mut settings = settings.storage;
+        settings.s3_certificate = certificate.display().to_string();
+        settings.s3_private_key = private_key.display().to_string();
+        settings
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = make(folder.path());
+        let certificate = Certificate::of(&settings).expect("usable").expect("there");
+        let look = || {
+            let mut known = certificate.known.lock().expect("no holder panics");
+            known.looked = Instant::now() - LOOKING;
+            drop(known);
+            certificate.current()
+        };
+        let first = look();
+        assert!(Arc::ptr_eq(&first, &look()));
+        std::fs::write(&settings.s3_certificate, "no certificate").expect("written");
+        assert!(Arc::ptr_eq(&first, &look()));
+        make(folder.path());
+        let second = look();
+        assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &certificate.current()));
+    }
 }

@@ -38,6 +38,7 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::error::Result;
 
+pub use door::check as check_certificate;
 pub use lifecycle::sweep;
 pub use server::{OFF, bind, endpoint, router, serve};
 
