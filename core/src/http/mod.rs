@@ -17,11 +17,11 @@ mod sign_in;
 mod spa;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::{Body as HttpBody, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
@@ -32,6 +32,7 @@ pub(crate) use sign_in::{local_path, session_cookies};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::storage::direct::Peer;
 use crate::{
     account, aggregate, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type,
     file, frames, group, health, hosted_template, invitation, job, job_cluster, journal, leaf,
@@ -150,8 +151,7 @@ async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
 
 /// The address that a request came from.
 fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map(|peer| peer.0.ip())
+    Peer::of(extensions).map(|peer| peer.address.ip())
 }
 
 /// Counts what is posted outside the API: forms, which try passwords and have letters sent.

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ use crate::context::Context;
 use crate::error::{Chain, Error, Result};
 use crate::http;
 use crate::media::indexer;
+use crate::storage::direct::{Peer, Port};
 use crate::storage::s3;
 
 /// How long a station waits for a passing command to let go of its folder.
@@ -47,13 +47,9 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     };
     let stopping = CancellationToken::new();
     let socket = control::listen(&data)?;
-    let router = http::router(cx.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    // Answers are small and whole; waiting to fill a packet would only delay them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let web =
-        axum::serve(listener, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
+    let router = http::router(cx.clone()).into_make_service_with_connect_info::<Peer>();
+    let web = axum::serve(Port(listener), router)
+        .with_graceful_shutdown(stopping.clone().cancelled_owned());
     let commands = control::serve(socket, cx.clone(), stopping.clone());
     let background = background(cx.clone(), stopping.clone());
     let s3_url = s3::endpoint(&cx.settings.storage);

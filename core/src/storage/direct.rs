@@ -12,17 +12,22 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
+use axum::extract::ConnectInfo;
+use axum::extract::connect_info::Connected;
+use axum::http::Extensions;
+use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
 use memchr::memmem;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// The longest piece, in bytes.
 pub const MOST: u64 = 1 << 20;
@@ -114,6 +119,66 @@ pub fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Who is at the other end of a connection, and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The client's address.
+    pub address: SocketAddr,
+    /// Where pieces of files go straight to the connection; none for one that is encrypted.
+    pub outlet: Option<Outlet>,
+}
+
+impl Peer {
+    /// Whose connection a request came on; none where there was no connection.
+    pub fn of(request: &Extensions) -> Option<&Self> {
+        let ConnectInfo(peer) = request.get::<ConnectInfo<Self>>()?;
+        Some(peer)
+    }
+
+    /// Where pieces of files go straight to the connection that a request came on, if they can.
+    pub fn outlet_of(request: &Extensions) -> Option<Outlet> {
+        Self::of(request)?.outlet.clone()
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.outlet.is_none()
+    }
+}
+
+/// An open port whose connections know tokens.
+pub struct Port(pub TcpListener);
+
+impl Listener for Port {
+    type Io = Direct;
+    type Addr = Peer;
+
+    async fn accept(&mut self) -> (Direct, Peer) {
+        let (stream, address) = Listener::accept(&mut self.0).await;
+        // What is written is written whole; waiting to fill a packet would only delay it.
+        let _ = stream.set_nodelay(true);
+        let outlet = Outlet::default();
+        let peer = Peer {
+            address,
+            outlet: Some(outlet.clone()),
+        };
+        (Direct { stream, outlet }, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(Peer {
+            address: self.0.local_addr()?,
+            outlet: None,
+        })
+    }
+}
+
+impl Connected<IncomingStream<'_, Port>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
+        stream.remote_addr().clone()
+    }
+}
+
 /// A connection that knows tokens.
 #[derive(Debug)]
 pub struct Direct {
@@ -122,16 +187,6 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// A connection, and where pieces of files wait for it.
-    pub fn new(stream: TcpStream) -> (Self, Outlet) {
-        let outlet = Outlet::default();
-        let direct = Self {
-            stream,
-            outlet: outlet.clone(),
-        };
-        (direct, outlet)
-    }
-
     fn poll_send(&self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.stream.poll_write_ready(context))?;
@@ -205,7 +260,6 @@ mod tests {
     use std::io::Write;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -213,7 +267,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (direct, outlet) = Direct::new(accepted.expect("a connection").0);
+        let direct = Direct {
+            stream: accepted.expect("a connection").0,
+            outlet: Outlet::default(),
+        };
+        let outlet = direct.outlet.clone();
         (direct, outlet, client.expect("a connection"))
     }
 

@@ -22,16 +22,16 @@ const ACTIVE_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inli
 ///
 /// Errors: `Forbidden` to everybody but members of the project, `NotFound` for what it has not.
 pub async fn serve_file(cx: &Context, request: Request) -> Result<Response> {
-    let (method, headers) = (request.method(), request.headers());
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    let (parts, _) = request.into_parts();
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
         return Err(Error::invalid("files below /media/ can only be read"));
     }
-    let path = percent_encoding::percent_decode_str(request.uri().path()).decode_utf8();
+    let path = percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8();
     let path = path.map_err(|_| no_file())?;
     let path = path.strip_prefix("/media/").unwrap_or_default();
     let project = path.split('/').next().unwrap_or_default();
     let project: i64 = project.parse().map_err(|_| no_file())?;
-    let asker = match account::service::identify(cx, headers, &Method::GET).await {
+    let asker = match account::service::identify(cx, &parts.headers, &Method::GET).await {
         Err(Error::Unauthenticated(_)) => None,
         answer => answer?,
     };
@@ -48,7 +48,7 @@ pub async fn serve_file(cx: &Context, request: Request) -> Result<Response> {
     if service::find(cx, &key).await?.is_none() {
         return Err(no_file());
     }
-    let mut response = serve::file(cx, &key, headers, method).await;
+    let mut response = serve::file(cx, &key, &parts).await;
     confine(&mut response, &key);
     Ok(response)
 }

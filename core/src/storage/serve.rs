@@ -5,11 +5,13 @@ use std::ops::Range;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use futures::StreamExt;
 
+use super::direct::Peer;
 use super::links::path_of;
 use super::objects::ByteStream;
 use super::service::{self, BAD_DIGEST, RETRIES};
@@ -23,7 +25,7 @@ use crate::time;
 /// Answers a request for a path below `/objects/`.
 pub async fn serve(cx: &Context, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answered = answer(cx, &parts.method, &parts.uri, &parts.headers, body).await;
+    let answered = answer(cx, &parts, body).await;
     answered.unwrap_or_else(|failure| failure.response(parts.uri.path(), &parts.method))
 }
 
@@ -126,13 +128,8 @@ fn no_such_key() -> Failure {
     )
 }
 
-async fn answer(
-    cx: &Context,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, Failure> {
+async fn answer(cx: &Context, request: &Parts, body: Body) -> Result<Response, Failure> {
+    let (method, uri, headers) = (&request.method, &request.uri, &request.headers);
     let path = percent_encoding::percent_decode_str(uri.path())
         .decode_utf8()
         .map_err(|_| no_such_key())?;
@@ -160,20 +157,15 @@ async fn answer(
     if *method == Method::PUT {
         put(cx, key, query, headers, body).await
     } else {
-        get(cx, key, headers, method).await
+        get(cx, key, request).await
     }
 }
 
 /// Answers with an object, or a range of it, to somebody who may read it.
-pub(super) async fn file(
-    cx: &Context,
-    key: &str,
-    headers: &HeaderMap,
-    method: &Method,
-) -> Response {
-    match get(cx, key, headers, method).await {
+pub(super) async fn file(cx: &Context, key: &str, request: &Parts) -> Response {
+    match get(cx, key, request).await {
         Ok(response) => response,
-        Err(failure) => failure.response(key, method),
+        Err(failure) => failure.response(key, &request.method),
     }
 }
 
@@ -235,12 +227,9 @@ fn content_md5(headers: &HeaderMap) -> Result<Option<String>, Failure> {
         })
 }
 
-async fn get(
-    cx: &Context,
-    key: &str,
-    headers: &HeaderMap,
-    method: &Method,
-) -> Result<Response, Failure> {
+async fn get(cx: &Context, key: &str, request: &Parts) -> Result<Response, Failure> {
+    let (method, headers) = (&request.method, &request.headers);
+    let outlet = Peer::outlet_of(&request.extensions);
     for _ in 0..RETRIES {
         let object = service::find(cx, key).await?.ok_or_else(no_such_key)?;
         let etag = format!("\"{}\"", object.etag);
@@ -255,7 +244,7 @@ async fn get(
         let body = if *method == Method::HEAD {
             Body::empty()
         } else {
-            match service::read(cx, &object, bytes.clone()).await? {
+            match service::send(cx, &object, bytes.clone(), outlet.as_ref()).await? {
                 Some(stream) => Body::from_stream(stream),
                 // Replaced since: the new one is to be served.
                 None => continue,

@@ -3,15 +3,14 @@
 
 use std::collections::HashMap;
 
-use axum::extract::ConnectInfo;
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::door::Peer;
 use super::error::denied;
 use super::policy::{Asked, Policy, Verdict};
 use super::store;
 use super::types::{AccessKey, Bucket, Entry, Grant, Grantee, OWN, Permission};
 use crate::database::Tx;
+use crate::storage::direct::Peer;
 
 /// What an operation takes.
 #[derive(Debug, Clone, Copy)]
@@ -110,9 +109,9 @@ impl Call {
                 values.insert(format!("s3:{}", name.to_lowercase()), value);
             }
         }
-        let peer = request.extensions.get::<ConnectInfo<Peer>>();
-        let encrypted = peer.is_some_and(|ConnectInfo(peer)| peer.is_encrypted());
-        if let Some(ConnectInfo(peer)) = peer {
+        let peer = Peer::of(&request.extensions);
+        let encrypted = peer.is_some_and(Peer::is_encrypted);
+        if let Some(peer) = peer {
             values.insert("aws:sourceip".into(), peer.address.ip().to_string());
         }
         values.insert("aws:securetransport".into(), encrypted.to_string());

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::extract::ConnectInfo;
 use axum::extract::connect_info::Connected;
-use axum::http::Extensions;
 use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
@@ -23,7 +21,7 @@ use tokio_util::either::Either;
 
 use crate::config;
 use crate::error::{Chain, Error, Result};
-use crate::storage::direct::{Direct, Outlet};
+use crate::storage::direct::{Direct, Peer, Port};
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -37,36 +35,14 @@ pub type Io = Either<Direct, Encrypted>;
 
 type Encrypted = Box<TlsStream<TcpStream>>;
 
-/// Whose connection it is.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    /// The client's address.
-    pub address: SocketAddr,
-    /// Where pieces of files go straight to the connection; none for one that is encrypted.
-    outlet: Option<Outlet>,
-}
-
-impl Peer {
-    /// Whether the connection is encrypted.
-    pub fn is_encrypted(&self) -> bool {
-        self.outlet.is_none()
-    }
-}
-
-/// Where pieces of files go straight to the connection that a request came on, if they can.
-pub fn outlet(request: &Extensions) -> Option<Outlet> {
-    let ConnectInfo(peer) = request.get::<ConnectInfo<Peer>>()?;
-    peer.outlet.clone()
-}
-
-/// An open port.
+/// The open port.
 pub struct Door {
     address: SocketAddr,
     way: Way,
 }
 
 enum Way {
-    Plain(TcpListener),
+    Plain(Port),
     /// Connections that have agreed on keys: a slow client holds up nobody else.
     Encrypted(mpsc::Receiver<(Encrypted, SocketAddr)>),
 }
@@ -78,7 +54,7 @@ impl Door {
     pub fn open(listener: TcpListener, settings: &config::Storage) -> Result<Self> {
         let address = listener.local_addr()?;
         let way = match Certificate::of(settings)? {
-            None => Way::Plain(listener),
+            None => Way::Plain(Port(listener)),
             Some(certificate) => {
                 let (ready, waiting) = mpsc::channel(WAITING);
                 tokio::spawn(agree(listener, certificate, ready));
@@ -86,11 +62,6 @@ impl Door {
             }
         };
         Ok(Self { address, way })
-    }
-
-    /// Whether its connections are encrypted.
-    pub fn is_encrypted(&self) -> bool {
-        matches!(self.way, Way::Encrypted(_))
     }
 }
 
@@ -100,12 +71,9 @@ impl Listener for Door {
 
     async fn accept(&mut self) -> (Io, Peer) {
         match &mut self.way {
-            Way::Plain(listener) => {
-                let (stream, address) = Listener::accept(listener).await;
-                let _ = stream.set_nodelay(true);
-                let (stream, outlet) = Direct::new(stream);
-                let outlet = Some(outlet);
-                (Either::Left(stream), Peer { address, outlet })
+            Way::Plain(port) => {
+                let (stream, peer) = port.accept().await;
+                (Either::Left(stream), peer)
             }
             Way::Encrypted(waiting) => match waiting.recv().await {
                 Some((stream, address)) => {
@@ -120,7 +88,7 @@ impl Listener for Door {
     fn local_addr(&self) -> io::Result<Peer> {
         Ok(Peer {
             address: self.address,
-            outlet: (!self.is_encrypted()).then(Outlet::default),
+            outlet: None,
         })
     }
 }

@@ -16,9 +16,10 @@ use super::acl::{Wanted, wanted};
 use super::checksum::{Counted, Expected, announced, counting};
 use super::condition::{Conditions, Verdict};
 use super::types::{About, Bucket, Entry, NULL, Sums, Versioning};
-use super::{Answer, acl, door, error, store, tagging, timestamp};
+use super::{Answer, acl, error, store, tagging, timestamp};
 use crate::context::Context;
 use crate::database::Tx;
+use crate::storage::direct::Peer;
 use crate::storage::objects::{ByteStream, Stored};
 use crate::storage::service::{self, RETRIES};
 use crate::storage::types::Place;
@@ -293,7 +294,7 @@ fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
 
 pub async fn get(cx: &Arc<Context>, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
     let call = Call::of(&request);
-    let outlet = door::outlet(&request.extensions);
+    let outlet = Peer::outlet_of(&request.extensions);
     let input = request.input;
     refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
     let overrides = [

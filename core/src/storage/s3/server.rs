@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::signature::{MOST_SECS, parse_query};
 use super::access::unknown_key;
-use super::door::{Door, Peer};
+use super::door::Door;
 use super::policy::like;
 use super::{Api, error, store};
 use crate::config;
@@ -29,6 +29,7 @@ use crate::context::Context;
 use crate::error::{Chain, Error, Result};
 use crate::http::body::Rest;
 use crate::id;
+use crate::storage::direct::Peer;
 
 /// The setting that means no S3 service.
 pub const OFF: &str = "off";
