@@ -20,8 +20,8 @@ use crate::{compose, image, indexer, packets, probe, proof, transcode};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
 const OPEN_SOURCES: usize = 8;
-/// Packets that their indexes may hold together, unless one alone has more; each takes some sixty bytes.
-const OPEN_PACKETS: usize = 3_000_000;
+/// What their indexes may take together, unless one alone takes more: some forty hours at sixty frames a second.
+const INDEX_BYTES: usize = 96 << 20;
 /// Requests beyond this many in one lane are refused.
 const WAITING_REQUESTS: usize = 4096;
 /// A scan says this often that it is alive.
@@ -230,11 +230,11 @@ impl Desk {
         };
         self.sources.insert(0, source);
         self.sources.truncate(OPEN_SOURCES);
-        let count = |sources: &[Source]| -> usize {
-            let packets = sources.iter().map(|source| source.film.index.packets.len());
-            packets.sum()
+        let bytes = |sources: &[Source]| -> usize {
+            let tables = sources.iter().map(|source| &source.film.index.tables);
+            tables.map(|tables| tables.memory_bytes()).sum()
         };
-        while self.sources.len() > 1 && count(&self.sources) > OPEN_PACKETS {
+        while self.sources.len() > 1 && bytes(&self.sources) > INDEX_BYTES {
             self.sources.pop();
         }
         Ok(())

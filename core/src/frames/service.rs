@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use transect_frame_client::{
-    ComposeRequest, Flags, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi,
-    Size, WorkerError, stamp,
+    ComposeRequest, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi, Size,
+    WorkerError, stamp,
 };
 
 use super::film::{self, Film};
@@ -157,9 +157,7 @@ impl WireIndex {
 
     fn of(media: i64, index: &FrameIndex) -> Self {
         let (width, height) = index.display_size();
-        let key_frames = (0..index.frame_count())
-            .filter(|frame| index.frames[*frame].flags.contains(Flags::KEY))
-            .collect();
+        let key_frames = index.key_frames().collect();
         Self {
             kind: if index.kind == Kind::Image {
                 "image"
@@ -177,7 +175,7 @@ impl WireIndex {
             codec: index.codec.clone(),
             codec_string: index.codec_string.clone(),
             fingerprint: Some(index.fingerprint.clone()),
-            pts: index.frames.iter().map(|frame| frame.pts).collect(),
+            pts: index.frames().map(|frame| frame.pts).collect(),
             key_frames,
             ..Self::empty(media, State::Ready, String::new())
         }

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod index;
 pub mod message;
+mod packed;
 mod process;
 mod proof;
 mod quarantine;
@@ -21,6 +22,7 @@ mod sandbox;
 mod segments;
 mod solo;
 mod stamp;
+mod tables;
 mod transcode;
 mod workers;
 
@@ -33,6 +35,7 @@ pub use request::{
 pub use sandbox::{Sandbox, sandbox};
 pub use segments::{Segment, SegmentFile, SegmentIndex};
 pub use stamp::stamp;
+pub use tables::Tables;
 pub use transcode::{
     AudioProbe, Image, ImageFormat, ImageRequest, Output, Probe, Produced, Progress, Sprite,
     TranscodeRequest, VideoCodec, VideoProbe,
