@@ -61,6 +61,7 @@ fn counts(index: &FrameIndex) -> Proof {
         packets: index.packet_count() as u64,
         frames: shown,
         key_frames: packets(Flags::KEY),
+        unverified: index.unverified_count() as u64,
         hidden: (index.packet_count() as u64).saturating_sub(shown + damaged),
         damaged,
         synthetic: synthetic.count() as u64,

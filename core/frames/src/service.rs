@@ -16,7 +16,7 @@ use crate::ahead::Studio;
 use crate::picture::Encoded;
 use crate::source::Source;
 use crate::sync::lock;
-use crate::{compose, image, indexer, packets, probe, proof, transcode};
+use crate::{compose, image, indexer, inspect, packets, probe, proof, transcode};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
 const OPEN_SOURCES: usize = 8;
@@ -163,6 +163,17 @@ fn work(task: Task, progress: &mut dyn FnMut(Outcome)) -> Answer {
         Task::Prove { source, index_file } => {
             let proof = proof::prove(&source, &index_file, &mut || progress(Outcome::Progress))?;
             Outcome::Proven(proof)
+        }
+        Task::Inspect {
+            source,
+            index_file,
+            budget_ms,
+        } => {
+            let budget = Duration::from_millis(budget_ms);
+            let inspection = inspect::inspect(&source, &index_file, budget, &mut || {
+                progress(Outcome::Progress);
+            })?;
+            Outcome::Inspected(inspection)
         }
         Task::ConvertImage(request) => Outcome::Converted(image::convert(&request, &mut || {
             progress(Outcome::Progress)

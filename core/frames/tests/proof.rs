@@ -4,6 +4,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use support::{Bench, corpus, number_in};
 use transect_frame_client::{Flags, FrameIndex, PictureRequest, Proof, Tables};
@@ -115,4 +116,34 @@ async fn claims_of_the_container_are_looked_at_before_they_are_used() {
         let coded = bench.workers.packets(&path, &index_file, frame, frame);
         assert_eq!(coded.await.unwrap().packets[0].frame % 30, 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_the_container_claims_is_looked_at_bit_by_bit() {
+    let bench = Bench::new();
+    let path = bench.clip("a.mp4", 90, X264);
+    let index_file = path.with_extension("index");
+    let honest = bench.workers.index(&path, &index_file).await.unwrap();
+    let mut index = honest.clone();
+    index.tables.remark(|_, flags| Flags(flags.0 | 1 | 64));
+    index.write(&index_file).unwrap();
+    let inspect = |budget| {
+        let inspected = bench.workers.inspect(&path, &index_file, budget);
+        async { inspected.await.unwrap() }
+    };
+    let first = inspect(Duration::ZERO).await;
+    assert_eq!((first.looked_at, first.left), (1, 89));
+    let second = inspect(Duration::ZERO).await;
+    assert_eq!((second.looked_at, second.left), (1, 88));
+    let rest = inspect(Duration::from_secs(10)).await;
+    assert_eq!((rest.looked_at, rest.left), (88, 0));
+    assert_eq!(first.refuted + second.refuted + rest.refuted, 87);
+    assert_eq!(inspect(Duration::ZERO).await.looked_at, 0);
+    let found = FrameIndex::read(&index_file).unwrap();
+    assert_eq!(found, honest);
+    std::fs::write(&path, b"another file").unwrap();
+    index.write(&index_file).unwrap();
+    let changed = bench.workers.inspect(&path, &index_file, Duration::ZERO);
+    assert!(changed.await.unwrap_err().to_string().contains("changed"));
+    assert_eq!(FrameIndex::read(&index_file).unwrap(), index);
 }

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
 use crate::http;
-use crate::media::indexer;
+use crate::media::{indexer, inspector};
 use crate::storage::s3;
 
 /// How long a station waits for a passing command to let go of its folder.
@@ -129,6 +129,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     };
     tokio::select! {
         () = indexer::run(cx.clone()) => {}
+        () = inspector::run(cx.clone()) => {}
         () = crate::jobs::run(cx.clone()) => {}
         () = crate::search::indexer::run(cx.clone()) => {}
         () = crate::storage::collect_behind(&cx) => {}

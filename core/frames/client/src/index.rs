@@ -234,6 +234,14 @@ impl FrameIndex {
         frames.filter_map(|(at, frame)| frame.flags.contains(Flags::KEY).then_some(at))
     }
 
+    /// How many random access points only the container vouches for.
+    pub fn unverified_count(&self) -> usize {
+        let flags = (0..self.packet_count()).map(|at| self.packet_flags(at));
+        flags
+            .filter(|flags| flags.contains(Flags::UNVERIFIED))
+            .count()
+    }
+
     /// Ordinal of the packet where decoding must start to get `frame` exact, or none if there is no such frame.
     ///
     /// That is the last random access point which both decodes and displays no later than the frame, so a leading picture of

@@ -28,7 +28,7 @@ mod workers;
 
 pub use error::{IndexError, WorkerError};
 pub use index::{Access, Check, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, Packet};
-pub use proof::Proof;
+pub use proof::{Inspection, Proof};
 pub use request::{
     CodedPacket, ComposeRequest, Format, Layout, Packets, Picture, PictureRequest, Roi, Size,
 };
