@@ -194,6 +194,7 @@ pub struct Frames {
     pub processes: usize,
     pub cache_bytes: u64,
     pub timeout_secs: u64,
+    pub inspect_after_secs: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -19,7 +19,8 @@
             before, against DuckDB in process with the same columns; also the first answer, and the one after a write
     text    median latency of a free-text query over HTTP against tantivy in process and an empty request beside it; and how
             much later the next query answers that has to find what was just written
-    index   wall time of indexing an MP4 file of 100 GB from its sample tables (mostly a hole, which takes no room)
+    index   wall time of indexing an MP4 file of 100 GB from its sample tables (mostly a hole, which takes no room); and what
+            the index of ten hours at 60 pictures a second takes in the worker's memory, while it is open
     hostile p99 of small requests while damaged media are imported, against the same requests alone
     objects a GiB put and got over S3 against `dd conv=fsync` and nginx, ranges of 256 KiB and objects of 16 KiB against nginx,
             durable objects of 1 KiB from sixteen clients against one fsync each, and pages of a list of a million keys

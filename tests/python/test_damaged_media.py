@@ -3,17 +3,22 @@
 TRANSECT_MUTATIONS sets how many damaged files are tried (60), TRANSECT_MUTATION_SEED the first seed.
 """
 
+import contextlib
 import io
 import json
 import operator
 import os
 import pathlib
+import sqlite3
 import statistics
+import struct
 import subprocess
 import sys
 
 import barcode
 import corpus as made
+import huge
+import long
 import pytest
 from mutate import mutate
 from PIL import Image
@@ -144,7 +149,8 @@ def test_the_doctor_proves_frames(new_station, clips, tmp_path):
     proof = prove()
     assert (proof["frames"], proof["packets"], proof["mismatch_count"], proof["mismatches"]) == (40, 40, 0, [])
     assert proof["hashes"] >= 2 and proof["random_access"] == proof["key_frames"] == 2
-    assert "every frame is what its number says" in station.command("doctor", "frames", media).stdout
+    said = station.command("doctor", "frames", media).stdout
+    assert "every frame is what its number says" in said and "all 2 key frames were looked at" in said
     assert station.stop() == 0
     assert prove() == proof, "the same without a station"
     # Another clip in its place.
@@ -152,6 +158,55 @@ def test_the_doctor_proves_frames(new_station, clips, tmp_path):
     done = station.command("doctor", "frames", media, check=False)
     assert done.returncode == 1 and "MISMATCH the file has changed" in done.stdout
     assert station.command("doctor", "frames", 4_000_000, check=False).returncode == 1
+
+
+def padded(data, size):
+    """The clip with so many bytes of filler (NAL type 12) before each picture; one track, and its pictures in one piece."""
+    at = data.index(b"stsz") + 12
+    count = struct.unpack(">I", data[at:at + 4])[0]
+    sizes = struct.unpack(f">{count}I", data[at + 4:at + 4 + 4 * count])
+    first = min(huge.chunk_offsets(data))
+    filler = struct.pack(">IB", size, 12) + b"\xff" * (size - 1)
+    media, place = b"", first
+    for length in sizes:
+        media += filler + data[place:place + length]
+        place += length
+    grown = struct.pack(f">{count}I", *(length + len(filler) for length in sizes))
+    return data[:first - 8] + struct.pack(">I4s", len(media) + 8, b"mdat") + media + \
+        data[place:at + 4] + grown + data[at + 4 + 4 * count:]
+
+
+def test_key_frames_are_looked_at_in_idle_time(new_station, tmp_path):
+    small, path = tmp_path / "small.mp4", tmp_path / "long.mp4"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=30", "-frames:v", "10", "-c:v", "libx264", "-pix_fmt",
+               "yuv420p", "-g", "1", str(small)]
+    subprocess.run(command, check=True)
+    # It takes longer to look at these pictures than an import may.
+    small.write_bytes(padded(small.read_bytes(), 1 << 20))
+    long.make(small, path, 800)
+    station = new_station(environment={"TRANSECT_FRAMES_INSPECT_AFTER_SECS": "0"})
+    media = station.lines("import", path, "--project", "Idle")[0]["media"]
+
+    def index():
+        return station.http("GET", f"/rest/FrameIndex/{media}", station.admin_token).json()
+
+    def unverified():
+        question = f"select unverified from media_source where media = {media}"
+        if station.database:
+            done = subprocess.run(["psql", "--no-psqlrc", "-At", "--command", question, station.database.url], check=True,
+                                  stdout=subprocess.PIPE)
+            return int(done.stdout)
+        with contextlib.closing(sqlite3.connect(station.data / "transect.sqlite")) as base:
+            return base.execute(question).fetchone()[0]
+
+    before, left = index(), unverified()
+    assert before["num_frames"] == len(before["key_frames"]) == 8000
+    assert 0 < left < 8000
+    assert station.stop() == 0
+    station.environment["TRANSECT_FRAMES_INSPECT_AFTER_SECS"] = "1"
+    station.start()
+    wait_for("all key frames to be looked at", lambda: unverified() == 0)
+    assert index() == before, "frames and what identifies them stay what they were"
 
 
 def test_the_doctor_says_what_confines_workers(station):

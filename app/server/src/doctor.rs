@@ -60,6 +60,14 @@ fn in_words(proof: &Proof) -> String {
             proof.damaged,
             proof.synthetic
         ),
+        match proof.unverified {
+            0 => format!("all {} key frames were looked at", proof.key_frames),
+            left => format!(
+                "{} of {} key frames were looked at; for {left} the file's table is trusted until they are used, or the station is idle",
+                proof.key_frames.saturating_sub(left),
+                proof.key_frames
+            ),
+        },
         format!(
             "{} pictures are the same when decoding begins with them, {} hashes of the index were found again",
             proof.random_access, proof.hashes

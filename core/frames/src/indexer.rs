@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use transect_frame_client::{Fraction, FrameIndex, Kind, WorkerError, stamp};
+use transect_frame_client::{Fraction, FrameIndex, Kind, Tables, WorkerError, stamp};
 
 use crate::bitstream;
 use crate::libav::{self, Input};
-use crate::order::{self, Tables};
+use crate::order::{self, Made};
 use crate::reader::{Place, Places, Reader};
 use crate::scan::{Scan, Scanned, scan};
 use crate::tables;
@@ -120,7 +120,7 @@ pub fn build(
         ));
     };
     let (time_base, stated_rate) = (input.time_base(), input.frame_rate());
-    let Tables {
+    let Made {
         packets,
         frames,
         reorder,
@@ -175,9 +175,9 @@ pub fn build(
         access: found.access,
         decoder,
         checks: Vec::new(),
-        frames,
-        packets,
+        tables: Tables::new(&packets, &frames),
     };
+    drop((packets, frames));
     index.checks = verify::checks(&mut reader, &parameters, &index, progress)?;
     Ok(index)
 }

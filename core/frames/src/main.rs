@@ -15,6 +15,7 @@ mod compose;
 mod heif;
 mod image;
 mod indexer;
+mod inspect;
 mod libav;
 mod limits;
 mod order;

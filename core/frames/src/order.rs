@@ -39,8 +39,8 @@ pub fn shown(packets: &[Scanned]) -> impl Iterator<Item = usize> + '_ {
         .map(|(at, _)| at)
 }
 
-/// The tables of an index.
-pub struct Tables {
+/// The tables of an index, as they are made.
+pub struct Made {
     pub packets: Vec<Packet>,
     pub frames: Vec<Frame>,
     /// Pictures that a decoder must hold back.
@@ -49,7 +49,7 @@ pub struct Tables {
 
 /// Builds the tables from the packets and the display order. `damaged` are packets that should show something but do not.
 /// `tick` is the length of a frame in ticks, for files that say nothing better.
-pub fn tables(scanned: &[Scanned], order: &[usize], damaged: &HashSet<usize>, tick: i64) -> Tables {
+pub fn tables(scanned: &[Scanned], order: &[usize], damaged: &HashSet<usize>, tick: i64) -> Made {
     let (times, synthetic) = times(scanned, order, tick);
     let mut packets: Vec<Packet> = scanned
         .iter()
@@ -94,7 +94,7 @@ pub fn tables(scanned: &[Scanned], order: &[usize], damaged: &HashSet<usize>, ti
     }
     mark_leading(&packets, &mut frames);
     let reorder = reorder(order);
-    Tables {
+    Made {
         packets,
         frames,
         reorder,

@@ -33,10 +33,8 @@ pub fn packets(
     }
     let range = index.packets_for(first as usize..=last.min(count - 1) as usize);
     let range = source.verified(first as usize, range.start)?..range.end;
-    let size: u64 = index.packets[range.clone()]
-        .iter()
-        .map(|packet| u64::from(packet.size))
-        .sum();
+    let sizes = index.tables.packets_of(range.clone());
+    let size: u64 = sizes.map(|packet| u64::from(packet.size)).sum();
     if size > MOST_BYTES {
         return Err(WorkerError::Invalid {
             message: format!("{size} bytes are too many for one answer"),
@@ -55,7 +53,7 @@ pub fn packets(
     for at in range {
         source.payload(at, &mut packet)?;
         body.extend_from_slice(packet.bytes());
-        let coded = index.packets[at];
+        let coded = index.packet(at);
         let size = packet.bytes().len() as u32;
         table.packets.push((
             coded.frame.map_or(-1, i64::from),

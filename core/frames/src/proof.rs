@@ -9,6 +9,7 @@ use transect_frame_client::{Flags, Frame, FrameIndex, Packet, Proof, WorkerError
 use crate::cache::Cache;
 use crate::indexer::{self, Way, refuse_special, unreadable};
 use crate::libav::Parameters;
+use crate::session::shown;
 use crate::source::Source;
 use crate::verify::{self, Alone, luma};
 
@@ -46,26 +47,22 @@ pub fn prove(
 
 fn counts(index: &FrameIndex) -> Proof {
     let packets = |flag: Flags| {
-        let with = index
-            .packets
-            .iter()
-            .filter(|packet| packet.flags.contains(flag));
-        with.count() as u64
+        let with = index.packets();
+        with.filter(|packet| packet.flags.contains(flag)).count() as u64
     };
     let shown = index.frame_count() as u64;
     let damaged = packets(Flags::DAMAGED);
-    let synthetic = index
-        .frames
-        .iter()
-        .filter(|frame| frame.flags.contains(Flags::SYNTHETIC));
+    let synthetic = index.frames();
+    let synthetic = synthetic.filter(|frame| frame.flags.contains(Flags::SYNTHETIC));
     Proof {
         fingerprint: index.fingerprint.clone(),
         container: index.container.clone(),
         codec: index.codec.clone(),
-        packets: index.packets.len() as u64,
+        packets: index.packet_count() as u64,
         frames: shown,
         key_frames: packets(Flags::KEY),
-        hidden: (index.packets.len() as u64).saturating_sub(shown + damaged),
+        unverified: index.unverified_count() as u64,
+        hidden: (index.packet_count() as u64).saturating_sub(shown + damaged),
         damaged,
         synthetic: synthetic.count() as u64,
         ..Proof::default()
@@ -75,25 +72,25 @@ fn counts(index: &FrameIndex) -> Proof {
 /// Compares an index with one that was made just now.
 fn compare(index: &FrameIndex, fresh: &FrameIndex, proof: &mut Proof) {
     for (what, indexed, found) in [
-        ("packets", index.packets.len(), fresh.packets.len()),
-        ("frames", index.frames.len(), fresh.frames.len()),
+        ("packets", index.packet_count(), fresh.packet_count()),
+        ("frames", index.frame_count(), fresh.frame_count()),
     ] {
         if indexed != found {
             proof.mismatch(|| format!("the index has {indexed} {what}, the file {found}"));
         }
     }
-    for (at, (packet, fresh)) in index.packets.iter().zip(&fresh.packets).enumerate() {
-        let (listed, found) = (random_access(packet), random_access(fresh));
+    for (at, (packet, fresh)) in index.packets().zip(fresh.packets()).enumerate() {
+        let (listed, found) = (random_access(&packet), random_access(&fresh));
         let open = packet.flags.contains(Flags::UNVERIFIED);
-        if listed && !found && !open || !alike(packet, fresh) {
+        if listed && !found && !open || !alike(&packet, &fresh) {
             proof.mismatch(|| format!("packet {at} is indexed as {packet:?}, and is {fresh:?}"));
         }
         // Decoding then starts earlier than it would have to.
         proof.unlisted += u64::from(found && !listed);
     }
     let times = |frame: &Frame| (frame.pts, frame.duration, frame.packet);
-    for (at, (frame, fresh)) in index.frames.iter().zip(&fresh.frames).enumerate() {
-        if times(frame) != times(fresh) {
+    for (at, (frame, fresh)) in index.frames().zip(fresh.frames()).enumerate() {
+        if times(&frame) != times(&fresh) {
             proof.mismatch(|| format!("frame {at} is indexed as {frame:?}, and is {fresh:?}"));
         }
     }
@@ -122,22 +119,19 @@ fn look(
     let mut reader = source.reader().map_err(|error| error.to_string())?;
     let parameters = Parameters::from_index(index).map_err(|error| error.to_string())?;
     let count = index.frame_count();
-    let keys: Vec<usize> = (0..count)
-        .filter(|&frame| index.frames[frame].flags.contains(Flags::KEY))
-        .collect();
+    let keys: Vec<usize> = index.key_frames().collect();
     let served: Vec<usize> = (0..count).step_by(count.div_ceil(SERVED).max(1)).collect();
     let wanted: HashSet<usize> = keys.iter().chain(&served).copied().collect();
     let mut hashes: HashMap<usize, String> = HashMap::new();
     let mut see = |picture: crate::libav::Frame| {
-        let packet = picture.label().and_then(|label| index.packets.get(label));
-        let frame = packet.and_then(|packet| packet.frame).map(|at| at as usize);
+        let frame = shown(&picture, index).map(|(_, frame)| frame);
         if let Some(frame) = frame.filter(|frame| wanted.contains(frame)) {
             hashes.extend(luma(&picture).map(|luma| (frame, luma)));
         }
     };
-    let all = 0..index.packets.len();
-    let shown = verify::decode(&mut reader, &parameters, all, &mut see, progress)?;
-    compare_order(index, &shown, proof);
+    let all = 0..index.packet_count();
+    let order = verify::decode(&mut reader, &parameters, all, &mut see, progress)?;
+    compare_order(index, &order, proof);
     let mut alone = Alone::open(&parameters)?;
     let mut digest = blake3::Hasher::new();
     for &frame in &keys {
@@ -147,7 +141,7 @@ fn look(
         let found = found.as_ref().and_then(luma);
         if expected.is_some() && found.as_ref() == expected {
             proof.random_access += 1;
-        } else if !index.frames[frame].flags.contains(Flags::UNVERIFIED) {
+        } else if !index.frame(frame).flags.contains(Flags::UNVERIFIED) {
             proof.mismatch(|| format!("frame {frame} looks different when decoding begins there"));
         }
         digest.update(expected.map_or(&[][..], |hash| hash.as_bytes()));
@@ -175,20 +169,20 @@ fn look(
 /// Compares the order in which a decoder shows pictures with the index.
 fn compare_order(index: &FrameIndex, shown: &[usize], proof: &mut Proof) {
     let mut seen = HashSet::new();
-    let hidden = |at: usize| index.packets[at].flags.contains(Flags::EDITED_OUT);
+    let hidden = |at: usize| index.packet_flags(at).contains(Flags::EDITED_OUT);
     let shown: Vec<usize> = shown
         .iter()
         .copied()
-        .filter(|&at| at < index.packets.len() && !hidden(at) && seen.insert(at))
+        .filter(|&at| at < index.packet_count() && !hidden(at) && seen.insert(at))
         .collect();
-    for (frame, packet) in index.frames.iter().enumerate() {
+    for (frame, packet) in index.frames().enumerate() {
         if !seen.contains(&(packet.packet as usize)) {
             proof.mismatch(|| format!("frame {frame} does not decode"));
         }
     }
     let mut due = 0;
     for at in shown {
-        match index.packets[at].frame.map(|frame| frame as usize) {
+        match index.packet(at).frame.map(|frame| frame as usize) {
             Some(frame) if frame < due => {
                 proof.mismatch(|| format!("frame {frame} is shown after frame {}", due - 1));
             }

@@ -37,7 +37,7 @@ impl Places {
         match self {
             Places::Scanned(places) => places[ordinal],
             Places::Indexed(index) => {
-                let packet = &index.packets[ordinal];
+                let packet = index.packet(ordinal);
                 Place {
                     position: packet.position,
                     size: packet.size,
@@ -48,11 +48,33 @@ impl Places {
         }
     }
 
-    fn count(&self) -> usize {
+    fn is_key(&self, ordinal: usize) -> bool {
         match self {
-            Places::Scanned(places) => places.len(),
-            Places::Indexed(index) => index.packets.len(),
+            Places::Scanned(places) => places[ordinal].key,
+            Places::Indexed(index) => index.packet_flags(ordinal).contains(Flags::KEY),
         }
+    }
+
+    /// Whether another packet looks the same to a demuxer that has just gone there.
+    fn has_twin(&self, place: &Place) -> bool {
+        let same = |position: u64, size: u32, dts: i64| {
+            (position, size, dts) == (place.position, place.size, place.dts)
+        };
+        let count = match self {
+            Places::Scanned(places) => {
+                let twins = places.iter();
+                twins
+                    .filter(|at| same(at.position, at.size, at.dts))
+                    .count()
+            }
+            Places::Indexed(index) => {
+                let twins = index.packets();
+                twins
+                    .filter(|at| same(at.position, at.size, at.dts))
+                    .count()
+            }
+        };
+        count > 1
     }
 }
 
@@ -141,7 +163,7 @@ impl Reader {
         let mut sought = false;
         if !(*next..*next + READ_ON).contains(&ordinal) {
             let mut earlier = (0..=ordinal).rev();
-            let key = earlier.find(|&at| self.places.at(at).key).unwrap_or(0);
+            let key = earlier.find(|&at| self.places.is_key(at)).unwrap_or(0);
             if let Some(found) = seek(input, &self.places, key, *seeks_bytes, packet)? {
                 (*next, sought) = (found + 1, true);
                 if found == ordinal {
@@ -184,11 +206,7 @@ fn seek(
     if gone.is_err() {
         return Ok(None);
     }
-    let twins = |other: &Place| {
-        other.position == place.position && other.size == place.size && other.dts == place.dts
-    };
-    let all = (0..places.count()).map(|at| places.at(at));
-    if all.filter(twins).count() > 1 {
+    if places.has_twin(&place) {
         return Ok(None);
     }
     for _ in 0..SYNC_LIMIT {

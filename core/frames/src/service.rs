@@ -16,12 +16,12 @@ use crate::ahead::Studio;
 use crate::picture::Encoded;
 use crate::source::Source;
 use crate::sync::lock;
-use crate::{compose, image, indexer, packets, probe, proof, transcode};
+use crate::{compose, image, indexer, inspect, packets, probe, proof, transcode};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
 const OPEN_SOURCES: usize = 8;
-/// Packets that their indexes may hold together, unless one alone has more; each takes some sixty bytes.
-const OPEN_PACKETS: usize = 3_000_000;
+/// What their indexes may take together, unless one alone takes more: some forty hours at sixty frames a second.
+const INDEX_BYTES: usize = 96 << 20;
 /// Requests beyond this many in one lane are refused.
 const WAITING_REQUESTS: usize = 4096;
 /// A scan says this often that it is alive.
@@ -164,6 +164,17 @@ fn work(task: Task, progress: &mut dyn FnMut(Outcome)) -> Answer {
             let proof = proof::prove(&source, &index_file, &mut || progress(Outcome::Progress))?;
             Outcome::Proven(proof)
         }
+        Task::Inspect {
+            source,
+            index_file,
+            budget_ms,
+        } => {
+            let budget = Duration::from_millis(budget_ms);
+            let inspection = inspect::inspect(&source, &index_file, budget, &mut || {
+                progress(Outcome::Progress);
+            })?;
+            Outcome::Inspected(inspection)
+        }
         Task::ConvertImage(request) => Outcome::Converted(image::convert(&request, &mut || {
             progress(Outcome::Progress)
         })?),
@@ -230,11 +241,11 @@ impl Desk {
         };
         self.sources.insert(0, source);
         self.sources.truncate(OPEN_SOURCES);
-        let count = |sources: &[Source]| -> usize {
-            let packets = sources.iter().map(|source| source.film.index.packets.len());
-            packets.sum()
+        let bytes = |sources: &[Source]| -> usize {
+            let tables = sources.iter().map(|source| &source.film.index.tables);
+            tables.map(|tables| tables.memory_bytes()).sum()
         };
-        while self.sources.len() > 1 && count(&self.sources) > OPEN_PACKETS {
+        while self.sources.len() > 1 && bytes(&self.sources) > INDEX_BYTES {
             self.sources.pop();
         }
         Ok(())

@@ -25,6 +25,12 @@ pub enum Reached {
     Stopped,
 }
 
+/// The packet that a decoded picture comes from, and the frame that it is; none for what is not to be shown.
+pub fn shown(picture: &Frame, index: &FrameIndex) -> Option<(usize, usize)> {
+    let packet = picture.label().filter(|&at| at < index.packet_count())?;
+    Some((packet, index.tables.shown_by(packet)?))
+}
+
 /// A decoder and its place in the stream.
 pub struct Session {
     decoder: Decoder,
@@ -66,7 +72,7 @@ impl Session {
         stop: &dyn Fn() -> bool,
         keep: &mut dyn FnMut(usize, Frame),
     ) -> Result<Reached, String> {
-        let target = index.frames[wanted].packet as usize;
+        let target = index.frame(wanted).packet as usize;
         let end = index.packets_end(wanted);
         let goes_on = self
             .next
@@ -83,11 +89,12 @@ impl Session {
         // Walking, the decoder holds pictures back for as long as the stream asks for.
         let last = match travel {
             Travel::Jump => end,
-            Travel::Walk => (end + usize::from(index.decoder.reorder) + 2).min(index.packets.len()),
+            Travel::Walk => {
+                (end + usize::from(index.decoder.reorder) + 2).min(index.packet_count())
+            }
         };
         // Without time stamps in the file, the packets say nothing about who refers to whom.
-        let skips =
-            travel == Travel::Jump && !index.frames[wanted].flags.contains(Flags::SYNTHETIC);
+        let skips = travel == Travel::Jump && !index.frame(wanted).flags.contains(Flags::SYNTHETIC);
         while next < last && !(found && travel == Travel::Walk) {
             if stop() {
                 self.next = Some(next).filter(|_| travel == Travel::Walk);
@@ -124,14 +131,11 @@ impl Session {
         loop {
             match self.decoder.receive() {
                 Ok(Some(picture)) => {
-                    let packet = picture.label().and_then(|label| index.packets.get(label));
-                    let Some((packet, frame)) =
-                        packet.and_then(|packet| Some((packet, packet.frame? as usize)))
-                    else {
+                    let Some((at, frame)) = shown(&picture, index) else {
                         continue;
                     };
                     self.shown = self.shown.max(Some(frame));
-                    if packet.pts >= index.packets[self.start].pts || self.start == 0 {
+                    if index.packet_pts(at) >= index.packet_pts(self.start) || self.start == 0 {
                         found |= frame == wanted;
                         keep(frame, picture);
                     }

@@ -299,9 +299,8 @@ impl Film {
                 return Ok(wanted);
             }
             // A damaged random access point: once more, from an earlier one, and leaving nothing out.
-            let earlier = self.index.packets[..start]
-                .iter()
-                .rposition(|packet| packet.flags.contains(Flags::KEY));
+            let is_key = |at: &usize| self.index.packet_flags(*at).contains(Flags::KEY);
+            let earlier = (0..start).rev().find(is_key);
             match earlier {
                 _ if travel == Travel::Jump => travel = Travel::Walk,
                 Some(earlier) => {
@@ -309,7 +308,7 @@ impl Film {
                 }
                 None => return Ok(None),
             }
-            if start + 2000 < self.index.frames[frame].packet as usize {
+            if start + 2000 < self.index.frame(frame).packet as usize {
                 return Ok(None);
             }
         }
@@ -326,7 +325,7 @@ pub fn verified(
     mut start: usize,
 ) -> Result<usize, String> {
     let mut packet = crate::libav::Packet::new().map_err(|error| error.to_string())?;
-    while start > 0 && index.packets[start].flags.contains(Flags::UNVERIFIED) {
+    while start > 0 && index.packet_flags(start).contains(Flags::UNVERIFIED) {
         reader.read(start, &mut packet)?;
         let headers = &index.decoder.extradata;
         let found = bitstream::random_access(&index.codec, headers, packet.bytes());

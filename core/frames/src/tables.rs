@@ -5,6 +5,7 @@
 //! or there are none: wherever something is not as plain as expected, the caller scans.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
@@ -73,6 +74,28 @@ pub fn packets(file: &File, input: &mut Input, progress: &mut dyn FnMut()) -> Op
     Some(scan)
 }
 
+/// Whether decoding can start with a packet at a position and of a size, as its bytes say; none if they do not tell.
+///
+/// Errors: the file cannot be read.
+pub fn starts_decoding(
+    file: &File,
+    codec: &str,
+    headers: &[u8],
+    (position, size): (u64, usize),
+    bytes: &mut Vec<u8>,
+) -> io::Result<Option<bool>> {
+    let mut verdict = |size: usize| {
+        bytes.resize(size, 0);
+        file.read_exact_at(bytes, position)?;
+        Ok(bitstream::random_access(codec, headers, bytes))
+    };
+    let found = verdict(size.min(HEAD_BYTES))?;
+    if found != Some(true) && size > HEAD_BYTES {
+        return verdict(size);
+    }
+    Ok(found)
+}
+
 fn lies_within(ranges: &[Range<u64>], position: u64, size: usize) -> bool {
     let after = ranges.partition_point(|range| range.start <= position);
     after > 0 && position + size as u64 <= ranges[after - 1].end
@@ -102,16 +125,8 @@ fn look(
             packet.flags.insert(Flags::UNVERIFIED);
             continue;
         }
-        let mut verdict = |size: usize| {
-            bytes.resize(size, 0);
-            file.read_exact_at(&mut bytes, packet.position?).ok()?;
-            Some(bitstream::random_access(&codec, headers, &bytes))
-        };
-        let size = packet.size as usize;
-        let mut found = verdict(size.min(HEAD_BYTES))?;
-        if found != Some(true) && size > HEAD_BYTES {
-            found = verdict(size)?;
-        }
+        let place = (packet.position?, packet.size as usize);
+        let found = starts_decoding(file, &codec, headers, place, &mut bytes).ok()?;
         if found == Some(false) {
             packet.flags.remove(Flags::KEY);
             lied = true;

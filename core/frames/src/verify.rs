@@ -180,9 +180,7 @@ pub fn checks(
     if !BIT_EXACT.contains(&index.codec.as_str()) {
         return Ok(Vec::new());
     }
-    let keys: Vec<usize> = (0..index.frame_count())
-        .filter(|&frame| index.frames[frame].flags.contains(Flags::KEY))
-        .collect();
+    let keys: Vec<usize> = index.key_frames().collect();
     let count = keys.len().min(CHECKS);
     let mut alone = Alone::open(parameters)?;
     let mut checks = Vec::with_capacity(count);
@@ -222,7 +220,7 @@ impl Alone {
         index: &FrameIndex,
         frame: usize,
     ) -> std::result::Result<Option<Frame>, String> {
-        let first = index.frames[frame].packet as usize;
+        let first = index.frame(frame).packet as usize;
         self.decoder.reset();
         let mut found = None;
         let mut take = |decoder: &mut Decoder| {

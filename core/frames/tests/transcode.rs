@@ -54,7 +54,7 @@ async fn transcode(
 /// When frames begin, in seconds from the first one.
 fn times_secs(index: &FrameIndex) -> Vec<f64> {
     let secs = |pts: i64| (pts - index.start_pts) as f64 * index.time_base.as_f64();
-    index.frames.iter().map(|frame| secs(frame.pts)).collect()
+    index.frames().map(|frame| secs(frame.pts)).collect()
 }
 
 /// Checks the fragments of a file against its segment index, and each other.

@@ -37,7 +37,7 @@ async fn times_secs(bench: &Bench, path: &Path) -> Vec<f64> {
     let index_file = path.with_extension("made");
     let index = bench.workers.index(path, &index_file).await.unwrap();
     let secs = |pts: i64| (pts - index.start_pts) as f64 * index.time_base.as_f64();
-    index.frames.iter().map(|frame| secs(frame.pts)).collect()
+    index.frames().map(|frame| secs(frame.pts)).collect()
 }
 
 /// The reason of a refusal.

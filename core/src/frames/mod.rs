@@ -16,9 +16,10 @@ mod service;
 mod transcoding;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use transect_frame_client::{Options, WorkerError, Workers};
 
 use crate::config;
@@ -26,7 +27,7 @@ use crate::error::{Error, Result};
 use film::KnownFacts;
 
 pub use film::{Facts, Film};
-pub use proof::{prove, try_sandbox};
+pub use proof::{inspect, prove, try_sandbox};
 pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_picture};
 pub use transcoding::{convert_image, probe, transcode};
 pub use transect_frame_client::{Proof, Sandbox};
@@ -45,6 +46,8 @@ pub struct Frames {
     facts: KnownFacts,
     /// Turns of clips that are encoded: others have to wait.
     clips: Semaphore,
+    asked_at: Mutex<Instant>,
+    asked: Notify,
 }
 
 impl Frames {
@@ -74,6 +77,8 @@ impl Frames {
             binary,
             facts: KnownFacts::default(),
             clips: Semaphore::new(ENCODED_CLIPS),
+            asked_at: Mutex::new(Instant::now()),
+            asked: Notify::new(),
         })
     }
 
@@ -85,6 +90,28 @@ impl Frames {
     /// Process ids of the workers that run now.
     pub fn process_ids(&self) -> Vec<u32> {
         self.workers.process_ids()
+    }
+
+    /// Notes that somebody asks for frames: what is done in idle time has to wait.
+    fn ask(&self) {
+        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.asked.notify_waiters();
+    }
+
+    /// Returns when somebody asks for frames.
+    pub(crate) async fn asked(&self) {
+        self.asked.notified().await;
+    }
+
+    /// Returns once nobody has asked for frames for so long.
+    pub(crate) async fn idle(&self, quiet: Duration) {
+        loop {
+            let asked_at = *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            match quiet.checked_sub(asked_at.elapsed()) {
+                Some(rest) if !rest.is_zero() => tokio::time::sleep(rest).await,
+                _ => return,
+            }
+        }
     }
 
     fn index_file(&self, media: i64) -> PathBuf {

@@ -1,12 +1,13 @@
 //! Whether frames are what their index says, and workers are held to their task.
 
 use std::path::Path;
+use std::time::Duration;
 
-use transect_frame_client::{Proof, Sandbox, WorkerError};
+use transect_frame_client::{Inspection, Proof, Sandbox, WorkerError};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::media::source::{self, State};
+use crate::media::source::{self, Source, State};
 
 /// Reads and decodes the source of a media once more, in a process that yields to everything else, and compares what it
 /// shows with the index that its frame numbers come from.
@@ -39,6 +40,19 @@ pub async fn prove(cx: &Context, media: i64) -> Result<Proof> {
         proof.mismatch(|| "the index is not the one that the media was made with".into());
     }
     Ok(proof)
+}
+
+/// Looks at random access points of a source that is ready, for about this long, and writes what was found to its index file.
+///
+/// Errors: `Invalid` for a source that cannot be read, or has changed.
+pub async fn inspect(cx: &Context, source: &Source, budget: Duration) -> Result<Inspection> {
+    let path = source::file(cx, source).await?;
+    let index_file = cx.frames.index_file(source.media);
+    Ok(cx
+        .frames
+        .workers
+        .inspect(&path, &index_file, budget)
+        .await?)
 }
 
 /// Has a worker try what it must not do.

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use transect_frame_client::{
-    ComposeRequest, Flags, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi,
-    Size, WorkerError, stamp,
+    ComposeRequest, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi, Size,
+    WorkerError, stamp,
 };
 
 use super::film::{self, Film};
@@ -157,9 +157,7 @@ impl WireIndex {
 
     fn of(media: i64, index: &FrameIndex) -> Self {
         let (width, height) = index.display_size();
-        let key_frames = (0..index.frame_count())
-            .filter(|frame| index.frames[*frame].flags.contains(Flags::KEY))
-            .collect();
+        let key_frames = index.key_frames().collect();
         Self {
             kind: if index.kind == Kind::Image {
                 "image"
@@ -177,7 +175,7 @@ impl WireIndex {
             codec: index.codec.clone(),
             codec_string: index.codec_string.clone(),
             fingerprint: Some(index.fingerprint.clone()),
-            pts: index.frames.iter().map(|frame| frame.pts).collect(),
+            pts: index.frames().map(|frame| frame.pts).collect(),
             key_frames,
             ..Self::empty(media, State::Ready, String::new())
         }
@@ -231,6 +229,7 @@ pub async fn film(cx: &Context, actor: &Actor, media: i64) -> Result<Film> {
 ///
 /// Errors: `Invalid` for a frame beyond the end or a region outside the picture.
 pub async fn frame(cx: &Context, film: &Film, wanted: Wanted) -> Result<Picture> {
+    cx.frames.ask();
     let request = PictureRequest {
         source: film.path.clone(),
         index_file: film.index_file.clone(),
@@ -247,6 +246,7 @@ pub async fn frame(cx: &Context, film: &Film, wanted: Wanted) -> Result<Picture>
 ///
 /// Errors: `Invalid`, also where layout, encoding and number of frames do not go together.
 pub async fn compose(cx: &Context, film: &Film, wanted: WantedTogether) -> Result<Picture> {
+    cx.frames.ask();
     let request = ComposeRequest {
         source: film.path.clone(),
         index_file: film.index_file.clone(),
@@ -269,6 +269,7 @@ pub(super) async fn packets(
     first: u64,
     last: u64,
 ) -> Result<Packets> {
+    cx.frames.ask();
     let workers = &cx.frames.workers;
     let found = workers
         .packets(&film.path, &film.index_file, first, last)

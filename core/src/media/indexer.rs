@@ -292,6 +292,7 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                     state: State::Ready,
                     message: String::new(),
                     fingerprint: Some(found.index.fingerprint.clone()),
+                    unverified: i64::try_from(found.index.unverified_count()).ok(),
                     made: thumbnail
                         .map(str::to_owned)
                         .into_iter()

@@ -16,6 +16,7 @@ mod files;
 mod filter;
 pub mod import;
 pub mod indexer;
+pub mod inspector;
 mod permalink;
 mod purge;
 mod queue;

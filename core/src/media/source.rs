@@ -67,6 +67,9 @@ pub struct Source {
     pub made: Vec<String>,
     /// Whether it follows the records of the media, rather than being an upload that became one.
     pub recorded: bool,
+    /// Random access points of its index that only the container vouches for; none where nobody has
+    /// counted them.
+    pub unverified: Option<i64>,
 }
 
 impl Source {
@@ -87,6 +90,7 @@ impl Source {
             fingerprint: None,
             made: Vec::new(),
             recorded: false,
+            unverified: None,
         }
     }
 
@@ -113,8 +117,7 @@ struct Facts {
     recorded: bool,
 }
 
-const COLUMNS: &str =
-    "media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts";
+const COLUMNS: &str = "media, path, object_key, size_bytes, modified_at, state, message, fingerprint, unverified, facts";
 
 fn source(mut row: Row) -> Result<Source> {
     let source = Source {
@@ -126,6 +129,7 @@ fn source(mut row: Row) -> Result<Source> {
         state: State::from_name(&row.take::<String>()?),
         message: row.take()?,
         fingerprint: row.take()?,
+        unverified: row.take()?,
         made: Vec::new(),
         recorded: false,
     };
@@ -180,6 +184,28 @@ pub async fn waiting(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<i64>> {
     rows.into_iter().map(|mut row| row.take()).collect()
 }
 
+/// The next media after this one that is ready, and of whose random access points some were not looked at, or
+/// nobody knows.
+pub(super) async fn unverified(tx: &mut Tx, after: i64) -> Result<Option<i64>> {
+    let sql = "select media from media_source where state = 'ready' and (unverified is null or unverified > 0) \
+               and media > $1 order by media limit 1";
+    tx.scalar(sql, &values![after]).await
+}
+
+/// Notes how many random access points are left to look at, unless the media got another file meanwhile.
+pub(super) async fn note_unverified(tx: &mut Tx, source: &Source, left: i64) -> Result<()> {
+    match find(tx, source.media).await? {
+        Some(current) if current.is_same(source) && current.fingerprint == source.fingerprint => {
+            let noted = Source {
+                unverified: Some(left),
+                ..current
+            };
+            put(tx, &noted).await
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Inserts or replaces the source of a media.
 pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
     let facts = serde_json::to_string(&Facts {
@@ -187,9 +213,9 @@ pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
         recorded: source.recorded,
     })?;
     tx.execute(
-        "insert into media_source (media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (media) do update set path = $2, object_key = $3, \
-         size_bytes = $4, modified_at = $5, state = $6, message = $7, fingerprint = $8, facts = $9",
+        "insert into media_source (media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts, unverified) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (media) do update set path = $2, object_key = $3, \
+         size_bytes = $4, modified_at = $5, state = $6, message = $7, fingerprint = $8, facts = $9, unverified = $10",
         &values![
             source.media,
             source.path.clone(),
@@ -199,7 +225,8 @@ pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
             source.state.name(),
             &source.message,
             source.fingerprint.clone(),
-            facts
+            facts,
+            source.unverified
         ],
     )
     .await?;
@@ -216,6 +243,7 @@ pub(super) async fn share_index(tx: &mut Tx, original: i64, clone: i64) -> Resul
         let ready = Source {
             state: State::Ready,
             fingerprint: from.fingerprint,
+            unverified: from.unverified,
             ..to
         };
         put(tx, &ready).await?;

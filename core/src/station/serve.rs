@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
 use crate::http;
-use crate::media::indexer;
+use crate::media::{indexer, inspector};
 use crate::storage::direct::{Peer, Port};
 use crate::storage::s3;
 
@@ -125,6 +125,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
     };
     tokio::select! {
         () = indexer::run(cx.clone()) => {}
+        () = inspector::run(cx.clone()) => {}
         () = crate::jobs::run(cx.clone()) => {}
         () = crate::search::indexer::run(cx.clone()) => {}
         () = crate::storage::collect_behind(&cx) => {}

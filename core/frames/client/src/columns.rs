@@ -68,7 +68,8 @@ impl ColumnReader<'_> {
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    pub(crate) fn deltas(&mut self, count: usize) -> Result<Vec<i64>, IndexError> {
+    /// Reads `count` values whose differences were written.
+    pub(crate) fn deltas<C: FromIterator<i64>>(&mut self, count: usize) -> Result<C, IndexError> {
         let mut previous = 0_i64;
         (0..count)
             .map(|_| {
@@ -78,15 +79,18 @@ impl ColumnReader<'_> {
             .collect()
     }
 
-    pub(crate) fn second_deltas(&mut self, count: usize) -> Result<Vec<i64>, IndexError> {
-        let mut previous = 0_i64;
-        let deltas = self.deltas(count)?;
-        Ok(deltas
-            .into_iter()
-            .map(|delta| {
+    /// Reads `count` values of whose differences the differences were written.
+    pub(crate) fn second_deltas<C: FromIterator<i64>>(
+        &mut self,
+        count: usize,
+    ) -> Result<C, IndexError> {
+        let (mut previous, mut delta) = (0_i64, 0_i64);
+        (0..count)
+            .map(|_| {
+                delta = delta.wrapping_add(self.signed()?);
                 previous = previous.wrapping_add(delta);
-                previous
+                Ok(previous)
             })
-            .collect())
+            .collect()
     }
 }

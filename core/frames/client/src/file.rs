@@ -4,16 +4,18 @@
 //! ordinal minus display ordinal, PTS minus the packet's PTS, duration, marks. Six to twelve bytes a frame on real files.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::columns::{ColumnReader, ColumnWriter};
-use crate::{Flags, Frame, FrameIndex, IndexError, Packet};
+use crate::packed::Column;
+use crate::tables::{Coded, Shown, Tables};
+use crate::{Flags, FrameIndex, IndexError};
 
 const MAGIC: &[u8; 8] = b"TRSFIDX\x02";
 const LEVEL: i32 = 9;
 /// An index of ten hours at 120 frames a second stays far below this.
-const SIZE_LIMIT_BYTES: usize = 1 << 30;
+const SIZE_LIMIT_BYTES: u64 = 1 << 30;
 
 impl FrameIndex {
     /// Writes the index so that a reader sees the old file or the whole new one: temporary file, fsync, rename.
@@ -53,42 +55,37 @@ impl FrameIndex {
         let header = serde_json::to_vec(self)?;
         columns.unsigned(header.len() as u64);
         columns.bytes.extend_from_slice(&header);
-        columns.unsigned(self.packets.len() as u64);
+        columns.unsigned(self.packet_count() as u64);
         let mut end = 0_u64;
-        for packet in &self.packets {
+        for packet in self.packets() {
             columns.signed(packet.position.wrapping_sub(end) as i64);
-            end = packet.position + u64::from(packet.size);
+            end = packet.position.wrapping_add(u64::from(packet.size));
         }
-        for packet in &self.packets {
+        for packet in self.packets() {
             columns.unsigned(u64::from(packet.size));
         }
-        columns.second_deltas(self.packets.iter().map(|packet| packet.dts));
+        columns.second_deltas(self.packets().map(|packet| packet.dts));
         columns.deltas(
-            self.packets
-                .iter()
+            self.packets()
                 .map(|packet| packet.pts.wrapping_sub(packet.dts)),
         );
         columns
             .bytes
-            .extend(self.packets.iter().map(|packet| packet.flags.0));
-        columns.unsigned(self.frames.len() as u64);
+            .extend(self.packets().map(|packet| packet.flags.0));
+        columns.unsigned(self.frame_count() as u64);
         columns.deltas(
-            self.frames
-                .iter()
+            self.frames()
                 .zip(0_i64..)
                 .map(|(frame, ordinal)| i64::from(frame.packet) - ordinal),
         );
-        for frame in &self.frames {
-            columns.signed(
-                frame
-                    .pts
-                    .wrapping_sub(self.packets[frame.packet as usize].pts),
-            );
+        for frame in self.frames() {
+            let packet_pts = self.packet_pts(frame.packet as usize);
+            columns.signed(frame.pts.wrapping_sub(packet_pts));
         }
-        columns.deltas(self.frames.iter().map(|frame| frame.duration));
+        columns.deltas(self.frames().map(|frame| frame.duration));
         columns
             .bytes
-            .extend(self.frames.iter().map(|frame| frame.flags.0));
+            .extend(self.frames().map(|frame| frame.flags.0));
         let mut bytes = MAGIC.to_vec();
         bytes.extend(zstd::bulk::compress(&columns.bytes, LEVEL)?);
         Ok(bytes)
@@ -98,79 +95,64 @@ impl FrameIndex {
         let packed = bytes
             .strip_prefix(MAGIC)
             .ok_or_else(|| IndexError::Format("unknown version".into()))?;
-        let plain = zstd::bulk::decompress(
-            packed,
-            SIZE_LIMIT_BYTES.min(packed.len().saturating_mul(4096)),
-        )
-        .map_err(|error| IndexError::Format(error.to_string()))?;
+        let mut plain = Vec::new();
+        zstd::Decoder::with_buffer(packed)
+            .and_then(|stream| stream.take(SIZE_LIMIT_BYTES).read_to_end(&mut plain))
+            .map_err(|error| IndexError::Format(error.to_string()))?;
         let mut columns = ColumnReader { bytes: &plain };
         let header_size = columns.unsigned()? as usize;
         let header = take(&mut columns, header_size)?;
         let mut index: FrameIndex = serde_json::from_slice(header)
             .map_err(|error| IndexError::Format(error.to_string()))?;
-        index.packets = read_packets(&mut columns)?;
-        index.frames = read_frames(&mut columns, &mut index.packets)?;
+        let coded = read_packets(&mut columns)?;
+        index.tables = read_frames(&mut columns, coded)?;
         Ok(index)
     }
 }
 
-fn read_packets(columns: &mut ColumnReader) -> Result<Vec<Packet>, IndexError> {
+/// The columns of the file are those in memory, so that nothing else is held on the way.
+fn read_packets(columns: &mut ColumnReader) -> Result<Coded, IndexError> {
     let count = count(columns)?;
     let gaps = (0..count)
         .map(|_| columns.signed())
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<_, _>>()?;
     let sizes = (0..count)
-        .map(|_| columns.unsigned())
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|_| Ok(i64::from(columns.unsigned()? as u32)))
+        .collect::<Result<_, IndexError>>()?;
     let dts = columns.second_deltas(count)?;
     let offsets = columns.deltas(count)?;
     let flags = take(columns, count)?;
-    let mut end = 0_u64;
-    Ok((0..count)
-        .map(|at| {
-            let position = end.wrapping_add(gaps[at] as u64);
-            let size = sizes[at] as u32;
-            end = position.wrapping_add(u64::from(size));
-            let pts = dts[at].wrapping_add(offsets[at]);
-            Packet {
-                position,
-                size,
-                dts: dts[at],
-                pts,
-                frame: None,
-                flags: Flags(flags[at]),
-            }
-        })
-        .collect())
+    Ok(Coded {
+        gaps,
+        sizes,
+        dts,
+        offsets,
+        flags: flags.iter().map(|&flags| i64::from(flags)).collect(),
+    })
 }
 
-fn read_frames(
-    columns: &mut ColumnReader,
-    packets: &mut [Packet],
-) -> Result<Vec<Frame>, IndexError> {
+fn read_frames(columns: &mut ColumnReader, coded: Coded) -> Result<Tables, IndexError> {
     let count = count(columns)?;
-    let ordinals = columns.deltas(count)?;
+    let packets: Column = columns.deltas(count)?;
+    let known = |(at, ordinal): (usize, i64)| {
+        let packet = usize::try_from(ordinal.wrapping_add(at as i64));
+        packet.is_ok_and(|packet| packet < coded.sizes.len())
+    };
+    if !packets.iter(0..count).enumerate().all(known) {
+        return Err(IndexError::Format("no such packet".into()));
+    }
     let pts = (0..count)
         .map(|_| columns.signed())
-        .collect::<Result<Vec<_>, _>>()?;
-    let durations = columns.deltas(count)?;
+        .collect::<Result<_, _>>()?;
+    let durations: Column = columns.deltas(count)?;
     let flags = take(columns, count)?;
-    (0..count)
-        .map(|at| {
-            let packet = u32::try_from(ordinals[at] + at as i64).unwrap_or(u32::MAX);
-            let source = packets
-                .get_mut(packet as usize)
-                .ok_or_else(|| IndexError::Format("no such packet".into()))?;
-            source.frame = Some(at as u32);
-            let pts = source.pts.wrapping_add(pts[at]);
-            Ok(Frame {
-                pts,
-                duration: durations[at],
-                packet,
-                flags: Flags(flags[at]),
-            })
-        })
-        .collect()
+    let shown = Shown {
+        packets,
+        pts,
+        durations: durations.iter(0..count),
+        flags: flags.iter().map(|&flags| Flags(flags)),
+    };
+    Ok(Tables::join(coded, shown))
 }
 
 /// Every row has at least one byte, so a count above the rest of the file is damage.
@@ -194,7 +176,7 @@ fn take<'a>(columns: &mut ColumnReader<'a>, size: usize) -> Result<&'a [u8], Ind
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Access, DecoderSetup, Fraction, Kind};
+    use crate::{Access, DecoderSetup, Fraction, Frame, Kind, Packet};
 
     fn sample(count: usize) -> FrameIndex {
         let mut index = FrameIndex {
@@ -220,9 +202,9 @@ mod tests {
             access: Access::Direct,
             decoder: DecoderSetup::default(),
             checks: Vec::new(),
-            frames: Vec::new(),
-            packets: Vec::new(),
+            tables: Tables::default(),
         };
+        let (mut packets, mut frames) = (Vec::new(), Vec::new());
         // I P B B: decode order 0 3 1 2 within each group of four; the last packet is hidden.
         for at in 0..count {
             let frame = at / 4 * 4 + [0, 3, 1, 2][at % 4];
@@ -233,7 +215,7 @@ mod tests {
             };
             let (position, size) = (5000 + at as u64 * 1100, 1000 + (at * 37 % 90) as u32);
             let (dts, pts) = (at as i64 * 512, frame as i64 * 512 + 1024);
-            index.packets.push(Packet {
+            packets.push(Packet {
                 position,
                 size,
                 dts,
@@ -244,8 +226,8 @@ mod tests {
         }
         for frame in 0..count {
             let packet = frame / 4 * 4 + [0, 2, 3, 1][frame % 4];
-            let (pts, flags) = (index.packets[packet].pts, index.packets[packet].flags);
-            index.frames.push(Frame {
+            let Packet { pts, flags, .. } = packets[packet];
+            frames.push(Frame {
                 pts,
                 duration: 512,
                 packet: packet as u32,
@@ -260,7 +242,8 @@ mod tests {
             frame: None,
             flags: Flags(36),
         };
-        index.packets.push(hidden);
+        packets.push(hidden);
+        index.tables = Tables::new(&packets, &frames);
         index
     }
 
@@ -272,6 +255,33 @@ mod tests {
         index.write(&path).unwrap();
         assert_eq!(FrameIndex::read(&path).unwrap(), index);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// Pictures of one size at a constant rate: millions of rows become a few bytes.
+    #[test]
+    fn survives_what_is_all_alike() {
+        let mut index = sample(0);
+        let row = |at: usize| Packet {
+            position: 4096 + at as u64 * 120_000,
+            size: 120_000,
+            dts: at as i64,
+            pts: at as i64,
+            frame: Some(at as u32),
+            flags: Flags::KEY,
+        };
+        let packets: Vec<Packet> = (0..1_000_000).map(row).collect();
+        let frames: Vec<Frame> = (0..1_000_000)
+            .map(|at| Frame {
+                pts: at,
+                duration: 1,
+                packet: at as u32,
+                flags: Flags::KEY,
+            })
+            .collect();
+        index.tables = Tables::new(&packets, &frames);
+        let bytes = index.encode().unwrap();
+        assert!(bytes.len() < 4096, "{}", bytes.len());
+        assert!(FrameIndex::decode(&bytes).unwrap() == index);
     }
 
     #[test]

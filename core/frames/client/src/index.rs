@@ -4,6 +4,8 @@ use std::ops::{Range, RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Tables;
+
 /// What a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -180,18 +182,64 @@ pub struct FrameIndex {
     pub decoder: DecoderSetup,
     /// Some pictures where decoding can start, rising; none for codecs whose decoders need not agree to the bit.
     pub checks: Vec<Check>,
-    /// Shown pictures in display order.
+    /// Shown pictures in display order, and coded packets in decode order.
     #[serde(skip)]
-    pub frames: Vec<Frame>,
-    /// Coded packets in decode order.
-    #[serde(skip)]
-    pub packets: Vec<Packet>,
+    pub tables: Tables,
 }
 
 impl FrameIndex {
     /// Number of shown pictures.
     pub fn frame_count(&self) -> usize {
-        self.frames.len()
+        self.tables.frame_count()
+    }
+
+    /// Number of coded packets.
+    pub fn packet_count(&self) -> usize {
+        self.tables.packet_count()
+    }
+
+    /// The picture with this display ordinal, which must exist.
+    pub fn frame(&self, ordinal: usize) -> Frame {
+        self.tables.frame(ordinal)
+    }
+
+    /// The packet with this ordinal, which must exist.
+    pub fn packet(&self, ordinal: usize) -> Packet {
+        self.tables.packet(ordinal)
+    }
+
+    /// Shown pictures in display order.
+    pub fn frames(&self) -> impl Iterator<Item = Frame> + '_ {
+        self.tables.frames_of(0..self.frame_count())
+    }
+
+    /// Coded packets in decode order.
+    pub fn packets(&self) -> impl Iterator<Item = Packet> + '_ {
+        self.tables.packets_of(0..self.packet_count())
+    }
+
+    /// Marks of a packet that exists; cheaper than the packet.
+    pub fn packet_flags(&self, ordinal: usize) -> Flags {
+        self.tables.packet_flags(ordinal)
+    }
+
+    /// PTS of a packet that exists; cheaper than the packet.
+    pub fn packet_pts(&self, ordinal: usize) -> i64 {
+        self.tables.packet_pts(ordinal)
+    }
+
+    /// Display ordinals of the pictures that are random access points.
+    pub fn key_frames(&self) -> impl Iterator<Item = usize> + '_ {
+        let frames = self.frames().enumerate();
+        frames.filter_map(|(at, frame)| frame.flags.contains(Flags::KEY).then_some(at))
+    }
+
+    /// How many random access points only the container vouches for.
+    pub fn unverified_count(&self) -> usize {
+        let flags = (0..self.packet_count()).map(|at| self.packet_flags(at));
+        flags
+            .filter(|flags| flags.contains(Flags::UNVERIFIED))
+            .count()
     }
 
     /// Ordinal of the packet where decoding must start to get `frame` exact, or none if there is no such frame.
@@ -199,17 +247,20 @@ impl FrameIndex {
     /// That is the last random access point which both decodes and displays no later than the frame, so a leading picture of
     /// an open GOP starts one point earlier. The first packet if the file has none.
     pub fn random_access_at_or_before(&self, frame: usize) -> Option<usize> {
-        let behind = self.frames.get(frame)?.packet as usize + 1;
+        if frame >= self.frame_count() {
+            return None;
+        }
+        let behind = self.frame(frame).packet as usize + 1;
         Some(self.random_access_before(frame, behind))
     }
 
     /// As [`FrameIndex::random_access_at_or_before`] for a frame that exists, but among the packets before this one, which the
     /// frame's own must follow.
     pub fn random_access_before(&self, frame: usize, packet: usize) -> usize {
-        let pts = self.frames[frame].pts;
-        let start = self.packets[..packet]
-            .iter()
-            .rposition(|packet| packet.flags.contains(Flags::KEY) && packet.pts <= pts);
+        let pts = self.frame(frame).pts;
+        let start = (0..packet).rev().find(|&packet| {
+            self.packet_flags(packet).contains(Flags::KEY) && self.packet_pts(packet) <= pts
+        });
         start.unwrap_or(0)
     }
 
@@ -219,7 +270,7 @@ impl FrameIndex {
         let Some(start) = self.random_access_at_or_before(*range.start()) else {
             return 0..0;
         };
-        let last = (*range.end()).min(self.frames.len() - 1);
+        let last = (*range.end()).min(self.frame_count() - 1);
         if last < *range.start() {
             return 0..0;
         }
@@ -232,12 +283,11 @@ impl FrameIndex {
     /// Ordinal after the last packet that `frame` is made of: its own, and those behind it that show nothing by themselves,
     /// such as a second field. The frame must exist.
     pub fn packets_end(&self, frame: usize) -> usize {
-        let rest = &self.packets[self.frames[frame].packet as usize + 1..];
+        let behind = self.frame(frame).packet as usize + 1;
         let apart = Flags(Flags::EDITED_OUT.0 | Flags::DAMAGED.0 | Flags::KEY.0);
-        let parts = rest
-            .iter()
-            .take_while(|packet| packet.frame.is_none() && packet.flags.0 & apart.0 == 0);
-        self.frames[frame].packet as usize + 1 + parts.count()
+        let parts = (behind..self.packet_count())
+            .take_while(|&at| self.packet_flags(at).0 & apart.0 == 0 && !self.tables.is_shown(at));
+        behind + parts.count()
     }
 
     /// Width and height in pixels of the upright picture, as a worker delivers it.

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod index;
 pub mod message;
+mod packed;
 mod process;
 mod proof;
 mod quarantine;
@@ -21,18 +22,20 @@ mod sandbox;
 mod segments;
 mod solo;
 mod stamp;
+mod tables;
 mod transcode;
 mod workers;
 
 pub use error::{IndexError, WorkerError};
 pub use index::{Access, Check, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, Packet};
-pub use proof::Proof;
+pub use proof::{Inspection, Proof};
 pub use request::{
     CodedPacket, ComposeRequest, Format, Layout, Packets, Picture, PictureRequest, Roi, Size,
 };
 pub use sandbox::{Sandbox, sandbox};
 pub use segments::{Segment, SegmentFile, SegmentIndex};
 pub use stamp::stamp;
+pub use tables::Tables;
 pub use transcode::{
     AudioProbe, Image, ImageFormat, ImageRequest, Output, Probe, Produced, Progress, Sprite,
     TranscodeRequest, VideoCodec, VideoProbe,

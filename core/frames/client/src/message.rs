@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{
-    ComposeRequest, Image, ImageRequest, PictureRequest, Probe, Produced, Proof, TranscodeRequest,
-    WorkerError,
+    ComposeRequest, Image, ImageRequest, Inspection, PictureRequest, Probe, Produced, Proof,
+    TranscodeRequest, WorkerError,
 };
 
 const HEADER_LIMIT_BYTES: u32 = 64 << 20;
@@ -68,6 +68,15 @@ pub enum Task {
         /// Its index file.
         index_file: PathBuf,
     },
+    /// Look at the random access points that only the container vouches for; for a process of its own.
+    Inspect {
+        /// The media file.
+        source: PathBuf,
+        /// Its index file, which is written anew.
+        index_file: PathBuf,
+        /// For so long; what remains is for the next time.
+        budget_ms: u64,
+    },
     /// Withdraw the request of this `id` if it has not begun; it is then answered with `Withdrawn`.
     Cancel,
 }
@@ -89,6 +98,7 @@ impl Task {
             | Task::Transcode(_)
             | Task::Probe { .. }
             | Task::Prove { .. }
+            | Task::Inspect { .. }
             | Task::ConvertImage(_) => Lane::Index,
             Task::Picture(_) | Task::Compose(_) | Task::Packets { .. } | Task::Cancel => {
                 Lane::Picture
@@ -138,6 +148,8 @@ pub enum Outcome {
     Converted(Image),
     /// What a second look says.
     Proven(Proof),
+    /// So many random access points were looked at, and stand in the index file.
+    Inspected(Inspection),
     /// It was withdrawn before it began.
     Withdrawn,
     /// It did not work.

@@ -2,6 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How far the random access points of an index were looked at in the coded bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// Looked at this time.
+    pub looked_at: u64,
+    /// Of these, packets where decoding cannot start although the container says so.
+    pub refuted: u64,
+    /// Still the container's word.
+    pub left: u64,
+}
+
 /// What came of reading and decoding a whole source again, and comparing it with its index.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
@@ -17,6 +28,9 @@ pub struct Proof {
     pub frames: u64,
     /// Packets where decoding can start.
     pub key_frames: u64,
+    /// Of these, how many only the container vouches for; they are looked at in idle time, or when decoding starts there.
+    #[serde(default)]
+    pub unverified: u64,
     /// Packets that an edit list hides, or that show nothing by themselves.
     pub hidden: u64,
     /// Packets that should show something but do not.

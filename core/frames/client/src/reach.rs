@@ -16,7 +16,10 @@ impl Reach {
     pub(crate) fn of(task: &Task) -> Self {
         let mut reach = Reach::default();
         match task {
-            Task::Index { source, index_file } => {
+            Task::Index { source, index_file }
+            | Task::Inspect {
+                source, index_file, ..
+            } => {
                 reach.read.push(source.clone());
                 reach.write.extend(folder(index_file));
             }

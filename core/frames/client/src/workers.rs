@@ -14,8 +14,8 @@ use crate::process::Process;
 use crate::quarantine::Quarantine;
 use crate::reach::Reach;
 use crate::{
-    CodedPacket, ComposeRequest, FrameIndex, Image, ImageRequest, Packets, Picture, PictureRequest,
-    Probe, Produced, Progress, Proof, TranscodeRequest, WorkerError, solo,
+    CodedPacket, ComposeRequest, FrameIndex, Image, ImageRequest, Inspection, Packets, Picture,
+    PictureRequest, Probe, Produced, Progress, Proof, TranscodeRequest, WorkerError, solo,
 };
 
 /// Beside its cache a worker may map this much: code, decoders, one large picture in several forms.
@@ -238,6 +238,27 @@ impl Workers {
         };
         match self.solo(task, |_| {}).await? {
             Outcome::Proven(proof) => Ok(proof),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Looks at random access points that only the container vouches for, in the order of the file and for about this long, and
+    /// writes what it found to the index file. Dropping the future loses what this call has found, and nothing else.
+    ///
+    /// Errors: `Unreadable` if there is no index, or the source has changed since; those of the pool.
+    pub async fn inspect(
+        &self,
+        source: &Path,
+        index_file: &Path,
+        budget: Duration,
+    ) -> Result<Inspection, WorkerError> {
+        let task = Task::Inspect {
+            source: source.to_owned(),
+            index_file: index_file.to_owned(),
+            budget_ms: u64::try_from(budget.as_millis()).unwrap_or(u64::MAX),
+        };
+        match self.solo(task, |_| {}).await? {
+            Outcome::Inspected(inspection) => Ok(inspection),
             other => Err(unexpected(&other)),
         }
     }

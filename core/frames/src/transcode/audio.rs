@@ -91,8 +91,8 @@ fn spans(index: &FrameIndex, selection: &Selection) -> Vec<(f64, f64)> {
         return vec![(secs(index.start_pts), f64::INFINITY)];
     }
     let span = |&(first, last): &(usize, usize)| {
-        let end = index.frames[last];
-        (secs(index.frames[first].pts), secs(end.pts + end.duration))
+        let end = index.frame(last);
+        (secs(index.frame(first).pts), secs(end.pts + end.duration))
     };
     selection.runs.iter().map(span).collect()
 }

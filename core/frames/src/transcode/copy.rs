@@ -108,26 +108,21 @@ fn refusal(reason: &str, path: &Path) -> WorkerError {
 /// presentation times in rising order. Also returns how many ticks the latest one comes too late.
 pub fn times(index: &FrameIndex) -> (Vec<Times>, i64) {
     let zero = index.start_pts;
-    let mut rising: Vec<i64> = index
-        .packets
-        .iter()
-        .map(|packet| packet.pts - zero)
-        .collect();
+    let mut rising: Vec<i64> = index.packets().map(|packet| packet.pts - zero).collect();
     rising.sort_unstable();
     for at in 1..rising.len() {
         rising[at] = rising[at].max(rising[at - 1] + 1);
     }
     let late = rising
         .iter()
-        .zip(&index.packets)
+        .zip(index.packets())
         .map(|(dts, packet)| dts - (packet.pts - zero))
         .max();
     let times = index
-        .packets
-        .iter()
+        .packets()
         .zip(rising)
         .map(|(packet, dts)| {
-            let frame = packet.frame.map(|frame| index.frames[frame as usize]);
+            let frame = packet.frame.map(|frame| index.frame(frame as usize));
             Times {
                 pts: packet.pts - zero,
                 dts,
@@ -148,13 +143,11 @@ pub fn track<'a>(parameters: &'a Parameters, index: &FrameIndex) -> Track<'a> {
 
 /// Ordinals after the last packet that matters: what an edit list cuts off at the end is left out.
 pub fn end(index: &FrameIndex) -> usize {
-    let shown = index
-        .packets
-        .iter()
-        .rposition(|packet| packet.frame.is_some());
+    let mut shown = (0..index.packet_count()).rev();
+    let shown = shown.find(|&at| index.tables.is_shown(at));
     shown.map_or(0, |last| {
-        let frame = index.packets[last].frame.unwrap_or(0);
-        index.packets_end(frame as usize)
+        let frame = index.tables.shown_by(last).unwrap_or(0);
+        index.packets_end(frame)
     })
 }
 /// Reads a packet of the source.
@@ -171,12 +164,12 @@ pub fn read(
 
 /// Reads the copy as a source, and compares what it shows.
 fn compare(index: &FrameIndex, target: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), Fault> {
-    let count = index.packets.len() as u64;
+    let count = index.packet_count() as u64;
     let stamp = stamp(target).map_err(|error| Fault::Other(failed(target, &error)))?;
     let copy = indexer::build(target, stamp, Way::Scan, &mut || progress(count))
         .map_err(Fault::Refused)?;
     let time_secs = |index: &FrameIndex, at: usize| {
-        (index.frames[at].pts - index.start_pts) as f64 * index.time_base.as_f64()
+        (index.frame(at).pts - index.start_pts) as f64 * index.time_base.as_f64()
     };
     if copy.frame_count() != index.frame_count() {
         return Err(Fault::Refused(format!(

@@ -8,6 +8,7 @@ use crate::cache::Pictures;
 use crate::indexer::unreadable;
 use crate::libav::{Decoder, Frame, Guard, Packet, Parameters, Threads};
 use crate::picture::refused;
+use crate::session::shown;
 use crate::source::{Source, verified};
 use crate::transcode::selection::Selection;
 
@@ -114,14 +115,11 @@ impl Feed<'_> {
                 Ok(None) => return Ok(()),
                 Err(_) => continue,
             };
-            let packets = &self.index.packets;
-            let packet = picture.label().and_then(|label| packets.get(label));
-            let Some((packet, ordinal)) =
-                packet.and_then(|packet| Some((packet, packet.frame? as usize)))
-            else {
+            let Some((at, ordinal)) = shown(&picture, self.index) else {
                 continue;
             };
-            let exact = packet.pts >= packets[self.start].pts || self.start == 0;
+            let pts = |packet: usize| self.index.packet_pts(packet);
+            let exact = pts(at) >= pts(self.start) || self.start == 0;
             if !exact || ordinal < self.due || ordinal > self.run.2 {
                 continue;
             }

@@ -59,15 +59,15 @@ pub fn write(
 /// Ranges of packets, each of whole frames, that can be decoded on their own.
 fn groups(index: &FrameIndex) -> Result<Vec<Range<usize>>, String> {
     let count = end(index);
-    let packets = &index.packets[..count];
-    if packets.iter().any(|packet| packet.frame.is_none()) {
+    let is_key = |at: usize| index.packet_flags(at).contains(Flags::KEY);
+    if !(0..count).all(|at| index.tables.is_shown(at)) {
         return Err("it has packets that show nothing by themselves".into());
     }
-    if packets.is_empty() || !packets[0].flags.contains(Flags::KEY) {
+    if count == 0 || !is_key(0) {
         return Err("it does not begin with a random access point".into());
     }
     let mut leading = vec![false; count + 1];
-    for frame in &index.frames {
+    for frame in index.frames() {
         leading[frame.packet as usize] = frame.flags.contains(Flags::LEADING);
     }
     // A random access point begins a group if nothing behind it is shown before it.
@@ -75,7 +75,7 @@ fn groups(index: &FrameIndex) -> Result<Vec<Range<usize>>, String> {
     let mut open = false;
     for at in (0..count).rev() {
         open |= leading[at];
-        if packets[at].flags.contains(Flags::KEY) {
+        if is_key(at) {
             if !open {
                 starts.push(at);
             }

@@ -40,7 +40,7 @@ impl Selection {
         let mut times = vec![0];
         for &(first, last) in &runs {
             // Durations are what lies between two frames, so a run is as long as it is in the source.
-            for frame in &index.frames[first..=last] {
+            for frame in index.tables.frames_of(first..last + 1) {
                 times.push(times[times.len() - 1] + frame.duration.max(1));
             }
         }
@@ -129,25 +129,29 @@ fn coarser(ticks: Fraction, times: &mut [i64]) -> Fraction {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use transect_frame_client::{Access, DecoderSetup, Flags, Frame, Kind};
+    use transect_frame_client::{Access, DecoderSetup, Flags, Frame, Kind, Packet, Tables};
 
     /// An index of frames of these durations, in tenths of a second.
     pub fn index(durations: &[i64]) -> FrameIndex {
         let mut pts = 7;
-        let frames = durations
-            .iter()
-            .enumerate()
-            .map(|(at, &duration)| {
-                let frame = Frame {
-                    pts,
-                    duration,
-                    packet: at as u32,
-                    flags: Flags::default(),
-                };
-                pts += duration;
-                frame
-            })
-            .collect();
+        let (mut packets, mut frames) = (Vec::new(), Vec::new());
+        for (at, &duration) in durations.iter().enumerate() {
+            packets.push(Packet {
+                position: 0,
+                size: 1,
+                dts: pts,
+                pts,
+                frame: Some(at as u32),
+                flags: Flags::default(),
+            });
+            frames.push(Frame {
+                pts,
+                duration,
+                packet: at as u32,
+                flags: Flags::default(),
+            });
+            pts += duration;
+        }
         FrameIndex {
             provenance: String::new(),
             checks: Vec::new(),
@@ -171,8 +175,7 @@ pub mod tests {
             has_audio: false,
             access: Access::Direct,
             decoder: DecoderSetup::default(),
-            frames,
-            packets: Vec::new(),
+            tables: Tables::new(&packets, &frames),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use transect_frame_client::{Flags, Format, FrameIndex, Output, Size, Sprite, WorkerError};
+use transect_frame_client::{Format, FrameIndex, Output, Size, Sprite, WorkerError};
 
 use crate::animation;
 use crate::cache::Pictures;
@@ -226,9 +226,7 @@ fn keys(
 ) -> Vec<usize> {
     let most = u64::from((LARGEST_SIDE / height.max(1)).max(1)) * u64::from(columns.max(1));
     let step = u64::from(every).max(selection.count().div_ceil(most));
-    let keys: Vec<usize> = (0..index.frame_count())
-        .filter(|&at| index.frames[at].flags.contains(Flags::KEY))
-        .collect();
+    let keys: Vec<usize> = index.key_frames().collect();
     let key = |ordinal: usize| {
         let before = keys.partition_point(|&key| key <= ordinal);
         before.checked_sub(1).map_or(ordinal, |at| keys[at])
@@ -278,6 +276,7 @@ fn sheet(frames: &[&Frame], size: (u32, u32), columns: u32) -> Result<Frame, Wor
 mod tests {
     use super::*;
     use crate::transcode::selection::tests::index;
+    use transect_frame_client::Flags;
 
     #[test]
     fn keeps_proportions() {
@@ -289,9 +288,10 @@ mod tests {
     #[test]
     fn shows_where_decoding_can_start() {
         let mut index = index(&[1; 40]);
-        for at in [0, 12, 24, 36] {
-            index.frames[at].flags.insert(Flags::KEY);
-        }
+        index.tables.remark(|at, flags| match at {
+            0 | 12 | 24 | 36 => Flags::KEY,
+            _ => flags,
+        });
         let all = Selection::new(&index, &[]).unwrap();
         assert_eq!(keys(&index, &all, 5, (16, 9), 10), [0, 12, 24]);
         assert_eq!(keys(&index, &all, 30, (16, 9), 10), [0, 24]);
