@@ -37,7 +37,7 @@ fmt: ## format the Rust code
 bench: ## measure the release build against its peers
 	@python3 tests/run.py --bench
 
-soak: ## kill the station 200 times while it writes, and look for what is lost; feed it 2,000 damaged files
+soak: ## kill the station 200 times while it writes, cut its power 40 times, look for what is lost; feed it 2,000 damaged files
 	@python3 tests/run.py --soak
 
 audit: ## licences, banned crates, sources, known vulnerabilities

@@ -4,10 +4,10 @@
     python3 tests/run.py                          everything
     python3 tests/run.py --only rust,page         some runners: rust, page, sqlite, postgres, browser
     python3 tests/run.py --only sqlite -- -k crash    what follows -- goes to pytest
-    python3 tests/run.py --soak                   the kill loop, 200 rounds, and 2,000 damaged files
+    python3 tests/run.py --soak                   the kill loop, 200 rounds, 40 power cuts, and 2,000 damaged files
     python3 tests/run.py --bench                  the release build against its peers (tests/bench)
 
-A test that is skipped counts as failed, but for the full disk where that cannot be had (ALLOWED_SKIPS).
+A test that is skipped counts as failed, but for the full disk and the power cuts where these cannot be had (ALLOWED_SKIPS).
 
 Installs what is missing (assets/prerequisites.sh, npm, a Python environment in the cache), starts a PostgreSQL of its
 own, and ends everything that it started, also when it is interrupted. CARGO_TARGET_DIR says where cargo builds; unset
@@ -37,6 +37,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or CACHE / "transect-ta
 RUNNERS = ("rust", "page", "sqlite", "postgres", "browser")
 SOAK_ROUNDS = "200"
 SOAK_MUTATIONS = "2000"
+SOAK_POWER_CUTS = "40"
 RUNNER_SECS = 3600
 PAGE_SECS = 600
 STOP_SECS = 20
@@ -45,6 +46,8 @@ NOT_MOUNTED = "mounting a file system is not permitted"
 ALLOWED_SKIPS = {
     ("postgres", "test_disk_full", "the database is not on this disk"),
     ("sqlite", "test_disk_full", NOT_MOUNTED),
+    ("postgres", "test_power_cut", "the database is not on this disk"),
+    ("sqlite", "test_power_cut", NOT_MOUNTED),
 }
 
 
@@ -250,12 +253,12 @@ def page(environment):
 
 
 def skip_allowed(runner, case, reason):
-    """Whether this test may be skipped for this reason; a full disk that was not tried is worth a loud word."""
+    """Whether this test may be skipped for this reason; what was not tried for want of a disk is worth a loud word."""
     if (runner, case.get("classname"), reason) not in ALLOWED_SKIPS:
         print(f"unexpectedly skipped: {case.get('classname')}::{case.get('name')}: {reason}", flush=True)
         return False
     if reason == NOT_MOUNTED:
-        print(f"\n{'!' * 100}\n!!! NOT TESTED: the full disk ({case.get('name')}), for {reason}. Run as root, or with the\n"
+        print(f"\n{'!' * 100}\n!!! NOT TESTED: {case.get('classname')} ({case.get('name')}), for {reason}. Run as root, or with the\n"
               f"!!! capability SYS_ADMIN, before you rely on this result.\n{'!' * 100}\n", flush=True)
     return True
 
@@ -280,7 +283,7 @@ def python_client(runner, environment, python, words):
                 reason = skip.get("message", "")
                 if skip_allowed(runner, case, reason):
                     allowed += 1
-                    counts.note = "NOT TESTED: the full disk" if reason == NOT_MOUNTED else counts.note
+                    counts.note = "NOT TESTED: full disk, power cuts" if reason == NOT_MOUNTED else counts.note
     return checked(code, counts, allowed)
 
 
@@ -372,7 +375,7 @@ def on_signal(number, _frame):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(RUNNERS), help="runners, with commas between them")
-    parser.add_argument("--soak", action="store_true", help="the kill loop and the damaged files of the Python tests, many of them")
+    parser.add_argument("--soak", action="store_true", help="the kill loop, the power cuts and the damaged files of the Python tests, many of them")
     parser.add_argument("--bench", action="store_true", help="measure instead of testing")
     parser.add_argument("words", nargs="*", help="more words for pytest or the benchmarks, after --")
     arguments = parser.parse_args()
@@ -388,7 +391,8 @@ def main():
         if arguments.soak:
             os.environ.setdefault("TRANSECT_CRASH_ROUNDS", SOAK_ROUNDS)
             os.environ.setdefault("TRANSECT_MUTATIONS", SOAK_MUTATIONS)
-            words = ["test_crash.py", "test_s3.py::test_kill_minus_nine_while_objects_are_put", "test_damaged_media.py", *words]
+            os.environ.setdefault("TRANSECT_POWER_CUTS", SOAK_POWER_CUTS)
+            words = ["test_crash.py", "test_power_cut.py", "test_s3.py::test_kill_minus_nine_while_objects_are_put", "test_damaged_media.py", *words]
         return report(all_tests(wanted, words))
     except (Interrupted, RuntimeError) as error:
         print(f"run.py: {error or 'interrupted'}", file=sys.stderr)

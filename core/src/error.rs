@@ -27,6 +27,9 @@ pub enum Error {
     /// The disk (or its reserve) is full; reads go on.
     #[error("{0}")]
     StorageFull(String),
+    /// A bucket or a project holds as much as it may; reads and deletions go on.
+    #[error("{0}")]
+    QuotaExceeded(String),
     /// A part of the station is not ready; try again later.
     #[error("{0}")]
     Busy(String),

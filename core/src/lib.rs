@@ -17,6 +17,7 @@ pub mod client;
 pub mod config;
 pub mod context;
 pub mod database;
+mod durable;
 pub mod entity_type;
 pub mod error;
 pub mod export;

@@ -59,6 +59,9 @@ pub enum Task {
     /// Let S3 clients in.
     #[command(subcommand)]
     S3(S3Task),
+    /// Say how much of the store each bucket and project holds, and limit it.
+    #[command(subcommand)]
+    Quota(QuotaTask),
     /// Tell everybody who uses the station something, until it expires or they have put it away.
     Announce(Announce),
     /// Become a step of a workflow, within limits; the station calls this inside a sandbox.
@@ -272,6 +275,70 @@ pub enum S3Task {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum QuotaTask {
+    /// List buckets of S3 clients and projects: what they hold, and how much they may.
+    ///
+    /// A bucket holds every version and the parts of uploads that are under way. Files in place take no room of the
+    /// store, and are not counted.
+    List {
+        /// Print one JSON object a line: kind (bucket, project), name, used_bytes, quota_bytes.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set how much a bucket or a project may hold. What would be more is refused with status 507, QuotaExceeded.
+    Set {
+        /// A bucket of S3 clients, by name.
+        #[arg(
+            long,
+            value_name = "NAME",
+            required_unless_present = "project",
+            conflicts_with = "project"
+        )]
+        bucket: Option<String>,
+        /// A project, by name.
+        #[arg(long, value_name = "NAME")]
+        project: Option<String>,
+        /// Bytes, or with a unit: 500MB, 10GiB, 1.5TiB; `none` lifts the quota.
+        #[arg(value_name = "SIZE", value_parser = size)]
+        size: Size,
+    },
+}
+
+/// A length in bytes, or no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub Option<u64>);
+
+fn size(text: &str) -> Result<Size, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Size(None));
+    }
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        other => {
+            return Err(format!(
+                "there is no unit {other}; use KiB, MiB, GiB, TiB, KB, MB, GB or TB"
+            ));
+        }
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "write a number, such as 10GiB, or none".to_owned())?;
+    Ok(Size(Some((number * unit as f64) as u64)))
+}
+
+#[derive(Debug, Subcommand)]
 pub enum S3KeyTask {
     /// Make a key, and print it as one line of JSON: access_key, secret_key, endpoint.
     ///
@@ -335,6 +402,22 @@ pub struct PasswordSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1500", 1500),
+            ("1.5KiB", 1536),
+            ("2 GB", 2_000_000_000),
+        ] {
+            assert_eq!(size(text), Ok(Size(Some(bytes))));
+        }
+        assert_eq!(size("none"), Ok(Size(None)));
+        for text in ["", "ten", "1 XB", "1.2.3", "-1"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

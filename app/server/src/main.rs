@@ -7,6 +7,7 @@ mod arguments;
 mod doctor;
 mod exchange;
 mod place;
+mod quota;
 mod s3;
 mod step;
 mod user;
@@ -79,6 +80,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
         Task::Export(export) => exchange::export(&place, export).await,
         Task::User(task) => user::perform(&place, task).await,
         Task::S3(task) => s3::perform(&place, task).await,
+        Task::Quota(task) => quota::perform(&place, task).await,
         Task::Announce(task) => announce::perform(&place, task).await,
         Task::Doctor {
             json,

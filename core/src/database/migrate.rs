@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(11, "0011_journal_meaning"),
     migration!(12, "0012_recovery"),
     migration!(14, "0014_frames"),
+    migration!(15, "0015_quota"),
 ];
 
 const TABLE: &str =

@@ -7,6 +7,7 @@
 //! | `unauthenticated` | 400 | sign in or send `Authorization: Token …` | – |
 //! | `forbidden` | 403 | ask a member with Full Control | – |
 //! | `storage_full` | 507 | try again later; reads go on | free space on the data folder's disk |
+//! | `quota_exceeded` | 507 | delete something; reads go on | raise the quota with `transect quota set` |
 //! | `busy` | 503 | try again in a moment | look at the log when it lasts |
 //! | `too_many` | 429 | wait as long as `Retry-After` says | raise `limits`, if the caller is welcome |
 //! | `internal` | 500 | report the `request_id` | find that id in the log |
@@ -47,6 +48,7 @@ pub(super) fn response(error: &Error, request_id: &str) -> Response {
         Error::Unauthenticated(_) => (StatusCode::BAD_REQUEST, "unauthenticated"),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
         Error::StorageFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "storage_full"),
+        Error::QuotaExceeded(_) => (StatusCode::INSUFFICIENT_STORAGE, "quota_exceeded"),
         Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         Error::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
         Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

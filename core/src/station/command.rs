@@ -21,6 +21,7 @@ use crate::frames;
 use crate::media::import::{self, Import};
 use crate::project::Level;
 use crate::project::service as projects;
+use crate::storage::quota;
 use crate::storage::s3::keys;
 
 /// What can be asked of a station.
@@ -113,6 +114,15 @@ pub enum Command {
         /// Its name.
         access_key: String,
     },
+    /// Answers with every bucket and project that holds something or has a quota, as [`Use`](quota::Use)s.
+    QuotaList,
+    /// Sets a quota, or lifts it. Answers with a [`Use`](quota::Use).
+    QuotaSet {
+        /// Whose it is.
+        target: quota::Target,
+        /// Bytes; none for as many as the disk takes.
+        quota_bytes: Option<u64>,
+    },
     /// Checks the database from end to end, and the search index against it. Answers with [`doctor::Finding`]s.
     CheckDatabase {
         /// Whether the search index is built again before.
@@ -149,6 +159,8 @@ impl Command {
             Self::S3KeyCreate { .. } => "s3 key create",
             Self::S3KeyList => "s3 key list",
             Self::S3KeyRemove { .. } => "s3 key remove",
+            Self::QuotaList => "quota list",
+            Self::QuotaSet { .. } => "quota set",
             Self::CheckDatabase { .. } | Self::CheckFrames { .. } => "doctor",
         }
     }
@@ -275,8 +287,16 @@ pub(super) async fn run(cx: &Arc<Context>, command: Command, progress: Progress)
             keys::remove(cx, access_key).await?;
             Ok(Value::Null)
         }
+        Command::QuotaList => Ok(serde_json::to_value(quota::list(cx).await?)?),
+        Command::QuotaSet {
+            target,
+            quota_bytes,
+        } => Ok(serde_json::to_value(
+            quota::set(cx, target, quota_bytes).await?,
+        )?),
         Command::CheckDatabase { repair, scrub } => {
             let mut findings = doctor::check_database(cx).await;
+            findings.extend(doctor::check_quotas(cx).await);
             findings.push(doctor::check_search(cx, repair).await);
             if scrub {
                 findings.push(doctor::check_objects(cx).await);

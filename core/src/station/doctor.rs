@@ -18,7 +18,8 @@ use crate::database::Dialect;
 use crate::error::{Chain, Error, Result};
 use crate::frames;
 use crate::search::{self, Comparison};
-use crate::{storage, workflow};
+use crate::storage::{self, quota};
+use crate::workflow;
 
 /// How long the worker may take to start.
 const STARTING: Duration = Duration::from_secs(10);
@@ -38,8 +39,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `search`, `objects`, `certificate`,
-    /// `worker`, `ffmpeg`, `confined` or `sandbox`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `search`, `objects`,
+    /// `buckets`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -291,6 +292,34 @@ pub(super) async fn check_search(cx: &Arc<Context>, repair: bool) -> Finding {
             Finding::new("search", Level::Warning, Chain(&error).to_string())
         }
         Err(error) => Finding::failed("search", &error),
+    }
+}
+
+/// How much of the quotas is in use; nothing where there are none.
+pub(super) async fn check_quotas(cx: &Context) -> Option<Finding> {
+    let mut uses = match quota::list(cx).await {
+        Ok(uses) => uses,
+        Err(error) => return Some(Finding::failed("quotas", &error)),
+    };
+    uses.retain(|one| one.quota_bytes.is_some());
+    let nearly = uses.iter().any(quota::Use::is_nearly_full);
+    let told = uses.iter().map(|one| {
+        let (used, quota) = (one.used_bytes, one.quota_bytes.unwrap_or_default());
+        let (used, quota) = (quota::in_words(used), quota::in_words(quota));
+        format!("{} {}: {used} of {quota}", one.kind, one.name)
+    });
+    let told: Vec<String> = told.collect();
+    let told = told.join("; ");
+    match (uses.is_empty(), nearly) {
+        (true, _) => None,
+        (false, false) => Some(Finding::ok("quotas", told)),
+        (false, true) => Some(Finding::new(
+            "quotas",
+            Level::Warning,
+            format!(
+                "little is left: delete something, or raise a quota with transect quota set ({told})"
+            ),
+        )),
     }
 }
 

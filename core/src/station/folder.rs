@@ -1,10 +1,10 @@
 //! The data folder: where it is, and that only its owner may enter.
 
 use std::ffi::OsString;
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::durable;
 use crate::error::{Error, Result};
 
 /// Name of the optional settings file in the data folder.
@@ -44,11 +44,7 @@ pub(super) fn prepare(folder: &Path) -> Result<PathBuf> {
     let fresh = match std::fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(wrong)?;
+            durable::create_folder(folder, 0o700).map_err(wrong)?;
             true
         }
         Err(error) => return Err(wrong(error)),

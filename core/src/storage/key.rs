@@ -13,6 +13,9 @@ use crate::{id, time};
 /// What every key of a temporary upload begins with.
 pub const UPLOADS: &str = "_uploads/";
 
+/// What the keys of a project's generic files begin with, in place of the organization.
+const GENERIC: &str = "_media";
+
 /// The longest name that a key ends with, in characters.
 const NAME_LENGTH: usize = 200;
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
@@ -24,6 +27,22 @@ pub struct Owner {
     pub organization: i64,
     /// The project.
     pub project: i64,
+}
+
+/// The project that a key of the station's own bucket belongs to, and whether it is a temporary upload.
+pub fn project_of(key: &str) -> Option<(i64, bool)> {
+    let (rest, temporary) = match key.strip_prefix(UPLOADS) {
+        Some(dated) => (dated.split_once('/')?.1, true),
+        None => (key, false),
+    };
+    let (organization, rest) = rest.split_once('/')?;
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !number(organization) && organization != GENERIC {
+        return None;
+    }
+    let (project, rest) = rest.split_once('/')?;
+    let known = number(project) && !rest.is_empty();
+    Some((project.parse().ok().filter(|_| known)?, temporary))
 }
 
 impl Owner {

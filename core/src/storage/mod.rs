@@ -14,6 +14,7 @@ pub mod links;
 pub mod objects;
 mod page;
 mod picture;
+pub mod quota;
 pub mod routes;
 pub mod s3;
 mod scrub;

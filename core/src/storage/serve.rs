@@ -94,6 +94,7 @@ impl From<Error> for Failure {
                 (StatusCode::FORBIDDEN, "AccessDenied")
             }
             Error::StorageFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "StorageFull"),
+            Error::QuotaExceeded(_) => (StatusCode::INSUFFICIENT_STORAGE, "QuotaExceeded"),
             Error::Busy(_) | Error::TooMany { .. } => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
             Error::Internal { .. } => {
                 tracing::error!(error = %Chain(&error), "a request for an object failed");

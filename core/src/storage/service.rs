@@ -10,8 +10,8 @@ use futures::StreamExt;
 use super::direct::Outlet;
 use super::key::Owner;
 use super::objects::{ByteStream, SHARDS, Stored, local};
-use super::store;
 use super::types::{Object, Place};
+use super::{quota, store};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
@@ -111,17 +111,19 @@ pub async fn path(cx: &Context, key: &str) -> Result<Option<PathBuf>> {
     }
 }
 
-/// Stores bytes that are at hand under a key, in place of what it stood for.
+/// Stores bytes that are at hand under a key, in place of what it stood for. They are the station's own (a thumbnail),
+/// and no quota keeps them out.
 pub async fn put_bytes(cx: &Context, key: &str, bytes: impl Into<Bytes>) -> Result<Object> {
     let bytes = bytes.into();
     let length = bytes.len() as u64;
     let stream = futures::stream::iter([Ok(bytes)]).boxed();
-    put(cx, key, stream, Some(length)).await
+    let stored = cx.objects.put(stream, Some(length)).await?;
+    keep(cx, key, stored, false).await
 }
 
 /// Stores a stream under a key, in place of what it stood for.
 ///
-/// Errors: `StorageFull`, `Forbidden` when the key stands for a file in place or is recorded, `Invalid`
+/// Errors: `StorageFull`, `QuotaExceeded`, `Forbidden` when the key stands for a file in place or is recorded, `Invalid`
 /// when the stream breaks off. Then the key is as it was.
 pub(super) async fn put(
     cx: &Context,
@@ -141,7 +143,14 @@ pub(super) async fn put_checked(
     expected_bytes: Option<u64>,
     expected_md5: Option<&str>,
 ) -> Result<Object> {
+    quota::check_room(cx, key, expected_bytes.unwrap_or_default()).await?;
     let stored = store_checked(cx, bytes, expected_bytes, expected_md5).await?;
+    keep(cx, key, stored, true).await
+}
+
+/// Makes a key stand for bytes that were just stored, in place of what it stood for; within the quota of its
+/// project, where it is `limited`.
+async fn keep(cx: &Context, key: &str, stored: Stored, limited: bool) -> Result<Object> {
     let Stored {
         blob,
         size_bytes,
@@ -157,7 +166,15 @@ pub(super) async fn put_checked(
     let stored = object.clone();
     let written = cx
         .database
-        .write(move |tx| Box::pin(async move { replace(tx, &stored).await }))
+        .write(move |tx| {
+            Box::pin(async move {
+                replace(tx, &stored).await?;
+                if limited {
+                    quota::check_kept(tx, &stored.key, stored.size_bytes).await?;
+                }
+                Ok(())
+            })
+        })
         .await;
     keep_or_delete(cx, &blob, written).await?;
     collect(cx).await?;
@@ -273,13 +290,14 @@ pub async fn put_in_place(
 
 /// Makes a second key stand for the bytes of a first one; nothing is copied.
 ///
-/// Errors: `NotFound` when there is no such key.
+/// Errors: `NotFound` when there is no such key, `QuotaExceeded`.
 pub async fn copy_link(tx: &mut Tx, from_key: &str, to_key: &str) -> Result<()> {
     let mut object = store::find(tx, from_key)
         .await?
         .ok_or_else(|| Error::NotFound(format!("there is no object: {from_key}")))?;
     to_key.clone_into(&mut object.key);
-    store::put(tx, &object).await
+    store::put(tx, &object).await?;
+    quota::check_kept(tx, to_key, 0).await
 }
 
 /// Removes a key; says whether it was there. Its bytes go with the last key that shares them, once

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 
 use super::key::UPLOADS;
+use super::quota::Scope;
+use super::s3::OWN;
 use super::types::{Object, Part, Place};
 use crate::database::{Row, Tx};
 use crate::error::{Error, Result};
@@ -51,12 +53,18 @@ pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
             (None, Some(path))
         }
     };
+    let mut grown = 0;
     if let Some(blob) = blob {
         retain(tx, blob).await?;
+        grown += object.size_bytes as i64;
     }
-    if let Some(Place::Blob(blob)) = before.map(|before| before.place) {
+    if let Some(before) = before
+        && let Place::Blob(blob) = before.place
+    {
         release(tx, &blob).await?;
+        grown -= before.size_bytes as i64;
     }
+    count(tx, Scope::of(OWN, &object.key), grown).await?;
     let sql = "insert into object (bucket, key, size_bytes, etag, blob, source, created_at) \
                values (1, $1, $2, $3, $4, $5, $6) on conflict (bucket, key) do update set \
                size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob, \
@@ -89,6 +97,7 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     .await?;
     if let Place::Blob(blob) = before.place {
         release(tx, &blob).await?;
+        count(tx, Scope::of(OWN, key), -(before.size_bytes as i64)).await?;
     }
     Ok(true)
 }
@@ -215,21 +224,28 @@ pub async fn expired_multiparts(tx: &mut Tx, now_ms: i64) -> Result<Vec<String>>
 
 /// Writes a part; one sent before under the same number goes.
 pub async fn put_part(tx: &mut Tx, upload: &str, part: &Part, size_bytes: u64) -> Result<()> {
-    let sql = "select blob from multipart_part where upload = $1 and number = $2";
-    let before: Option<String> = tx.scalar(sql, &values![upload, part.number]).await?;
-    if let Some(before) = before {
-        abandon(tx, &before).await?;
-    }
+    let size = size_bytes as i64;
+    let replaced = abandon_part(tx, upload, part.number).await?;
+    count_parts(tx, upload, size - replaced).await?;
     let sql = "insert into multipart_part (upload, number, size_bytes, etag, blob) \
                values ($1, $2, $3, $4, $5) on conflict (upload, number) do update set \
                size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob";
-    let size = size_bytes as i64;
     tx.execute(
         sql,
         &values![upload, part.number, size, &part.etag, &part.blob],
     )
     .await?;
     Ok(())
+}
+
+/// Lets go of the part that an upload has under a number; returns its length, 0 for none.
+pub(super) async fn abandon_part(tx: &mut Tx, upload: &str, number: i64) -> Result<i64> {
+    let sql = "select blob, size_bytes from multipart_part where upload = $1 and number = $2";
+    let Some(mut before) = tx.row(sql, &values![upload, number]).await? else {
+        return Ok(0);
+    };
+    abandon(tx, &before.take::<String>()?).await?;
+    before.take()
 }
 
 /// The parts of an upload, by number.
@@ -250,6 +266,10 @@ pub async fn parts(tx: &mut Tx, upload: &str) -> Result<Vec<Part>> {
 
 /// Ends a multipart upload: its parts go.
 pub async fn remove_multipart(tx: &mut Tx, id: &str) -> Result<()> {
+    let sql =
+        "select cast(coalesce(sum(size_bytes), 0) as bigint) from multipart_part where upload = $1";
+    let size: Option<i64> = tx.scalar(sql, &values![id]).await?;
+    count_parts(tx, id, -size.unwrap_or_default()).await?;
     for part in parts(tx, id).await? {
         abandon(tx, &part.blob).await?;
     }
@@ -258,6 +278,76 @@ pub async fn remove_multipart(tx: &mut Tx, id: &str) -> Result<()> {
     tx.execute("delete from multipart_upload where id = $1", &values![id])
         .await?;
     Ok(())
+}
+
+// ---------------------------------------------------------------- use and quotas
+
+/// Counts bytes that came or went.
+pub(super) async fn count(tx: &mut Tx, scope: Option<Scope>, grown: i64) -> Result<()> {
+    let Some(scope) = scope.filter(|_| grown != 0) else {
+        return Ok(());
+    };
+    let sql = "insert into storage_use (kind, id, used_bytes) values ($1, $2, $3) \
+               on conflict (kind, id) do update set used_bytes = storage_use.used_bytes + excluded.used_bytes";
+    tx.execute(sql, &values![scope.kind(), scope.id(), grown])
+        .await?;
+    Ok(())
+}
+
+/// Counts bytes of parts that came or went.
+pub(super) async fn count_parts(tx: &mut Tx, upload: &str, grown: i64) -> Result<()> {
+    let sql = "select bucket, key from multipart_upload where id = $1";
+    let Some(mut row) = tx.row(sql, &values![upload]).await? else {
+        return Ok(());
+    };
+    let (bucket, key): (i64, String) = (row.take()?, row.take()?);
+    count(tx, Scope::of(bucket, &key), grown).await
+}
+
+/// How many bytes are kept, and how many may be.
+pub(super) async fn used_and_quota(tx: &mut Tx, scope: Scope) -> Result<(i64, Option<i64>)> {
+    let sql = "select used_bytes, quota_bytes from storage_use where kind = $1 and id = $2";
+    match tx.row(sql, &values![scope.kind(), scope.id()]).await? {
+        Some(mut row) => Ok((row.take()?, row.take()?)),
+        None => Ok((0, None)),
+    }
+}
+
+/// Sets how many bytes may be kept.
+pub(super) async fn set_quota(tx: &mut Tx, scope: Scope, quota: Option<i64>) -> Result<()> {
+    let sql = "insert into storage_use (kind, id, quota_bytes) values ($1, $2, $3) \
+               on conflict (kind, id) do update set quota_bytes = excluded.quota_bytes";
+    tx.execute(sql, &values![scope.kind(), scope.id(), quota])
+        .await?;
+    Ok(())
+}
+
+/// Forgets what was counted of something that goes away.
+pub(super) async fn forget_use(tx: &mut Tx, scope: Scope) -> Result<()> {
+    let sql = "delete from storage_use where kind = $1 and id = $2";
+    tx.execute(sql, &values![scope.kind(), scope.id()]).await?;
+    Ok(())
+}
+
+/// The name of a bucket or project.
+pub(super) async fn name_of(tx: &mut Tx, scope: Scope) -> Result<Option<String>> {
+    let sql = match scope {
+        Scope::Bucket(_) => "select name from store_bucket where id = $1",
+        Scope::Project(_) => "select name from project where id = $1",
+    };
+    tx.scalar(sql, &values![scope.id()]).await
+}
+
+/// Everything that is counted, by kind and name: kind, name, used, quota.
+pub(super) async fn uses(tx: &mut Tx) -> Result<Vec<(String, String, i64, Option<i64>)>> {
+    let sql = "select u.kind, coalesce(b.name, p.name, ''), u.used_bytes, u.quota_bytes from storage_use u \
+               left join store_bucket b on u.kind = 'bucket' and b.id = u.id \
+               left join project p on u.kind = 'project' and p.id = u.id \
+               where b.id is not null or p.id is not null order by 1, 2, u.id";
+    let rows = tx.rows(sql, &[]).await?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.take()?, row.take()?, row.take()?, row.take()?)))
+        .collect()
 }
 
 /// Whether a project has this media.

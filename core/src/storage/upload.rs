@@ -9,7 +9,7 @@ use super::service::{DAY_MS, collect, keep_or_delete, owner, replace, store_chec
 use super::types::{
     DownloadInfo, DownloadRequest, Object, Part, Place, UploadCompletion, UploadInfo, UploadQuery,
 };
-use super::{picture, store};
+use super::{picture, quota, store};
 use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
@@ -197,7 +197,8 @@ pub(super) async fn complete(
                 return Err(Error::invalid(no_upload().to_string()));
             }
             replace(tx, &object).await?;
-            store::remove_multipart(tx, &upload).await
+            store::remove_multipart(tx, &upload).await?;
+            quota::check_kept(tx, &object.key, object.size_bytes).await
         })
     });
     let written = written.await;
@@ -297,6 +298,7 @@ pub(super) async fn put_part(
         .database
         .read(move |tx| Box::pin(async move { is_under_way(tx, &id, &wanted).await }));
     check.await?;
+    quota::check_room(cx, key, expected_bytes.unwrap_or_default()).await?;
     let stored = store_checked(cx, bytes, expected_bytes, expected_md5).await?;
     let part = Part {
         number,
@@ -307,7 +309,8 @@ pub(super) async fn put_part(
     let written = cx.database.write(move |tx| {
         Box::pin(async move {
             is_under_way(tx, &id, &wanted).await?;
-            store::put_part(tx, &id, &part, stored.size_bytes).await
+            store::put_part(tx, &id, &part, stored.size_bytes).await?;
+            quota::check_kept(tx, &wanted, stored.size_bytes).await
         })
     });
     let written = written.await;

@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::lately::Lately;
 use super::pack::{Pack, Work};
 use super::{ByteStream, Head, ObjectStore, Soundness, Stored, damaged};
+use crate::durable::{Shards, sync_folder};
 use crate::error::{Error, Result, storage_full_message};
 use crate::id;
 use crate::storage::direct::{self, Outlet};
@@ -55,11 +56,13 @@ pub(super) struct Local {
     reserve_bytes: u64,
     pack: Arc<Pack>,
     lately: Arc<Lately>,
+    shards: Arc<Shards>,
 }
 
 impl Local {
     /// Opens or makes the folder, and removes what writes left behind that did not finish.
     pub(super) fn open(root: PathBuf, reserve_bytes: u64) -> Result<Self> {
+        let shards = Arc::new(Shards::open(root.clone())?);
         for folder in [TEMPORARY, UNPACKED] {
             let folder = root.join(folder);
             fs::create_dir_all(&folder)?;
@@ -73,6 +76,7 @@ impl Local {
             reserve_bytes,
             pack,
             lately: Arc::new(Lately::new()),
+            shards,
         })
     }
 
@@ -82,7 +86,9 @@ impl Local {
 
     async fn begin(&self, expected_bytes: Option<u64>) -> Result<Writing> {
         let (root, reserve_bytes) = (self.root.clone(), self.reserve_bytes);
-        blocking(move || Writing::begin(root, reserve_bytes, expected_bytes.unwrap_or(0))).await
+        let shards = Arc::clone(&self.shards);
+        let expected_bytes = expected_bytes.unwrap_or(0);
+        blocking(move || Writing::begin(root, shards, reserve_bytes, expected_bytes)).await
     }
 
     /// Takes a stream to its end. Errors: `Invalid` when it breaks off, those of writing.
@@ -690,6 +696,7 @@ async fn done<T>(step: Step<T>) -> Result<T> {
 /// A blob being written; dropped before [`Writing::finish`], it leaves nothing.
 struct Writing {
     root: PathBuf,
+    shards: Arc<Shards>,
     reserve_bytes: u64,
     blob: String,
     file: File,
@@ -705,12 +712,18 @@ struct Writing {
 }
 
 impl Writing {
-    fn begin(root: PathBuf, reserve_bytes: u64, expected_bytes: u64) -> Result<Self> {
+    fn begin(
+        root: PathBuf,
+        shards: Arc<Shards>,
+        reserve_bytes: u64,
+        expected_bytes: u64,
+    ) -> Result<Self> {
         check_space(&root, reserve_bytes.saturating_add(expected_bytes))?;
         let blob = id::uuid();
         let file = File::create_new(root.join(TEMPORARY).join(&blob)).map_err(full)?;
         Ok(Self {
             root,
+            shards,
             reserve_bytes,
             blob,
             file,
@@ -812,12 +825,7 @@ impl Writing {
         self.file.sync_all().map_err(full)?;
         let target = blob_file(&self.root, &self.blob);
         let folder = target.parent().expect("blobs lie in folders").to_owned();
-        if !folder.exists() {
-            fs::create_dir_all(&folder).map_err(full)?;
-            let outer = folder.parent().expect("blobs lie two folders deep");
-            sync_folder(outer)?;
-            sync_folder(&self.root)?;
-        }
+        self.shards.ready(&folder).map_err(full)?;
         fs::rename(self.temporary(), &target).map_err(full)?;
         self.finished = true;
         sync_folder(&folder)?;
@@ -845,11 +853,6 @@ impl Drop for Writing {
             tracing::warn!(%error, "a temporary file stays until the next start");
         }
     }
-}
-
-/// A rename is durable once its folder is.
-fn sync_folder(folder: &Path) -> Result<()> {
-    Ok(File::open(folder)?.sync_all()?)
 }
 
 pub(super) fn check_space(folder: &Path, needed_bytes: u64) -> Result<()> {

@@ -21,6 +21,7 @@ impl From<Error> for S3Error {
             Error::Invalid { .. } => S3ErrorCode::InvalidRequest,
             Error::Unauthenticated(_) | Error::Forbidden(_) => S3ErrorCode::AccessDenied,
             Error::StorageFull(_) => S3ErrorCode::Custom("StorageFull".into()),
+            Error::QuotaExceeded(_) => S3ErrorCode::Custom("QuotaExceeded".into()),
             Error::Busy(_) | Error::TooMany { .. } => S3ErrorCode::SlowDown,
             Error::Internal { .. } => {
                 tracing::error!(error = %Chain(&error), "a request of an S3 client failed");
@@ -30,7 +31,7 @@ impl From<Error> for S3Error {
                 );
             }
         };
-        let full = matches!(error, Error::StorageFull(_));
+        let full = matches!(error, Error::StorageFull(_) | Error::QuotaExceeded(_));
         let mut refused = Self::with_message(code, error.explained());
         if full {
             refused.set_status_code(axum::http::StatusCode::INSUFFICIENT_STORAGE);

@@ -41,6 +41,7 @@ use crate::error::Result;
 pub use door::check as check_certificate;
 pub use lifecycle::sweep;
 pub use server::{OFF, bind, endpoint, router, serve};
+pub(super) use types::OWN;
 
 type Answer<T> = S3Result<S3Response<T>>;
 
@@ -134,4 +135,16 @@ fn timestamp(at_ms: i64) -> Timestamp {
 /// Takes the keys of an account that goes away.
 pub async fn forget_account(tx: &mut Tx, account: i64) -> Result<()> {
     store::remove_keys_of(tx, account).await
+}
+
+/// The number of a bucket of S3 clients. Errors: `NotFound`, also for the station's own.
+pub(super) async fn bucket_id(cx: &Context, name: &str) -> Result<i64> {
+    let wanted = name.to_owned();
+    let found = cx
+        .database
+        .read(move |tx| Box::pin(async move { store::find_bucket(tx, &wanted).await }));
+    let found = found.await?.filter(|bucket| bucket.id != types::OWN);
+    found.map(|bucket| bucket.id).ok_or_else(|| {
+        crate::error::Error::NotFound(format!("there is no bucket of S3 clients named {name}"))
+    })
 }

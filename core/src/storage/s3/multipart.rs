@@ -18,6 +18,7 @@ use super::types::{About, Entry, PartAbout, Sums, Upload, UploadedPart, Versioni
 use super::{Answer, error, store, tagging, timestamp};
 use crate::context::Context;
 use crate::id;
+use crate::storage::quota::{self, Scope};
 use crate::storage::service;
 use crate::storage::types::Place;
 
@@ -121,6 +122,20 @@ async fn under_way(
     .await
 }
 
+/// Refuses what would not fit into the bucket's quota before its bytes are taken.
+async fn check_room(cx: &Context, bucket: &str, length: Option<i64>) -> S3Result<()> {
+    let (name, length) = (bucket.to_owned(), length.unwrap_or_default());
+    error::read(cx, move |tx| {
+        Box::pin(async move {
+            match store::find_bucket(tx, &name).await? {
+                Some(bucket) => Ok(quota::check(tx, Scope::Bucket(bucket.id), length).await?),
+                None => Ok(()),
+            }
+        })
+    })
+    .await
+}
+
 fn check_number(number: i32) -> S3Result<()> {
     if (1..=MOST_PARTS).contains(&number) {
         return Ok(());
@@ -146,7 +161,8 @@ async fn write_part(
             let (_, bucket) = call.enter(tx, &bucket, Some(&key), PUT).await?;
             let found = store::find_upload(tx, bucket.id, &key, &upload).await?;
             found.ok_or_else(error::no_such_upload)?;
-            Ok(store::put_part(tx, &upload, &part).await?)
+            store::put_part(tx, &upload, &part).await?;
+            Ok(quota::check(tx, Scope::Bucket(bucket.id), 0).await?)
         })
     });
     let written = written.await;
@@ -166,6 +182,7 @@ pub async fn put_part(
     check_number(input.part_number)?;
     let (bucket, key, id) = (&input.bucket, &input.key, &input.upload_id);
     let upload = under_way(cx, &call, bucket, key, id, PUT).await?;
+    check_room(cx, bucket, input.content_length).await?;
     let told = input.checksum_algorithm.as_ref().map(|name| name.as_str());
     let expected = Expected {
         announced: announced!(input),

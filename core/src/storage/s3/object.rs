@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::storage::direct::Peer;
 use crate::storage::objects::{ByteStream, Stored};
+use crate::storage::quota::{self, Scope};
 use crate::storage::service::{self, RETRIES};
 use crate::storage::types::Place;
 
@@ -716,11 +717,17 @@ pub async fn put(cx: &Arc<Context>, request: S3Request<PutObjectInput>) -> Answe
     };
     // Whoever may not write is told before the bytes are stored.
     let (asked, name, key) = (call.clone(), input.bucket.clone(), input.key.clone());
-    let early = conditions.clone();
+    let (early, length) = (conditions.clone(), input.content_length.unwrap_or_default());
     error::read(cx, move |tx| {
         Box::pin(async move {
             let (_, bucket) = asked.enter(tx, &name, Some(&key), PUT).await?;
             let current = store::find(tx, bucket.id, &key).await?;
+            quota::check(
+                tx,
+                Scope::Bucket(bucket.id),
+                grown(&bucket, current.as_ref(), length),
+            )
+            .await?;
             early.check_target(current.as_ref().map(|entry| entry.etag.as_str()))
         })
     })
@@ -770,6 +777,12 @@ pub async fn put(cx: &Arc<Context>, request: S3Request<PutObjectInput>) -> Answe
         checksum_sha256: sums.sha256,
         ..PutObjectOutput::default()
     }))
+}
+
+/// How many bytes more a bucket holds once an object of a length took its place.
+fn grown(bucket: &Bucket, current: Option<&Entry>, length: i64) -> i64 {
+    let replaced = current.filter(|_| bucket.versioning == Versioning::Never);
+    length - replaced.map_or(0, |entry| entry.size_bytes as i64)
 }
 
 /// A version that is to be written.
@@ -832,6 +845,7 @@ pub async fn write_entry(cx: &Context, call: Call, new: New) -> S3Result<(Bucket
                 entry.about.owner.clear();
             }
             store::put(tx, &bucket, &mut entry, now).await?;
+            quota::check(tx, Scope::Bucket(bucket.id), 0).await?;
             Ok((bucket, entry))
         })
     })

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::super::store::{abandon, release, retain};
+use super::super::quota::Scope;
+use super::super::store::{abandon_part, count, count_parts, forget_use, release, retain};
 use super::super::types::Place;
 use super::types::{AccessKey, Bucket, Entry, Upload, UploadedPart, Versioning};
 use crate::database::{Row, Tx, Value};
@@ -91,6 +92,7 @@ pub async fn remove_bucket(tx: &mut Tx, bucket: i64) -> Result<()> {
     for mut row in tx.rows(sql, &values![bucket]).await? {
         super::super::store::remove_multipart(tx, &row.take::<String>()?).await?;
     }
+    forget_use(tx, Scope::Bucket(bucket)).await?;
     tx.execute("delete from store_bucket where id = $1", &values![bucket])
         .await?;
     Ok(())
@@ -166,7 +168,7 @@ async fn insert_current(tx: &mut Tx, bucket: i64, entry: &Entry) -> Result<()> {
         serde_json::to_string(&entry.about)?
     ];
     tx.execute(sql, &row).await?;
-    Ok(())
+    count(tx, Scope::of(bucket, &entry.key), kept_bytes(entry)).await
 }
 
 async fn insert_old(tx: &mut Tx, bucket: i64, entry: &Entry, now_ms: i64) -> Result<()> {
@@ -188,19 +190,25 @@ async fn insert_old(tx: &mut Tx, bucket: i64, entry: &Entry, now_ms: i64) -> Res
         serde_json::to_string(&entry.about)?
     ];
     tx.execute(sql, &row).await?;
-    Ok(())
+    count(tx, Scope::of(bucket, &entry.key), kept_bytes(entry)).await
 }
 
-async fn remove_current(tx: &mut Tx, bucket: i64, key: &str) -> Result<()> {
+async fn remove_current(tx: &mut Tx, bucket: i64, entry: &Entry) -> Result<()> {
     let sql = "delete from object where bucket = $1 and key = $2";
-    tx.execute(sql, &values![bucket, key]).await?;
-    Ok(())
+    tx.execute(sql, &values![bucket, &entry.key]).await?;
+    count(tx, Scope::of(bucket, &entry.key), -kept_bytes(entry)).await
 }
 
-async fn remove_old(tx: &mut Tx, bucket: i64, key: &str, version: &str) -> Result<()> {
+async fn remove_old(tx: &mut Tx, bucket: i64, entry: &Entry) -> Result<()> {
     let sql = "delete from object_version where bucket = $1 and key = $2 and version = $3";
-    tx.execute(sql, &values![bucket, key, version]).await?;
-    Ok(())
+    tx.execute(sql, &values![bucket, &entry.key, &entry.version])
+        .await?;
+    count(tx, Scope::of(bucket, &entry.key), -kept_bytes(entry)).await
+}
+
+/// Bytes of the store that a version takes, whether or not it shares them.
+fn kept_bytes(entry: &Entry) -> i64 {
+    entry.blob().map_or(0, |_| entry.size_bytes as i64)
 }
 
 async fn let_go(tx: &mut Tx, entry: &Entry) -> Result<()> {
@@ -214,7 +222,7 @@ async fn let_go(tx: &mut Tx, entry: &Entry) -> Result<()> {
 async fn give_way(tx: &mut Tx, bucket: &Bucket, key: &str, now_ms: i64) -> Result<()> {
     let suspended = bucket.versioning == Versioning::Suspended;
     if let Some(current) = find(tx, bucket.id, key).await? {
-        remove_current(tx, bucket.id, key).await?;
+        remove_current(tx, bucket.id, &current).await?;
         let goes = match bucket.versioning {
             Versioning::Never => true,
             Versioning::Enabled => false,
@@ -227,7 +235,7 @@ async fn give_way(tx: &mut Tx, bucket: &Bucket, key: &str, now_ms: i64) -> Resul
         }
     }
     if suspended && let Some(old) = find_old(tx, bucket.id, key, "").await? {
-        remove_old(tx, bucket.id, key, "").await?;
+        remove_old(tx, bucket.id, &old).await?;
         let_go(tx, &old).await?;
     }
     Ok(())
@@ -303,12 +311,12 @@ pub async fn delete_version(
     let current = find(tx, bucket, key).await?;
     let gone = match current {
         Some(current) if current.version == version => {
-            remove_current(tx, bucket, key).await?;
+            remove_current(tx, bucket, &current).await?;
             current
         }
         _ => match find_old(tx, bucket, key, version).await? {
             Some(old) => {
-                remove_old(tx, bucket, key, version).await?;
+                remove_old(tx, bucket, &old).await?;
                 old
             }
             None => return Ok(None),
@@ -319,7 +327,7 @@ pub async fn delete_version(
         && let Some(newest) = newest_old(tx, bucket, key).await?
         && newest.place.is_some()
     {
-        remove_old(tx, bucket, key, &newest.version).await?;
+        remove_old(tx, bucket, &newest).await?;
         insert_current(tx, bucket, &newest).await?;
     }
     Ok(Some(gone))
@@ -529,12 +537,9 @@ pub async fn upload_page(
 
 /// Writes a part; one sent before under the same number goes.
 pub async fn put_part(tx: &mut Tx, upload: &str, part: &UploadedPart) -> Result<()> {
-    let sql = "select blob from multipart_part where upload = $1 and number = $2";
     let number = i64::from(part.number);
-    let before: Option<String> = tx.scalar(sql, &values![upload, number]).await?;
-    if let Some(before) = before {
-        abandon(tx, &before).await?;
-    }
+    let replaced = abandon_part(tx, upload, number).await?;
+    count_parts(tx, upload, part.size_bytes as i64 - replaced).await?;
     let sql = "insert into multipart_part (upload, number, size_bytes, etag, blob, created_at, about) \
                values ($1, $2, $3, $4, $5, $6, $7) on conflict (upload, number) do update set \
                size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob, \

@@ -1,0 +1,198 @@
+//! Quotas: how many bytes of the store a bucket of S3 clients, or a project, may hold.
+//!
+//! What is kept is counted in the transaction that keeps or removes it, and compared in the transaction that adds to
+//! it, so that many writers at once overshoot nothing. A bucket holds every version and the parts of uploads under
+//! way; objects that share bytes count each. A project holds what lies under its keys; files in place take no room of
+//! the store, and temporary uploads, which go within a day, count once they are taken over.
+
+use serde::{Deserialize, Serialize};
+
+use super::key::project_of;
+use super::s3::{self, OWN};
+use super::store;
+use crate::context::Context;
+use crate::database::Tx;
+use crate::error::{Error, Result};
+use crate::project;
+
+/// From this share of its quota on, somebody should look.
+const NEARLY_PERCENT: u64 = 90;
+
+/// What bytes are counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A bucket of S3 clients.
+    Bucket(i64),
+    /// A project: its keys in the station's own bucket.
+    Project(i64),
+}
+
+impl Scope {
+    /// What the bytes under a key of a bucket are counted for; nothing for temporary uploads and for what belongs to
+    /// no project.
+    pub fn of(bucket: i64, key: &str) -> Option<Self> {
+        if bucket != OWN {
+            return Some(Self::Bucket(bucket));
+        }
+        let (project, temporary) = project_of(key)?;
+        (!temporary).then_some(Self::Project(project))
+    }
+
+    /// Its kind, as it is stored and shown.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Bucket(_) => "bucket",
+            Self::Project(_) => "project",
+        }
+    }
+
+    /// The number of the bucket or project.
+    pub fn id(self) -> i64 {
+        match self {
+            Self::Bucket(id) | Self::Project(id) => id,
+        }
+    }
+}
+
+/// How much is kept, and how much may be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Use {
+    /// `bucket` or `project`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Bytes that are kept.
+    pub used_bytes: u64,
+    /// Bytes that may be; none for as many as the disk takes.
+    pub quota_bytes: Option<u64>,
+}
+
+impl Use {
+    /// Whether little of the quota is left.
+    pub fn is_nearly_full(&self) -> bool {
+        self.quota_bytes.is_some_and(|quota| {
+            u128::from(self.used_bytes) * 100 >= u128::from(quota) * u128::from(NEARLY_PERCENT)
+        })
+    }
+}
+
+/// Whose quota is set, by name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A bucket of S3 clients.
+    Bucket(String),
+    /// A project.
+    Project(String),
+}
+
+/// Checks that so many bytes more fit into a quota; after bytes were added, that they did.
+///
+/// Errors: `QuotaExceeded`, with the quota, what is in use, and what to do.
+pub async fn check(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
+    let (used, quota) = store::used_and_quota(tx, scope).await?;
+    let Some(quota) = quota.filter(|quota| used.saturating_add(more_bytes) > *quota) else {
+        return Ok(());
+    };
+    let name = store::name_of(tx, scope).await?.unwrap_or_default();
+    let (kind, quota) = (scope.kind(), quota.unsigned_abs());
+    // What was added already is rolled back with the refusal.
+    let state = match more_bytes {
+        0 => "it would hold more than that".to_owned(),
+        _ => format!("{} are in use", in_words(used.max(0).unsigned_abs())),
+    };
+    Err(Error::QuotaExceeded(format!(
+        "the {kind} {name} has a quota of {}, and {state}: nothing was written; delete something from it, or have its \
+         quota raised by who runs the station: transect quota set --{kind} {name:?} SIZE",
+        in_words(quota)
+    )))
+}
+
+/// Checks the quota of the project that a key belongs to, after bytes were kept there. A temporary upload of
+/// `size_bytes` must have room, but is not counted.
+///
+/// Errors: `QuotaExceeded`.
+pub async fn check_kept(tx: &mut Tx, key: &str, size_bytes: u64) -> Result<()> {
+    match project_of(key) {
+        Some((project, temporary)) => {
+            let more = if temporary { size_bytes as i64 } else { 0 };
+            check(tx, Scope::Project(project), more).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Checks that bytes which are about to come fit into the quota of the project that a key belongs to.
+///
+/// Errors: `QuotaExceeded`.
+pub(super) async fn check_room(cx: &Context, key: &str, size_bytes: u64) -> Result<()> {
+    let Some((project, _)) = project_of(key) else {
+        return Ok(());
+    };
+    let (key, more) = (
+        key.to_owned(),
+        i64::try_from(size_bytes).unwrap_or(i64::MAX),
+    );
+    let checking = cx.database.read(move |tx| {
+        Box::pin(async move {
+            let replaced = store::find(tx, &key).await?;
+            let replaced = replaced.map_or(0, |object| object.size_bytes as i64);
+            check(tx, Scope::Project(project), more - replaced).await
+        })
+    });
+    checking.await
+}
+
+/// Every bucket and project that holds something or has a quota, by kind and name.
+pub async fn list(cx: &Context) -> Result<Vec<Use>> {
+    let uses = cx.database.read(|tx| Box::pin(store::uses(tx))).await?;
+    let uses = uses.into_iter().map(|(kind, name, used, quota)| Use {
+        kind,
+        name,
+        used_bytes: used.max(0).unsigned_abs(),
+        quota_bytes: quota.map(i64::unsigned_abs),
+    });
+    Ok(uses.collect())
+}
+
+/// Sets the quota of a bucket or project; none lifts it. What is kept already stays, also where it is more.
+///
+/// Errors: `NotFound`.
+pub async fn set(cx: &Context, target: Target, quota_bytes: Option<u64>) -> Result<Use> {
+    let (scope, name) = match target {
+        Target::Bucket(name) => (Scope::Bucket(s3::bucket_id(cx, &name).await?), name),
+        Target::Project(name) => {
+            let project = project::service::find_any_by_name(cx, &name).await?;
+            (Scope::Project(project), name)
+        }
+    };
+    let quota = quota_bytes.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX));
+    let writing = cx.database.write(move |tx| {
+        Box::pin(async move {
+            store::set_quota(tx, scope, quota).await?;
+            Ok(store::used_and_quota(tx, scope).await?.0)
+        })
+    });
+    Ok(Use {
+        kind: scope.kind().into(),
+        name,
+        used_bytes: writing.await?.max(0).unsigned_abs(),
+        quota_bytes,
+    })
+}
+
+/// Bytes in words: `1.5 GiB`.
+pub fn in_words(bytes: u64) -> String {
+    let mut unit = "B";
+    let mut shown = bytes as f64;
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if shown < 1024.0 {
+            break;
+        }
+        (shown, unit) = (shown / 1024.0, next);
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ => format!("{shown:.1} {unit}"),
+    }
+}

@@ -1,0 +1,155 @@
+"""Quotas of buckets and projects: what would be more is refused in words, everything that goes makes room."""
+
+import os
+import threading
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+from support import unique
+from test_s3 import KIB, MIB, body, client_of, make_key, refused
+
+
+@pytest.fixture(scope="module")
+def s3(station):
+    return client_of(make_key(station))
+
+
+@pytest.fixture
+def bucket(s3, station):
+    """A bucket that may hold a MiB."""
+    name = unique("quota").lower().replace(" ", "-")
+    s3.create_bucket(Bucket=name)
+    station.command("quota", "set", "--bucket", name, "1MiB")
+    return name
+
+
+def use(station, kind, name):
+    found = [row for row in station.lines("quota", "list") if (row["kind"], row["name"]) == (kind, name)]
+    return found[0] if found else {"used_bytes": 0, "quota_bytes": None}
+
+
+def used(station, bucket):
+    return use(station, "bucket", bucket)["used_bytes"]
+
+
+def too_much(call, **words):
+    answer = refused("QuotaExceeded", call, **words)
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507
+    return answer["Error"]["Message"]
+
+
+def test_more_is_refused_and_what_goes_makes_room(station, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a", Body=bytes(700 * KIB))
+    message = too_much(s3.put_object, Bucket=bucket, Key="b", Body=bytes(400 * KIB))
+    assert bucket in message and "1.0 MiB" in message and "700.0 KiB" in message and "quota set" in message
+    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="b")
+    s3.put_object(Bucket=bucket, Key="a", Body=bytes(900 * KIB))  # in place of the other
+    assert use(station, "bucket", bucket) == {"kind": "bucket", "name": bucket, "used_bytes": 900 * KIB, "quota_bytes": MIB}
+    too_much(s3.copy_object, Bucket=bucket, Key="b", CopySource=f"{bucket}/a")
+    s3.delete_object(Bucket=bucket, Key="a")
+    assert used(station, bucket) == 0
+    s3.put_object(Bucket=bucket, Key="b", Body=bytes(MIB))
+    assert len(body(s3.get_object(Bucket=bucket, Key="b"))) == MIB
+    station.command("quota", "set", "--bucket", bucket, "none")
+    s3.put_object(Bucket=bucket, Key="c", Body=bytes(MIB))
+    assert used(station, bucket) == 2 * MIB
+
+
+def test_versions_count(station, s3, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket=bucket, Key="k", Body=bytes(500 * KIB))["VersionId"]
+    s3.put_object(Bucket=bucket, Key="k", Body=bytes(400 * KIB))
+    too_much(s3.put_object, Bucket=bucket, Key="k", Body=bytes(200 * KIB))
+    s3.delete_object(Bucket=bucket, Key="k")  # a marker takes no room, and gives none
+    assert used(station, bucket) == 900 * KIB
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=first)
+    assert used(station, bucket) == 400 * KIB
+    listed = s3.list_object_versions(Bucket=bucket)
+    for row in [*listed["Versions"], *listed["DeleteMarkers"]]:
+        s3.delete_object(Bucket=bucket, Key="k", VersionId=row["VersionId"])
+    assert used(station, bucket) == 0
+
+
+def test_parts_count_while_they_wait(station, s3, bucket):
+    station.command("quota", "set", "--bucket", bucket, "11MiB")
+    where = {"Bucket": bucket, "Key": "k", "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]}
+    etag = s3.upload_part(**where, PartNumber=1, Body=bytes(5 * MIB))["ETag"]
+    s3.upload_part(**where, PartNumber=1, Body=bytes(5 * MIB))  # in place of the first
+    assert used(station, bucket) == 5 * MIB
+    too_much(s3.upload_part, **where, PartNumber=2, Body=bytes(7 * MIB))
+    last = s3.upload_part(**where, PartNumber=2, Body=bytes(MIB))["ETag"]
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [
+        {"PartNumber": 1, "ETag": etag}, {"PartNumber": 2, "ETag": last}]})
+    assert used(station, bucket) == 6 * MIB
+    where["UploadId"] = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    s3.upload_part(**where, PartNumber=1, Body=bytes(5 * MIB))
+    assert used(station, bucket) == 11 * MIB
+    s3.abort_multipart_upload(**where)
+    assert used(station, bucket) == 6 * MIB
+
+
+def test_many_at_once_overshoot_nothing(station, s3, bucket):
+    key = make_key(station)
+    outcomes = []
+
+    def put(number):
+        try:
+            client_of(key).put_object(Bucket=bucket, Key=f"{number}", Body=bytes(100 * KIB))
+            outcomes.append("kept")
+        except ClientError as error:
+            outcomes.append(error.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=put, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (outcomes.count("kept"), outcomes.count("QuotaExceeded")) == (10, 10), outcomes
+    assert used(station, bucket) == 1000 * KIB
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 10
+
+
+def test_projects(station, admin, project, corpus, tmp_path):
+    name = admin.get_project(project).name
+    station.command("quota", "set", "--project", name, "1MiB")
+
+    def upload(size):
+        info = admin.get_upload_info(project)
+        return requests.put(info.urls[0], data=bytes(size), timeout=60)
+
+    assert upload(900 * KIB).status_code == 200
+    answer = upload(1100 * KIB)
+    assert answer.status_code == 507 and "<Code>QuotaExceeded</Code>" in answer.text and name in answer.text
+    info = admin.get_upload_info(project, num_parts=2)
+    assert requests.put(info.urls[0], data=bytes(1100 * KIB), timeout=60).status_code == 507
+    assert use(station, "project", name)["used_bytes"] == 0  # uploads that nobody has taken over go within a day
+    # What is imported in place takes no room, but for its thumbnails; a copy does.
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(open(corpus["h264_cfr25"]["path"], "rb").read())
+    assert station.lines("import", clip, "--project", name)[0]["state"] == "ready"
+    assert 0 < (thumbnails := use(station, "project", name)["used_bytes"]) < 500 * KIB
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(clip.read_bytes())
+    station.command("quota", "set", "--project", name, str(thumbnails + clip.stat().st_size - 1))
+    done = station.command("import", copy, "--copy", "--project", name, check=False)
+    assert done.returncode == 1 and "quota" in done.stderr + done.stdout
+    assert use(station, "project", name)["used_bytes"] == thumbnails
+    station.command("quota", "set", "--project", name, "none")
+    assert station.lines("import", copy, "--copy", "--project", name)[0]["state"] == "ready"
+    assert use(station, "project", name)["used_bytes"] >= thumbnails + clip.stat().st_size
+
+
+def test_the_doctor_tells_what_is_nearly_full(station, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=os.urandom(1000 * KIB))
+    found = [row for row in station.lines("doctor", check=False) if row["check"] == "quotas"]
+    assert found[0]["level"] == "warning" and f"bucket {bucket}: 1000.0 KiB of 1.0 MiB" in found[0]["message"]
+
+
+@pytest.mark.parametrize("words, told", [
+    (("--bucket", "nowhere", "1GiB"), "no bucket of S3 clients named nowhere"), (("--project", "nothing", "1GiB"), "no project named nothing"),
+    (("--bucket", "transect", "1GiB"), "no bucket"), (("--bucket", "b", "some"), "number"), (("1GiB",), "--bucket"),
+])
+def test_what_cannot_be_limited(station, words, told):
+    done = station.command("quota", "set", *words, check=False)
+    assert done.returncode in (1, 2) and told in done.stderr
