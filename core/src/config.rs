@@ -35,6 +35,7 @@ pub struct Settings {
     pub lists: Lists,
     pub aggregate: Aggregate,
     pub transcode: Transcode,
+    pub recording: Recording,
     pub search: Search,
 }
 
@@ -226,6 +227,7 @@ pub struct Jobs {
     pub transcodes: usize,
     pub workflows: usize,
     pub small: usize,
+    pub recordings: usize,
     pub keep_days: u32,
 }
 
@@ -255,6 +257,18 @@ pub struct Search {
     pub exact_vectors: usize,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Recording {
+    pub segment_bytes: u64,
+    pub patience_secs: u64,
+    pub events: usize,
+}
+
 impl Jobs {
     /// How many jobs of a pool run at a time.
     pub fn size(&self, pool: Pool) -> usize {
@@ -262,6 +276,7 @@ impl Jobs {
             Pool::Transcode => self.transcodes,
             Pool::Workflow => self.workflows,
             Pool::Small => self.small,
+            Pool::Recording => self.recordings,
         }
     }
 }

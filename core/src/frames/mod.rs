@@ -8,6 +8,7 @@
 mod caching;
 mod clip;
 mod film;
+mod multi;
 mod notice;
 mod proof;
 mod rendition;
@@ -27,9 +28,12 @@ use film::KnownFacts;
 
 pub use film::{Facts, Film};
 pub use proof::{prove, try_sandbox};
-pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_picture};
+pub use service::{
+    Wanted, WantedTogether, adopt_index, compose, drop_index, film, frame, index, index_of_file,
+    try_index, try_picture,
+};
 pub use transcoding::{convert_image, probe, transcode};
-pub use transect_frame_client::{Proof, Sandbox};
+pub use transect_frame_client::{FrameIndex, Proof, Sandbox};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";
@@ -89,6 +93,11 @@ impl Frames {
 
     fn index_file(&self, media: i64) -> PathBuf {
         self.indexes.join(format!("{media}.index"))
+    }
+
+    /// The index file of what is no media yet.
+    fn index_file_named(&self, name: &str) -> PathBuf {
+        self.indexes.join(format!("{name}.index"))
     }
 
     /// Removes the indexes of media that are gone.

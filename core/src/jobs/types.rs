@@ -56,17 +56,25 @@ pub enum Pool {
     Workflow,
     /// Short things: fetching a picture, sending a letter.
     Small,
+    /// Following live feeds: hours long, and little work.
+    Recording,
 }
 
 impl Pool {
     /// Every pool.
-    pub const ALL: [Self; 3] = [Self::Transcode, Self::Workflow, Self::Small];
+    pub const ALL: [Self; 4] = [
+        Self::Transcode,
+        Self::Workflow,
+        Self::Small,
+        Self::Recording,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Transcode => "transcode",
             Self::Workflow => "workflow",
             Self::Small => "small",
+            Self::Recording => "recording",
         }
     }
 }

@@ -122,6 +122,9 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::transcode::sweep(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
             }
+            if let Err(error) = crate::recording::sweep(&cx).await {
+                tracing::warn!(error = %Chain(&error), "folders of removed recordings could not be removed");
+            }
             if let Err(error) = crate::workflow::tidy(&cx).await {
                 tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
             }

@@ -21,3 +21,4 @@ mod types;
 pub use folder::sweep;
 pub use import::WORK as IMPORT;
 pub use jobs::WORK as TRANSCODE;
+pub use service::add_renditions;

@@ -182,6 +182,39 @@ async fn enqueue_archive(
     enqueue(tx, stamp, project, ARCHIVE, Vec::new(), payload).await
 }
 
+/// Has the usual renditions made of a media that has its file; ring the bell of the context after the
+/// transaction.
+pub async fn add_renditions(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    media: &media::Media,
+    size_bytes: i64,
+) -> Result<()> {
+    let spec = Spec {
+        r#type: media.type_id,
+        gid: media.gid.clone().unwrap_or_else(id::uuid),
+        uid: id::uuid(),
+        url: String::new(),
+        size: Some(size_bytes),
+        section: None,
+        section_id: Some(-1),
+        name: media.name.clone(),
+        md5: None,
+        attributes: None,
+        email_spec: None,
+        media_id: Some(media.id),
+    };
+    let payload = Payload {
+        spec,
+        web: None,
+        key: None,
+    };
+    let of = vec![media.id];
+    enqueue(tx, stamp, project, TRANSCODE, of, payload).await?;
+    Ok(())
+}
+
 pub(super) async fn enqueue(
     tx: &mut Tx,
     stamp: &Stamp,
