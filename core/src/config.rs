@@ -36,6 +36,7 @@ pub struct Settings {
     pub aggregate: Aggregate,
     pub transcode: Transcode,
     pub recording: Recording,
+    pub proxies: Proxies,
     pub search: Search,
 }
 
@@ -269,6 +270,19 @@ pub struct Recording {
     pub events: usize,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Proxies {
+    pub enabled: bool,
+    pub height: u32,
+    pub gop: u32,
+    pub idle_secs: u64,
+}
+
 impl Jobs {
     /// How many jobs of a pool run at a time.
     pub fn size(&self, pool: Pool) -> usize {
@@ -277,6 +291,8 @@ impl Jobs {
             Pool::Workflow => self.workflows,
             Pool::Small => self.small,
             Pool::Recording => self.recordings,
+            // One after the other: they are made with what is left of the machine.
+            Pool::Proxy => 1,
         }
     }
 }

@@ -17,7 +17,8 @@ mod service;
 mod transcoding;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use transect_frame_client::{Options, WorkerError, Workers};
@@ -49,6 +50,8 @@ pub struct Frames {
     facts: KnownFacts,
     /// Turns of clips that are encoded: others have to wait.
     clips: Semaphore,
+    /// When somebody last asked for frames.
+    asked: Mutex<Instant>,
 }
 
 impl Frames {
@@ -78,12 +81,24 @@ impl Frames {
             binary,
             facts: KnownFacts::default(),
             clips: Semaphore::new(ENCODED_CLIPS),
+            asked: Mutex::new(Instant::now()),
         })
     }
 
     /// The worker program that is used.
     pub fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    /// How long nobody has asked for frames.
+    pub fn quiet_for(&self) -> Duration {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.elapsed()
+    }
+
+    /// Notes that somebody asks for frames.
+    fn note_asked(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Process ids of the workers that run now.

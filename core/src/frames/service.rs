@@ -267,6 +267,7 @@ pub async fn film(cx: &Context, actor: &Actor, media: i64) -> Result<Film> {
 ///
 /// Errors: `Invalid` for a frame beyond the end or a region outside the picture.
 pub async fn frame(cx: &Context, film: &Film, wanted: Wanted) -> Result<Picture> {
+    cx.frames.note_asked();
     let request = PictureRequest {
         source: film.path.clone(),
         index_file: film.index_file.clone(),
@@ -283,6 +284,7 @@ pub async fn frame(cx: &Context, film: &Film, wanted: Wanted) -> Result<Picture>
 ///
 /// Errors: `Invalid`, also where layout, encoding and number of frames do not go together.
 pub async fn compose(cx: &Context, film: &Film, wanted: WantedTogether) -> Result<Picture> {
+    cx.frames.note_asked();
     let request = ComposeRequest {
         source: film.path.clone(),
         index_file: film.index_file.clone(),
@@ -305,6 +307,7 @@ pub(super) async fn packets(
     first: u64,
     last: u64,
 ) -> Result<Packets> {
+    cx.frames.note_asked();
     let workers = &cx.frames.workers;
     let found = workers
         .packets(&film.path, &film.index_file, first, last)

@@ -27,6 +27,7 @@ pub fn works() -> &'static [Work] {
         media::fetch::WORK,
         transcode::TRANSCODE,
         transcode::IMPORT,
+        transcode::PROXY,
         recording::WORK,
         #[cfg(test)]
         super::tests::WORK,

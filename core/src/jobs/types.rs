@@ -58,15 +58,18 @@ pub enum Pool {
     Small,
     /// Following live feeds: hours long, and little work.
     Recording,
+    /// Making proxies while nobody needs the machine: they rest most of the time.
+    Proxy,
 }
 
 impl Pool {
     /// Every pool.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Transcode,
         Self::Workflow,
         Self::Small,
         Self::Recording,
+        Self::Proxy,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -75,6 +78,7 @@ impl Pool {
             Self::Workflow => "workflow",
             Self::Small => "small",
             Self::Recording => "recording",
+            Self::Proxy => "proxy",
         }
     }
 }

@@ -160,12 +160,24 @@ fn frames_of(
         starts.push(start);
         start += one.size_bytes;
     }
+    let segment_of = |position: u64| {
+        let position = i64::try_from(position).unwrap_or(i64::MAX);
+        let behind = starts.partition_point(|start| *start <= position);
+        behind.saturating_sub(1)
+    };
+    // Decoding times are as the feed sent them; times of frames may have been made up where those clash.
+    let (mut current, mut newest) = (0, i64::MIN);
+    for packet in &index.packets {
+        let at = segment_of(packet.position);
+        if at > current && packet.dts <= newest {
+            return Err(at);
+        }
+        current = at;
+        newest = newest.max(packet.dts);
+    }
     let mut ranges: Vec<Option<(usize, usize)>> = vec![None; segments.len()];
     for (ordinal, frame) in index.frames.iter().enumerate() {
-        let packet = &index.packets[frame.packet as usize];
-        let position = i64::try_from(packet.position).unwrap_or(i64::MAX);
-        let behind = starts.partition_point(|start| *start <= position);
-        let range = &mut ranges[behind.saturating_sub(1)];
+        let range = &mut ranges[segment_of(index.packets[frame.packet as usize].position)];
         let (first, _) = range.unwrap_or((ordinal, ordinal));
         *range = Some((first, ordinal));
     }

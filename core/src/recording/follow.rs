@@ -19,8 +19,9 @@ const STALE: u32 = 3;
 /// Between two looks at a list; half of what the feed takes for a segment, within these.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
-/// After a list that could not be read.
+/// After a list that could not be read, doubled with each further one.
 const RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(15);
 /// How soon somebody who ends a recording is heard.
 const EAR: Duration = Duration::from_millis(250);
 /// Arrival is vague: a clock that is worked out from it is set anew only beyond this.
@@ -42,6 +43,7 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
     let mut told = String::new();
     // The playlist that a list of several leads to is asked directly, until it fails.
     let mut place = None;
+    let mut retry = RETRY;
     loop {
         let stopping = status(cx, id).await? == Status::Stopping;
         let url = place.as_deref().unwrap_or(recording.spec.url.as_str());
@@ -53,6 +55,7 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
             }
             Ok(list) => {
                 place = Some(list.url.clone());
+                retry = RETRY;
                 let taken = follower.take(cx, &list).await;
                 let message = match taken {
                     Ok(some) => {
@@ -73,7 +76,9 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
             }
             Err(error) => {
                 place = None;
-                (error.explained(), RETRY)
+                let pause = retry;
+                retry = (retry * 2).min(LONGEST_RETRY);
+                (error.explained(), pause)
             }
         };
         if told != message {

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use m3u8_rs::{ByteRange, KeyMethod, MasterPlaylist, MediaPlaylist, Playlist};
+use chrono::DateTime;
+use m3u8_rs::{ByteRange, KeyMethod, MasterPlaylist, MediaPlaylist, MediaSegment, Playlist};
 use reqwest::Url;
 
 use crate::client;
@@ -129,7 +130,7 @@ pub(super) fn listed(base: &Url, list: &MediaPlaylist) -> Result<Listed> {
         encrypted |= one.key.as_ref().is_some_and(|key| !plain(&key.method));
         discontinuity += i64::from(one.discontinuity);
         let before = segments.last();
-        let told = one.program_date_time.map(|at| at.timestamp_micros());
+        let told = stated(one);
         let follows = before.filter(|_| !one.discontinuity);
         let inferred = follows.and_then(|before| Some(before.utc_us? + before.duration_us));
         let before = before.map(|before| before.piece.clone());
@@ -152,6 +153,19 @@ pub(super) fn listed(base: &Url, list: &MediaPlaylist) -> Result<Listed> {
         discontinuity: signed(list.discontinuity_sequence),
         segments,
     })
+}
+
+/// When a segment begins, as the feed states it, in UTC microseconds. FFmpeg, and many a camera with it,
+/// writes zones without a colon, which RFC 3339 does not know.
+fn stated(one: &MediaSegment) -> Option<i64> {
+    let loose = || {
+        let mut tags = one.unknown_tags.iter();
+        let tag = tags.find(|tag| tag.tag == "X-PROGRAM-DATE-TIME")?;
+        let text = tag.rest.as_deref()?.trim();
+        DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z").ok()
+    };
+    let at = one.program_date_time.or_else(loose)?;
+    Some(at.timestamp_micros())
 }
 
 /// A range without a beginning goes on where that of the segment before ended.
@@ -185,7 +199,8 @@ mod tests {
              #EXT-X-DISCONTINUITY-SEQUENCE:3\n#EXT-X-MAP:URI=\"init.mp4\",BYTERANGE=\"10@0\"\n\
              #EXT-X-PROGRAM-DATE-TIME:2026-11-20T10:00:00.250+02:00\n#EXTINF:2.002,\n\
              #EXT-X-BYTERANGE:100@10\nall.mp4\n#EXTINF:2.0,\n#EXT-X-BYTERANGE:50\nall.mp4\n\
-             #EXT-X-DISCONTINUITY\n#EXTINF:1.5,\nhttp://other/b.mp4\n",
+             #EXT-X-DISCONTINUITY\n#EXTINF:1.5,\nhttp://other/b.mp4\n\
+             #EXT-X-PROGRAM-DATE-TIME:2026-11-20T10:00:00.250+0200\n#EXTINF:1,\nc.mp4\n",
         );
         let of = |at: usize| &list.segments[at];
         assert_eq!((of(0).sequence, of(2).sequence), (7, 9));
@@ -197,7 +212,7 @@ mod tests {
         let start = crate::time::parse_us("2026-11-20T08:00:00.250Z").unwrap();
         assert_eq!(of(0).utc_us, Some(start));
         assert_eq!(of(1).utc_us, Some(start + 2_002_000));
-        assert_eq!(of(2).utc_us, None);
+        assert_eq!((of(2).utc_us, of(3).utc_us), (None, Some(start)));
         assert_eq!((of(1).discontinuity, of(2).discontinuity), (3, 4));
         assert!(!list.ended && !list.encrypted && of(2).breaks);
     }

@@ -135,6 +135,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = crate::jobs::run(cx.clone()) => {}
         () = crate::search::indexer::run(cx.clone()) => {}
         () = crate::storage::collect_behind(&cx) => {}
+        () = crate::transcode::make_proxies(cx.clone()) => {}
         () = sweeping => {}
         () = confining => {}
         () = stopping.cancelled() => {}
