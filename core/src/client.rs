@@ -93,6 +93,18 @@ pub async fn bytes(
     headers: &[(String, String)],
     limit_bytes: u64,
 ) -> Result<Bytes> {
+    let (_, bytes) = document(cx, url, headers, limit_bytes).await?;
+    Ok(bytes)
+}
+
+/// As [`bytes`], with the URL that was read in the end, behind all redirects: what the base of relative
+/// links is.
+pub async fn document(
+    cx: &Context,
+    url: &str,
+    headers: &[(String, String)],
+    limit_bytes: u64,
+) -> Result<(String, Bytes)> {
     let too_large = || {
         Error::invalid(format!(
             "the URL gives more than {limit_bytes} bytes: {}",
@@ -100,7 +112,7 @@ pub async fn bytes(
         ))
     };
     let reading = async {
-        let (length, mut stream) = open(cx, url, headers).await?;
+        let (place, length, mut stream) = found(cx, url, headers).await?;
         if length.is_some_and(|length| length > limit_bytes) {
             return Err(too_large());
         }
@@ -115,7 +127,7 @@ pub async fn bytes(
             Some(length) if length != whole.len() as u64 => {
                 Err(unreadable(url, "it broke off before its end"))
             }
-            _ => Ok(whole.freeze()),
+            _ => Ok((place, whole.freeze())),
         }
     };
     let late = |_| {
@@ -168,17 +180,28 @@ pub async fn open(
     url: &str,
     headers: &[(String, String)],
 ) -> Result<(Option<u64>, ByteStream)> {
+    let (_, length, stream) = found(cx, url, headers).await?;
+    Ok((length, stream))
+}
+
+/// What a URL gives, and where that was found.
+async fn found(
+    cx: &Context,
+    url: &str,
+    headers: &[(String, String)],
+) -> Result<(String, Option<u64>, ByteStream)> {
     match request(cx, Method::GET, url, headers).await? {
         Found::Own(key) => {
             let opened = storage::open(cx, &key).await?;
             let (object, stream) = opened.ok_or_else(|| nothing_stored(url))?;
-            Ok((Some(object.size_bytes), stream))
+            Ok((url.to_owned(), Some(object.size_bytes), stream))
         }
         Found::Other(response) if response.status().is_success() => {
             let length = response.content_length();
+            let place = response.url().to_string();
             let stream = response.bytes_stream();
             let stream = stream.map(|chunk| chunk.map_err(std::io::Error::other));
-            Ok((length, stream.boxed()))
+            Ok((place, length, stream.boxed()))
         }
         Found::Other(response) => Err(unreadable(
             url,

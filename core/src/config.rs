@@ -35,6 +35,8 @@ pub struct Settings {
     pub lists: Lists,
     pub aggregate: Aggregate,
     pub transcode: Transcode,
+    pub recording: Recording,
+    pub proxies: Proxies,
     pub search: Search,
 }
 
@@ -227,6 +229,7 @@ pub struct Jobs {
     pub transcodes: usize,
     pub workflows: usize,
     pub small: usize,
+    pub recordings: usize,
     pub keep_days: u32,
 }
 
@@ -256,6 +259,31 @@ pub struct Search {
     pub exact_vectors: usize,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Recording {
+    pub segment_bytes: u64,
+    pub patience_secs: u64,
+    pub events: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "assets/config.default.toml documents every key"
+)]
+pub struct Proxies {
+    pub enabled: bool,
+    pub height: u32,
+    pub gop: u32,
+    pub idle_secs: u64,
+}
+
 impl Jobs {
     /// How many jobs of a pool run at a time.
     pub fn size(&self, pool: Pool) -> usize {
@@ -263,6 +291,9 @@ impl Jobs {
             Pool::Transcode => self.transcodes,
             Pool::Workflow => self.workflows,
             Pool::Small => self.small,
+            Pool::Recording => self.recordings,
+            // One after the other: they are made with what is left of the machine.
+            Pool::Proxy => 1,
         }
     }
 }

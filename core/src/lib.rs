@@ -39,6 +39,7 @@ pub mod media;
 pub mod organization;
 pub mod project;
 pub mod query;
+pub mod recording;
 pub mod row_protection;
 pub mod search;
 pub mod secret;

@@ -19,6 +19,43 @@ pub fn wire(at_ms: i64) -> String {
         .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// A time of the finest that the wire shows, such as `2026-11-20T14:56:15.956250Z`, from UTC microseconds.
+pub fn wire_us(at_us: i64) -> String {
+    DateTime::from_timestamp_micros(at_us)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Serializes UTC microseconds as the wire shows them, for `#[serde(serialize_with)]`.
+pub fn serialize_us<S: serde::Serializer>(at_us: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&wire_us(*at_us))
+}
+
+/// The same for a time that may be missing.
+pub fn serialize_opt_us<S: serde::Serializer>(
+    at_us: &Option<i64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at_us {
+        Some(at_us) => serialize_us(at_us, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Reads a date-time as [`parse`] does, to the microsecond where it is RFC 3339.
+///
+/// ```
+/// use transect::time::{parse_us, wire_us};
+/// let text = "2026-11-20T14:56:15.956250Z";
+/// assert_eq!(wire_us(parse_us(text).unwrap()), text);
+/// ```
+pub fn parse_us(text: &str) -> Option<i64> {
+    match DateTime::parse_from_rfc3339(text.trim()) {
+        Ok(at) => Some(at.timestamp_micros()),
+        Err(_) => parse(text).map(|at_ms| at_ms * 1000),
+    }
+}
+
 /// Serializes UTC milliseconds as the wire shows them, for `#[serde(serialize_with)]`.
 pub fn serialize<S: serde::Serializer>(at_ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&wire(*at_ms))

@@ -56,6 +56,8 @@ ROWS = {
     "Algorithm": ("Algorithms/{project}", "id project rendered name user description manifest cluster files_per_job categories "
                   "parameters template tparams extended_info"),
     "Applet": ("Applets/{project}", "id project rendered name html_file description categories template tparams extended_info"),
+    "Recording": ("Recordings/{project}", "id project media name url feed type state_type text_attribute status created_by "
+                  "created_datetime stopped_datetime start_utc duration num_segments num_lost size num_events gaps parts"),
 }
 
 

@@ -13,7 +13,8 @@ import uuid
 
 import pytest
 import requests
-from support import Scene, add_leaf_type, add_state_type, box, unique
+from station import wait_for
+from support import Scene, add_leaf_type, add_media_type, add_state_type, add_video, box, unique
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 SPECIFIED = json.loads((FIXTURES / "permissions.json").read_text())
@@ -22,7 +23,11 @@ OURS = {
     "AcceptInvitation": "user", "GetJobLog": "view", "GetJournal": "view",
     **{f"Get{noun}{what}": "view" for noun in COUNTED for what in ("Aggregate", "Histogram", "Timeline")},
     "TextSearch": "user", "TextSearchInProject": "view", "Undo": "edit",
-    "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view",
+    "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view", "GetMultiFrames": "view",
+    "GetFrameTimes": "view", "GetRecordingList": "view", "GetRecording": "view", "GetRecordingSegmentList": "view",
+    "GetRecordingEventList": "view", "GetRecordingEvent": "view", "CreateRecording": "transfer", "UpdateRecording": "transfer",
+    "DeleteRecording": "transfer", "CreateRecordingStates": "edit", "CreateRecordingEvent": "edit", "UpdateRecordingEvent": "edit",
+    "DeleteRecordingEvent": "edit",
 }
 # A PUT counts as reading, but for the one that changes a type.
 OTHERWISE = {"ReplaceAttributeType": "full", "GetTranscodeListById": "view"}
@@ -39,6 +44,7 @@ spec:
   - name: nothing
     container: {image: none, command: ["true"]}
 """
+PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-ENDLIST\n"
 # Other people's are not there at all.
 PRIVATE = {"GetBookmark", "UpdateBookmark", "DeleteBookmark", "GetFavorite", "UpdateFavorite", "DeleteFavorite"}
 S3 = {"endpoint_url": "http://127.0.0.1:9", "region_name": "r", "aws_access_key_id": "a", "aws_secret_access_key": "s"}
@@ -85,6 +91,8 @@ BODIES = {
     "CreateStateList": lambda g: {"type": add_state_type(g.api, g.project, [g.video_type], "Media"), "media_ids": [g.video]},
     "CreateTemporaryFile": lambda g: {"url": g.link()},
     "MergeStates": lambda g: {"merge_state_id": g.track()},
+    "CreateRecording": lambda g: {"media_id": g.live(), "url": g.link(PLAYLIST)},
+    "UpdateRecording": lambda g: {"status": "stopped"},
     "RegisterAlgorithm": lambda g: {"name": unique("a"), "user": g.api.whoami().id, "manifest": g.manifest(), "files_per_job": 1},
     "RegisterApplet": lambda g: {"name": unique("a"), "html_file": g.page()},
     "SaveAlgorithmManifest": lambda g: {"name": "m.yaml", "upload_url": g.link(MANIFEST)},
@@ -102,6 +110,8 @@ NO_FILE = "the video has no file"
 # What even the right level does not get here, and why.
 CANNOT = {
     "AcceptInvitation": "needs an invitation to one's own address",
+    "GetFrameTimes": "the video was not recorded here",
+    "GetMultiFrames": "the video consists of no others",
     "CreateObtainAuthToken": "nobody has this password",
     "CreatePasswordReset": "no mail server is set up",
     "CreateUser": "registration is closed",
@@ -182,6 +192,9 @@ class Ground(Scene):
                 "name": unique("c"), "host": "h", "port": 1, "token": "t", "cert": "c"}),
             "Group": lambda: self.make("create_group", "group_spec", {"name": unique("g"), "initial_members": []}),
             **dict.fromkeys(["VideoFile", "ImageFile", "AudioFile", "AuxiliaryFile", "Permalink"], self.recorded),
+            **dict.fromkeys(["Recording", "RecordingEvents", "RecordingSegments", "RecordingStates"], self.recording),
+            "RecordingEvent": lambda: self.api.create_recording_event(
+                self.recording(), recording_event_spec={"text": "seen"}).id,
             "Invitation": lambda: self.make("create_invitation", "invitation_spec", {
                 "email": f"{uuid.uuid4().hex}@example.org", "permission": "Member"}),
         }
@@ -192,6 +205,18 @@ class Ground(Scene):
         info = self.api.get_upload_info(self.project)
         requests.put(info.urls[0], data=content, timeout=60).raise_for_status()
         return self.api.get_download_info(self.project, download_info_spec={"keys": [info.key]})[0].url
+
+    def live(self):
+        """A live media of its own, so that its feed is recorded once."""
+        kind = add_media_type(self.api, self.project, dtype="live")
+        return add_video(self.api, self.project, kind, name="cam")
+
+    def recording(self):
+        """A recording of a feed that is over."""
+        spec = {"media_id": self.live(), "url": self.link(PLAYLIST)}
+        made = self.api.create_recording(self.project, recording_spec=spec).id
+        wait_for("the end of the feed", lambda: self.api.get_recording(made).status == "failed")
+        return made
 
     def own(self, make):
         """Makes something of the person's own; whoever may not make it gets the right for a moment."""

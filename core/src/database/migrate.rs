@@ -34,6 +34,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(12, "0012_recovery"),
     migration!(14, "0014_frames"),
     migration!(15, "0015_quota"),
+    migration!(16, "0016_recording"),
 ];
 
 const TABLE: &str =

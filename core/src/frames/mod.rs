@@ -8,6 +8,7 @@
 mod caching;
 mod clip;
 mod film;
+mod multi;
 mod notice;
 mod proof;
 mod rendition;
@@ -28,9 +29,12 @@ use film::KnownFacts;
 
 pub use film::{Facts, Film};
 pub use proof::{inspect, prove, try_sandbox};
-pub use service::{Wanted, WantedTogether, compose, film, frame, try_index, try_picture};
+pub use service::{
+    Wanted, WantedTogether, adopt_index, compose, drop_index, film, frame, index, index_of_file,
+    try_index, try_picture,
+};
 pub use transcoding::{convert_image, probe, transcode};
-pub use transect_frame_client::{Proof, Sandbox};
+pub use transect_frame_client::{FrameIndex, Proof, Sandbox};
 
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";
@@ -46,6 +50,7 @@ pub struct Frames {
     facts: KnownFacts,
     /// Turns of clips that are encoded: others have to wait.
     clips: Semaphore,
+    /// When somebody last asked for frames.
     asked_at: Mutex<Instant>,
     asked: Notify,
 }
@@ -87,6 +92,12 @@ impl Frames {
         &self.binary
     }
 
+    /// How long nobody has asked for frames.
+    pub fn quiet_for(&self) -> Duration {
+        let asked_at = self.asked_at.lock();
+        asked_at.unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     /// Process ids of the workers that run now.
     pub fn process_ids(&self) -> Vec<u32> {
         self.workers.process_ids()
@@ -106,8 +117,7 @@ impl Frames {
     /// Returns once nobody has asked for frames for so long.
     pub(crate) async fn idle(&self, quiet: Duration) {
         loop {
-            let asked_at = *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
-            match quiet.checked_sub(asked_at.elapsed()) {
+            match quiet.checked_sub(self.quiet_for()) {
                 Some(rest) if !rest.is_zero() => tokio::time::sleep(rest).await,
                 _ => return,
             }
@@ -116,6 +126,11 @@ impl Frames {
 
     fn index_file(&self, media: i64) -> PathBuf {
         self.indexes.join(format!("{media}.index"))
+    }
+
+    /// The index file of what is no media yet.
+    fn index_file_named(&self, name: &str) -> PathBuf {
+        self.indexes.join(format!("{name}.index"))
     }
 
     /// Removes the indexes of media that are gone.

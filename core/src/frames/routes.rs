@@ -9,6 +9,7 @@ use transect_frame_client::{Format, Fraction, Layout, Packets, Picture, Roi, Siz
 use super::caching::Caching;
 use super::clip;
 use super::film::{self, Film};
+use super::multi;
 use super::notice;
 use super::service::{self, Wanted, WantedTogether};
 use crate::error::{Error, Result};
@@ -42,7 +43,23 @@ pub fn operations() -> Vec<Operation> {
             .about("One frame as a picture, by its ordinal.")
             .query("height: int<1..8192>, roi: string, quality: int<1..100>=85, tag: string")
             .binary("image/*", &["jpg", "png", "webp"]),
+        Operation::get("/rest/MultiFrames/{id}", "GetMultiFrames", multi_frames)
+            .about("Which frames of the children of a multi belong to frames of its first child, or to times in seconds.")
+            .query("frame: [int], time: [number]")
+            .answers("[MultiFrame]"),
     ]
+}
+
+#[derive(Debug, Deserialize)]
+struct MomentQuery {
+    frame: Option<Vec<i64>>,
+    time: Option<Vec<f64>>,
+}
+
+async fn multi_frames(call: Call) -> Result<Answer> {
+    let MomentQuery { frame, time } = call.query()?;
+    let (frames, times) = (frame.unwrap_or_default(), time.unwrap_or_default());
+    Answer::list(multi::moments(&call.cx, call.actor()?, call.id("id"), frames, times).await?)
 }
 
 #[derive(Debug, Deserialize)]

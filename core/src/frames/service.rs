@@ -1,5 +1,7 @@
 //! Pictures, packets and indexes of media.
 
+use std::path::Path;
+
 use serde::Serialize;
 use transect_frame_client::{
     ComposeRequest, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi, Size,
@@ -85,6 +87,40 @@ pub(super) async fn kept_index(cx: &Context, source: &Source) -> Result<FrameInd
             }
         }
     }
+}
+
+/// The index that a ready source was imported with.
+///
+/// Errors: `Invalid` when its file has changed since, so that frame numbers may mean other pictures.
+pub async fn index(cx: &Context, source: &Source) -> Result<FrameIndex> {
+    kept_index(cx, source).await
+}
+
+/// The index of a file that is no media yet, kept under a name until [`adopt_index`] or
+/// [`drop_index`]. What went wrong with the worker is told apart from the rest.
+pub async fn index_of_file(
+    cx: &Context,
+    path: &Path,
+    name: &str,
+) -> std::result::Result<FrameIndex, WorkerError> {
+    let index_file = cx.frames.index_file_named(name);
+    cx.frames.workers.index(path, &index_file).await
+}
+
+/// Gives the index that was kept under a name to the media that the file has become.
+pub async fn adopt_index(cx: &Context, name: &str, media: i64) {
+    let (from, to) = (
+        cx.frames.index_file_named(name),
+        cx.frames.index_file(media),
+    );
+    if let Err(error) = tokio::fs::rename(from, to).await {
+        tracing::debug!(%error, media.id = media, "the index of a new media is made once more");
+    }
+}
+
+/// Forgets the index that was kept under a name.
+pub async fn drop_index(cx: &Context, name: &str) {
+    drop(tokio::fs::remove_file(cx.frames.index_file_named(name)).await);
 }
 
 /// A picture of a source's frame, for thumbnails and conversions; errors as of [`try_index`].

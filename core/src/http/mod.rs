@@ -36,8 +36,8 @@ use crate::storage::direct::Peer;
 use crate::{
     account, aggregate, algorithm, annotation, announcement, applet, bookmark, bucket, entity_type,
     file, frames, group, health, hosted_template, invitation, job, job_cluster, journal, leaf,
-    mail, media, organization, project, row_protection, search, section, storage, temporary_file,
-    transcode, undo, version,
+    mail, media, organization, project, recording, row_protection, search, section, storage,
+    temporary_file, transcode, undo, version,
 };
 use call::Body;
 use limit::Limits;
@@ -63,6 +63,7 @@ pub fn operations() -> Vec<Operation> {
         storage::routes::operations(),
         temporary_file::routes::operations(),
         transcode::routes::operations(),
+        recording::routes::operations(),
         journal::routes::operations(),
         undo::routes::operations(),
         mail::routes::operations(),

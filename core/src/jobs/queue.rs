@@ -93,6 +93,16 @@ pub async fn add_media(tx: &mut Tx, job: i64, media: &[i64]) -> Result<()> {
     store::add_media(tx, job, media).await
 }
 
+/// Whether there was ever such a job about a media, also one that was called off.
+pub async fn was(tx: &mut Tx, kind: &'static str, media: i64) -> Result<bool> {
+    store::was(tx, kind, media).await
+}
+
+/// Whether jobs of a kind wait or run.
+pub async fn is_busy(tx: &mut Tx, kind: &'static str) -> Result<bool> {
+    store::is_busy(tx, kind).await
+}
+
 /// Whether a job still runs: it was not called off.
 pub async fn is_running(tx: &mut Tx, job: i64) -> Result<bool> {
     store::is_running(tx, job).await

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use super::runner::Run;
 use super::types::Pool;
 use crate::error::Result;
-use crate::{media, transcode, workflow};
+use crate::{media, recording, transcode, workflow};
 
 /// One kind of job.
 #[derive(Clone, Copy)]
@@ -27,6 +27,8 @@ pub fn works() -> &'static [Work] {
         media::fetch::WORK,
         transcode::TRANSCODE,
         transcode::IMPORT,
+        transcode::PROXY,
+        recording::WORK,
         #[cfg(test)]
         super::tests::WORK,
     ]

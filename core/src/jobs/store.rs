@@ -191,6 +191,18 @@ pub(super) async fn postpone(tx: &mut Tx, id: i64, message: &str, due_ms: i64) -
     Ok(())
 }
 
+pub(super) async fn was(tx: &mut Tx, kind: &str, media: i64) -> Result<bool> {
+    let sql = "select count(*) from job j join job_media m on m.job = j.id where j.kind = $1 and m.media = $2";
+    let count: Option<i64> = tx.scalar(sql, &values![kind, media]).await?;
+    Ok(count.is_some_and(|count| count > 0))
+}
+
+pub(super) async fn is_busy(tx: &mut Tx, kind: &str) -> Result<bool> {
+    let sql = "select count(*) from job where kind = $1 and status in ('pending', 'running')";
+    let count: Option<i64> = tx.scalar(sql, &values![kind]).await?;
+    Ok(count.is_some_and(|count| count > 0))
+}
+
 pub(super) async fn remember(tx: &mut Tx, id: i64, memory: &Json) -> Result<()> {
     let sql = "update job set memory = $2 where id = $1";
     tx.execute(sql, &values![id, memory.to_string()]).await?;

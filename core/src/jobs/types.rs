@@ -56,17 +56,29 @@ pub enum Pool {
     Workflow,
     /// Short things: fetching a picture, sending a letter.
     Small,
+    /// Following live feeds: hours long, and little work.
+    Recording,
+    /// Making proxies while nobody needs the machine: they rest most of the time.
+    Proxy,
 }
 
 impl Pool {
     /// Every pool.
-    pub const ALL: [Self; 3] = [Self::Transcode, Self::Workflow, Self::Small];
+    pub const ALL: [Self; 5] = [
+        Self::Transcode,
+        Self::Workflow,
+        Self::Small,
+        Self::Recording,
+        Self::Proxy,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Transcode => "transcode",
             Self::Workflow => "workflow",
             Self::Small => "small",
+            Self::Recording => "recording",
+            Self::Proxy => "proxy",
         }
     }
 }

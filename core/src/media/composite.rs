@@ -1,6 +1,6 @@
 //! Media that consist of others: several at once, one after another, or live streams.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::types::{Media, MediaPatch};
 use super::{files, store};
@@ -60,7 +60,15 @@ pub(super) async fn compose(
     if let Some(multi) = &patch.multi {
         let ids = integers(multi.get("ids"));
         check_children(tx, project, media.id, &ids).await?;
-        for key in ["ids", "layout", "quality", "frameOffset"] {
+        check_clocks(multi)?;
+        for key in [
+            "ids",
+            "layout",
+            "quality",
+            "frameOffset",
+            "timeOffset",
+            "timeDrift",
+        ] {
             if let Some(value) = multi.get(key).filter(|value| files::is_given(Some(value))) {
                 members.insert(key.into(), value.clone());
             }
@@ -108,6 +116,27 @@ pub(super) fn integers(value: Option<&Json>) -> Vec<i64> {
         .flatten()
         .filter_map(Json::as_i64)
         .collect()
+}
+
+/// A clock that is off by more is none.
+const MOST_DRIFT_PPM: f64 = 100_000.0;
+
+/// Checks how late children are (seconds), and how fast their clocks (millionths). Errors: `Invalid`.
+fn check_clocks(multi: &Map<String, Json>) -> Result<()> {
+    let numbers = |key: &str| {
+        multi
+            .get(key)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let mut drifts = numbers("timeDrift").filter_map(Json::as_f64);
+    if drifts.any(|drift| drift.abs() > MOST_DRIFT_PPM) {
+        return Err(Error::invalid(format!(
+            "timeDrift is given in millionths, at most {MOST_DRIFT_PPM}"
+        )));
+    }
+    Ok(())
 }
 
 async fn check_children(tx: &mut Tx, project: i64, media: i64, ids: &[i64]) -> Result<()> {

@@ -206,6 +206,17 @@ pub(super) async fn note_unverified(tx: &mut Tx, source: &Source, left: i64) -> 
     }
 }
 
+/// Media after a given one whose source is ready, oldest first.
+pub async fn ready(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<i64>> {
+    let sql = format!(
+        "select s.media from media_source s join media m on m.id = s.media \
+         where s.state = 'ready' and s.media > $1 and not m.deleted and m.project is not null \
+         order by s.media limit {most}"
+    );
+    let rows = tx.rows(&sql, &values![after]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
 /// Inserts or replaces the source of a media.
 pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
     let facts = serde_json::to_string(&Facts {

@@ -22,6 +22,7 @@ pub async fn remove(tx: &mut Tx, project: i64, deleted_at: i64) -> Result<()> {
         ("state_media", "state"),
         ("state_localization", "state"),
         ("section_media", "section"),
+        ("recording_segment", "recording"),
     ] {
         let sql = format!(
             "delete from {table} where {noun} in (select id from {noun} where project = $1)"
@@ -39,6 +40,8 @@ pub async fn remove(tx: &mut Tx, project: i64, deleted_at: i64) -> Result<()> {
         "section",
         "bookmark",
         "favorite",
+        "recording_event",
+        "recording",
         "temporary_file",
         "algorithm",
         "applet",

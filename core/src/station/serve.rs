@@ -118,6 +118,9 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
             if let Err(error) = crate::transcode::sweep(&cx).await {
                 tracing::warn!(error = %Chain(&error), "abandoned work files could not be removed");
             }
+            if let Err(error) = crate::recording::sweep(&cx).await {
+                tracing::warn!(error = %Chain(&error), "folders of removed recordings could not be removed");
+            }
             if let Err(error) = crate::workflow::tidy(&cx).await {
                 tracing::warn!(error = %Chain(&error), "folders of forgotten workflows could not be removed");
             }
@@ -129,6 +132,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = crate::jobs::run(cx.clone()) => {}
         () = crate::search::indexer::run(cx.clone()) => {}
         () = crate::storage::collect_behind(&cx) => {}
+        () = crate::transcode::make_proxies(cx.clone()) => {}
         () = sweeping => {}
         () = confining => {}
         () = stopping.cancelled() => {}

@@ -78,7 +78,7 @@ async fn perform(run: &Run, memory: &mut Memory) -> Result<()> {
     make(run, memory, id).await
 }
 
-fn media_of(run: &Run) -> Result<i64> {
+pub(super) fn media_of(run: &Run) -> Result<i64> {
     let first = run.job.media.first().copied();
     first.ok_or_else(|| Error::invalid("the job names no media"))
 }
@@ -111,7 +111,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    async fn find(cx: &Context, id: i64) -> Result<Self> {
+    pub async fn find(cx: &Context, id: i64) -> Result<Self> {
         cx.database
             .read(move |tx| {
                 Box::pin(async move {
@@ -173,7 +173,7 @@ async fn make(run: &Run, memory: &mut Memory, id: i64) -> Result<()> {
     produce::settle(run, &subject, &recipe).await
 }
 
-fn task(rendition: &Rendition) -> String {
+pub(super) fn task(rendition: &Rendition) -> String {
     match rendition {
         Rendition::Streaming(how) | Rendition::Archival(how) => {
             let height = how
@@ -185,12 +185,18 @@ fn task(rendition: &Rendition) -> String {
                 how.codec.name()
             )
         }
+        Rendition::Proxy(how, gop) => format!(
+            "encode a proxy ({}, {} lines, random access every {gop} frames), while the machine is idle",
+            how.codec.name(),
+            how.height.unwrap_or_default()
+        ),
+        Rendition::Remux => "copy the pictures into MP4, while the machine is idle".into(),
         other => format!("make {}", other.role().replace('_', " ")),
     }
 }
 
 /// The files of a recipe, in its order: those that an earlier try made, and new ones.
-async fn produced(
+pub(super) async fn produced(
     run: &Run,
     memory: &mut Memory,
     subject: &Subject,

@@ -19,8 +19,13 @@ use crate::{media, storage};
 /// What the engine is asked for.
 pub(super) fn output(rendition: &Rendition, file: PathBuf) -> Output {
     match rendition {
-        Rendition::Streaming(how) => stream(how, file, true),
-        Rendition::Archival(how) => stream(how, file, false),
+        Rendition::Streaming(how) => stream(how, file, GOP, true),
+        Rendition::Proxy(how, gop) => stream(how, file, *gop, true),
+        Rendition::Archival(how) => stream(how, file, GOP, false),
+        Rendition::Remux => Output::Copy {
+            file,
+            fragmented: true,
+        },
         Rendition::Audio => Output::Audio { file },
         Rendition::Thumbnail => Output::Thumbnail {
             file,
@@ -33,7 +38,7 @@ pub(super) fn output(rendition: &Rendition, file: PathBuf) -> Output {
     }
 }
 
-fn stream(how: &Encoding, file: PathBuf, fragmented: bool) -> Output {
+fn stream(how: &Encoding, file: PathBuf, gop: u32, fragmented: bool) -> Output {
     Output::Stream {
         file,
         codec: match how.codec {
@@ -46,7 +51,7 @@ fn stream(how: &Encoding, file: PathBuf, fragmented: bool) -> Output {
         preset: how.preset.clone(),
         tune: how.tune.clone(),
         pixel_format: how.pixel_format.clone(),
-        gop: GOP,
+        gop,
         fragmented,
     }
 }

@@ -64,6 +64,10 @@ pub struct Encoding {
 pub enum Rendition {
     /// For playing: fragmented, with a segment file.
     Streaming(Encoding),
+    /// For jumping around in: as the one for playing, with random access every so many pictures.
+    Proxy(Encoding, u32),
+    /// The pictures as they are, in a container that is read without detours.
+    Remux,
     /// For keeping, in place of the original.
     Archival(Encoding),
     /// The sound.
@@ -78,7 +82,7 @@ impl Rendition {
     /// The role in `media_files`.
     pub fn role(&self) -> &'static str {
         match self {
-            Self::Streaming(_) => "streaming",
+            Self::Streaming(_) | Self::Proxy(..) | Self::Remux => "streaming",
             Self::Archival(_) => "archival",
             Self::Audio => "audio",
             Self::Thumbnail => "thumbnail",
@@ -98,6 +102,11 @@ impl Rendition {
                     codec => format!("{height}_{}.mp4", codec.name()),
                 }
             }
+            Self::Proxy(how, _) => {
+                let height = how.height.unwrap_or_default();
+                format!("proxy_{height}.mp4")
+            }
+            Self::Remux => "remux.mp4".into(),
             Self::Archival(how) => format!("archival_{}_{}.mp4", how.codec.name(), how.crf),
             Self::Audio => "audio.m4a".into(),
             Self::Thumbnail => "thumbnail.jpg".into(),

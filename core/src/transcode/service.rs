@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::types::{ANY_TYPE, ARCHIVE, Payload, Spec, TRANSCODE, Transcode};
+use super::types::{ANY_TYPE, ARCHIVE, PROXY, Payload, Spec, TRANSCODE, Transcode};
 use super::{folder, import};
 use crate::account::Actor;
 use crate::attribute::Kind;
@@ -182,6 +182,51 @@ async fn enqueue_archive(
     enqueue(tx, stamp, project, ARCHIVE, Vec::new(), payload).await
 }
 
+/// Has the usual renditions made of a media that has its file; ring the bell of the context after the
+/// transaction.
+pub async fn add_renditions(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    media: &media::Media,
+    size_bytes: i64,
+) -> Result<()> {
+    enqueue_of(tx, stamp, project, TRANSCODE, media, size_bytes).await
+}
+
+/// Enqueues work on a media that has its file.
+pub(super) async fn enqueue_of(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    project: i64,
+    kind: &'static str,
+    media: &media::Media,
+    size_bytes: i64,
+) -> Result<()> {
+    let spec = Spec {
+        r#type: media.type_id,
+        gid: media.gid.clone().unwrap_or_else(id::uuid),
+        uid: id::uuid(),
+        url: String::new(),
+        size: Some(size_bytes),
+        section: None,
+        section_id: Some(-1),
+        name: media.name.clone(),
+        md5: None,
+        attributes: None,
+        email_spec: None,
+        media_id: Some(media.id),
+    };
+    let payload = Payload {
+        spec,
+        web: None,
+        key: None,
+    };
+    let of = vec![media.id];
+    enqueue(tx, stamp, project, kind, of, payload).await?;
+    Ok(())
+}
+
 pub(super) async fn enqueue(
     tx: &mut Tx,
     stamp: &Stamp,
@@ -234,7 +279,7 @@ async fn select(tx: &mut Tx, project: i64, wanted: &Wanted) -> Result<Vec<Job>> 
         None => None,
     };
     let mut found = Vec::new();
-    for kind in [TRANSCODE, ARCHIVE] {
+    for kind in [TRANSCODE, ARCHIVE, PROXY] {
         let filter = jobs::Filter {
             kind: Some(kind),
             project: Some(project),
@@ -263,7 +308,7 @@ async fn find(tx: &mut Tx, actor: &Actor, uid: &str, level: Level) -> Result<Job
         Err(Error::NotFound(_)) => return Err(unknown()),
         found => found?,
     };
-    if ![TRANSCODE, ARCHIVE].contains(&job.kind.as_str()) {
+    if ![TRANSCODE, ARCHIVE, PROXY].contains(&job.kind.as_str()) {
         return Err(unknown());
     }
     let project = job.project.ok_or_else(unknown)?;

@@ -11,6 +11,8 @@ use crate::time;
 pub(super) const TRANSCODE: &str = "transcode";
 /// The kind of the jobs that import an archive.
 pub(super) const ARCHIVE: &str = "archive";
+/// The kind of the jobs that make a proxy of one video.
+pub(super) const PROXY: &str = "proxy";
 /// The type that stands for an archive of media.
 pub(super) const ANY_TYPE: i64 = -1;
 

@@ -9,7 +9,9 @@ use crate::attribute::Kind;
 use crate::database::Tx;
 use crate::error::Result;
 use crate::project::Level;
-use crate::{annotation, bookmark, entity_type, file, leaf, media, project, section, version};
+use crate::{
+    annotation, bookmark, entity_type, file, leaf, media, project, recording, section, version,
+};
 
 /// How a value of a row looks on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +127,7 @@ fn settled(_: &mut Tx, _: Vec<Map<String, Json>>) -> BoxFuture<'_, Result<()>> {
 }
 
 /// Every noun whose changes can be taken back; what declares comes before its instances.
-pub(super) const SHAPES: [&Shape; 16] = [
+pub(super) const SHAPES: [&Shape; 17] = [
     &project::SHAPE,
     &entity_type::MEDIA_TYPE,
     &entity_type::LOCALIZATION_TYPE,
@@ -141,6 +143,7 @@ pub(super) const SHAPES: [&Shape; 16] = [
     &version::SHAPE,
     &bookmark::BOOKMARK_SHAPE,
     &bookmark::FAVORITE_SHAPE,
+    &recording::EVENT_SHAPE,
     &project::MEMBERSHIP_SHAPE,
 ];
 

@@ -1,0 +1,119 @@
+//! The work of a recording: it follows its feed, makes videos, and states of what was noted.
+
+use super::types::{Recording, Status};
+use super::{assemble, bind, follow, keep, store};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::jobs::registry::Work;
+use crate::jobs::{Pool, Run};
+use crate::media::fetch;
+
+/// The kind of the jobs that record.
+pub(super) const RECORDING: &str = "recording";
+/// How often it is begun before a passing trouble counts as a failure: a recording is not to end
+/// because a disk was full for a while.
+const ATTEMPTS: i64 = 1_000;
+
+/// The registry's entry.
+pub const WORK: Work = Work {
+    kind: RECORDING,
+    pool: Pool::Recording,
+    attempts: ATTEMPTS,
+    body: |run| Box::pin(body(run)),
+};
+
+async fn body(run: Run) -> Result<()> {
+    let cx = run.cx.as_ref();
+    let id = run.job.payload["recording"].as_i64().unwrap_or_default();
+    let outcome = perform(cx, id).await;
+    let Err(error) = outcome else {
+        return Ok(());
+    };
+    let passes = matches!(
+        error,
+        Error::Busy(_) | Error::StorageFull(_) | Error::Internal { .. }
+    );
+    let message = error.explained();
+    let over = !passes || run.job.attempts >= ATTEMPTS;
+    change(cx, id, move |one| {
+        one.message = message;
+        if over {
+            one.status = Status::Failed;
+        }
+    })
+    .await?;
+    Err(error)
+}
+
+async fn perform(cx: &Context, id: i64) -> Result<()> {
+    let mut recording = get(cx, id).await?;
+    if recording.status.is_live() {
+        let why = follow::follow(cx, &recording).await?;
+        let now = cx.now();
+        change(cx, id, move |one| {
+            one.status = Status::Assembling;
+            one.stopped_at = one.stopped_at.or(Some(now));
+            one.message = why;
+        })
+        .await?;
+    }
+    assemble::assemble(cx, id).await?;
+    recording = get(cx, id).await?;
+    for media in recording.parts.iter().filter_map(|part| part.media) {
+        match fetch::index(cx, media).await {
+            Ok(()) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let whole = recording.parts.iter().all(|part| part.media.is_some());
+    let empty = recording.parts.is_empty();
+    change(cx, id, move |one| {
+        one.status = if whole && !empty {
+            Status::Finished
+        } else {
+            Status::Failed
+        };
+        if empty && one.message.is_empty() {
+            one.message = "nothing was fetched of the feed".into();
+        }
+        if !whole {
+            one.message = "a part cannot be read; its segments stay in the data folder".into();
+        }
+    })
+    .await?;
+    if whole {
+        keep::discard(cx, id).await;
+    }
+    let made = bind::states(cx, &get(cx, id).await?).await?;
+    if !made.problems.is_empty() {
+        let message = made.problems.join("; ");
+        change(cx, id, move |one| one.message = message).await?;
+    }
+    Ok(())
+}
+
+async fn get(cx: &Context, id: i64) -> Result<Recording> {
+    let found = cx
+        .database
+        .read(move |tx| Box::pin(async move { store::find(tx, id).await }));
+    found.await?.ok_or_else(follow::removed)
+}
+
+/// Changes a recording, if it is still there.
+async fn change(
+    cx: &Context,
+    id: i64,
+    change: impl FnOnce(&mut Recording) + Send + 'static,
+) -> Result<()> {
+    cx.database
+        .write(move |tx| {
+            Box::pin(async move {
+                if let Some(mut recording) = store::find(tx, id).await? {
+                    change(&mut recording);
+                    store::put(tx, &recording).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
