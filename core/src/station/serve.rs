@@ -132,6 +132,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = crate::jobs::run(cx.clone()) => {}
         () = crate::search::indexer::run(cx.clone()) => {}
         () = crate::storage::collect_behind(&cx) => {}
+        () = crate::storage::settle_behind(&cx) => {}
         () = sweeping => {}
         () = confining => {}
         () = stopping.cancelled() => {}

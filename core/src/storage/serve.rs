@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use futures::StreamExt;
 
-use super::links::path_of;
+use super::links::{INTO, key_of_path};
 use super::objects::ByteStream;
 use super::service::{self, BAD_DIGEST, RETRIES};
 use super::signature::{Refusal, parse_query};
@@ -156,7 +156,7 @@ async fn answer(
             ));
         }
     }
-    let key = path.strip_prefix(&path_of("")).ok_or_else(no_such_key)?;
+    let key = key_of_path(&path).ok_or_else(no_such_key)?;
     if *method == Method::PUT {
         put(cx, key, query, headers, body).await
     } else {
@@ -201,7 +201,7 @@ async fn put(
             })?;
             upload::put_part(cx, key, upload, number, bytes, expected, md5).await
         }
-        _ => service::put_checked(cx, key, bytes, expected, md5)
+        _ => service::put_checked(cx, key, value(INTO).and_then(|id| id.parse().ok()), bytes, expected, md5)
             .await
             .map(|object| object.etag),
     };
