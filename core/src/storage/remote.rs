@@ -8,19 +8,21 @@
 //! here. Deletions follow the same way.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::key::UPLOADS;
-use super::objects::places::{self, Directory, Facts};
+use super::objects::places::{self, Directory, Facts, Places};
 use super::objects::remote::Connection;
-use super::objects::{ByteStream, Stored};
+use super::objects::{ByteStream, ObjectStore, Stored};
 use super::service::{self, DAY_MS, lost};
 use super::store;
-use super::types::Place;
+use super::types::{Object, Place};
 use crate::context::Context;
 use crate::database::{Database, Tx};
 use crate::error::{Chain, Error, Result};
@@ -32,6 +34,8 @@ const SETTLE_AFTER: Duration = Duration::from_millis(200);
 const REST: Duration = Duration::from_secs(15);
 /// Objects that move at once.
 const AT_ONCE: usize = 3;
+/// The time of a pending write that failed where its store did not even say whether anything of it is there.
+const FAILED: i64 = 0;
 /// Rows that are looked at in one round.
 const BATCH: i64 = 200;
 
@@ -155,6 +159,10 @@ pub(super) async fn forget(tx: &mut Tx, blob: &str) -> Result<()> {
 /// Takes a name in a bucket that nothing is stored under: the key itself, or one beside it.
 async fn claim(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<String> {
     let mut blob = places::name(bucket, key);
+    // What a failed write may have left under the name is nobody's.
+    let sql = "delete from remote_blob where blob = $1 and pending_since = $2 \
+               and not exists (select 1 from object_blob b where b.blob = $1)";
+    tx.execute(sql, &values![&blob, FAILED]).await?;
     let known = "select blob from remote_blob where blob = $1 \
                  union all select blob from object_blob where blob = $1";
     if tx.row(known, &values![&blob]).await?.is_some() {
@@ -180,43 +188,97 @@ pub(super) async fn put_in(
     let claiming = cx
         .database
         .write(move |tx| Box::pin(async move { claim(tx, bucket, &wanted, now).await }));
-    let blob = claiming.await?;
-    match cx.places.put_as(&blob, bytes, expected_bytes).await {
-        Ok(stored) => {
-            let written = stored.clone();
-            let noting = cx.database.write(move |tx| {
-                Box::pin(async move {
-                    let sql = "update remote_blob set size_bytes = $2, md5 = $3 where blob = $1";
-                    let size = written.size_bytes as i64;
-                    tx.execute(sql, &values![&written.blob, size, &written.md5])
-                        .await?;
-                    Ok(())
-                })
-            });
-            noting.await?;
-            Ok(stored)
-        }
+    let mut claim = Claim {
+        places: Arc::clone(&cx.places),
+        database: cx.database.clone(),
+        blob: Some(claiming.await?),
+    };
+    let blob = claim.blob.clone().expect("it was just claimed");
+    let stored = match cx.places.put_as(&blob, bytes, expected_bytes).await {
+        Ok(stored) => stored,
         Err(error) => {
-            discard(cx, &blob).await;
-            Err(error)
+            claim.blob = None;
+            discard(&cx.places, &cx.database, &blob).await;
+            return Err(error);
+        }
+    };
+    let written = stored.clone();
+    let noting = cx.database.write(move |tx| {
+        Box::pin(async move {
+            let sql = "update remote_blob set size_bytes = $2, md5 = $3 where blob = $1";
+            let size = written.size_bytes as i64;
+            tx.execute(sql, &values![&written.blob, size, &written.md5])
+                .await?;
+            Ok(())
+        })
+    });
+    noting.await?;
+    claim.blob = None;
+    Ok(stored)
+}
+
+/// A name that is being written; whoever drops it (the sender has gone away) lets go of what was written.
+struct Claim {
+    places: Arc<Places>,
+    database: Database,
+    blob: Option<String>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let (Some(blob), Ok(runtime)) = (self.blob.take(), Handle::try_current()) {
+            let (places, database) = (Arc::clone(&self.places), self.database.clone());
+            runtime.spawn(async move { discard(&places, &database, &blob).await });
         }
     }
 }
 
-/// Lets go of a blob in a bucket that no object uses; where its store does not answer, tomorrow's sweep does it.
-async fn discard(cx: &Context, blob: &str) {
-    use crate::storage::objects::ObjectStore as _;
-    if let Err(error) = cx.places.delete(blob).await {
+/// Lets go of a blob in a bucket that no object uses; where its store does not answer, a later sweep does it.
+async fn discard(places: &Places, database: &Database, blob: &str) {
+    let deleted = places.delete(blob).await;
+    let is_gone = deleted.is_ok();
+    if let Err(error) = deleted {
         tracing::warn!(error = %Chain(&error), blob, "what was stored of it stays in its bucket until a later sweep");
-        return;
     }
     let gone = blob.to_owned();
-    let forgetting = cx
-        .database
-        .write(move |tx| Box::pin(async move { forget(tx, &gone).await }));
-    if let Err(error) = forgetting.await {
+    let noting = database.write(move |tx| {
+        Box::pin(async move {
+            if is_gone {
+                return forget(tx, &gone).await;
+            }
+            let sql = "update remote_blob set pending_since = $2 where blob = $1 and pending_since is not null";
+            tx.execute(sql, &values![gone, FAILED]).await?;
+            Ok(())
+        })
+    });
+    if let Err(error) = noting.await {
         tracing::warn!(error = %Chain(&error), blob, "a later sweep forgets it");
     }
+}
+
+/// What a sender has sent before: the object as it is, if it has these bytes and is in this bucket. The second copy goes.
+pub(super) async fn sent_before(
+    cx: &Context,
+    key: &str,
+    bucket: i64,
+    stored: &Stored,
+    etag: &str,
+) -> Result<Option<Object>> {
+    let wanted = key.to_owned();
+    let finding = cx
+        .database
+        .read(move |tx| Box::pin(async move { store::find(tx, &wanted).await }));
+    let known = finding.await?.filter(|object| match &object.place {
+        Place::Blob(blob) => {
+            let here = places::split(blob).is_some_and(|(at, _)| at == bucket);
+            here && object.etag == etag && object.size_bytes == stored.size_bytes
+        }
+        Place::File(_) => false,
+    });
+    if known.is_some() {
+        discard(&cx.places, &cx.database, &stored.blob).await;
+    }
+    Ok(known)
 }
 
 /// Puts what crashed writes left in buckets on the list of unused bytes.
@@ -386,7 +448,7 @@ async fn discard_any(cx: &Context, blob: &str) -> Result<()> {
         return Ok(());
     }
     match places::split(blob) {
-        Some(_) => discard(cx, blob).await,
+        Some(_) => discard(&cx.places, &cx.database, blob).await,
         None => cx.objects.delete(blob).await?,
     }
     Ok(())

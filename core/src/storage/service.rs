@@ -131,7 +131,13 @@ pub(super) async fn put_checked(
     let stored = match bucket {
         Some(bucket) => {
             let stored = remote::put_in(cx, bucket, key, bytes, expected_bytes).await?;
-            check_digest(cx, stored, expected_md5).await?
+            let stored = check_digest(cx, stored, expected_md5).await?;
+            if let Some(object) =
+                remote::sent_before(cx, key, bucket, &stored, &stored.md5).await?
+            {
+                return Ok(object);
+            }
+            stored
         }
         None => store_checked(cx, bytes, expected_bytes, expected_md5).await?,
     };

@@ -427,20 +427,36 @@ fn retry() -> RetryConfig {
 fn trouble(connection: &Connection, error: &object_store::Error) -> Trouble {
     use object_store::Error as Cause;
     let (id, name) = (connection.bucket, &connection.name);
-    match error {
-        Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
+    let status = status(error);
+    match (error, status) {
+        (Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. }, _) | (_, Some(401 | 403)) => {
             Trouble::Refused(format!(
                 "bucket {id} ({name}) refuses the station's credentials ({}): they must be right and allow listing, reading, \
                  writing and deleting; an administrator of the organization sets others with PATCH /rest/Bucket/{id}",
                 cause(connection, error)
             ))
         }
-        Cause::NotFound { .. } => Trouble::Refused(format!(
+        (Cause::NotFound { .. }, _) | (_, Some(404)) => Trouble::Refused(format!(
             "bucket {id} is missing: its store has none with the name {name}; make it there, or let an administrator of the \
              organization set another name with PATCH /rest/Bucket/{id}"
         )),
-        other => Trouble::Unreachable(unreachable(connection, &cause(connection, other))),
+        (other, _) => Trouble::Unreachable(unreachable(connection, &cause(connection, other))),
     }
+}
+
+/// The status of the store's answer, where the library gives it in words only.
+fn status(error: &object_store::Error) -> Option<u16> {
+    let text = innermost(error).to_string();
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
+fn innermost<'e>(error: &'e object_store::Error) -> &'e (dyn std::error::Error + 'static) {
+    let mut inner: &'e (dyn std::error::Error + 'static) = error;
+    while let Some(next) = inner.source() {
+        inner = next;
+    }
+    inner
 }
 
 fn unreachable(connection: &Connection, cause: &str) -> String {
@@ -453,11 +469,7 @@ fn unreachable(connection: &Connection, cause: &str) -> String {
 
 /// The innermost cause, without what is secret and without the store's whole answer.
 fn cause(connection: &Connection, error: &object_store::Error) -> String {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(next) = inner.source() {
-        inner = next;
-    }
-    let text = inner.to_string();
+    let text = innermost(error).to_string();
     let code = |tag: &str| {
         let (_, rest) = text.split_once(&format!("<{tag}>"))?;
         Some(rest.split_once('<')?.0.to_owned())
