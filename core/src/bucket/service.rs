@@ -59,9 +59,9 @@ pub(super) async fn create(
     let endpoint_url = config::endpoint(new.store_type, &new.config)?;
     let administered = actor.clone();
     let access = cx.database.read(move |tx| {
-        Box::pin(async move {
-            organization::access(tx, &administered, organization, Role::Admin).await
-        })
+        Box::pin(
+            async move { organization::access(tx, &administered, organization, Role::Admin).await },
+        )
     });
     access.await?;
     let asked = Connection {
@@ -113,7 +113,9 @@ async fn look(cx: &Context, connection: Connection) -> Result<()> {
         }
         Err(Trouble::Refused(message)) => Err(Error::invalid_because(
             "The store does not let the station in with this config!",
-            message.replace(&named, "it").replace("with PATCH /rest/Bucket/0", "here"),
+            message
+                .replace(&named, "it")
+                .replace("with PATCH /rest/Bucket/0", "here"),
         )),
     }
 }

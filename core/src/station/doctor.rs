@@ -300,25 +300,32 @@ pub(super) async fn check_buckets(cx: &Context) -> Vec<Finding> {
         Ok(known) => known,
         Err(error) => return vec![Finding::failed("bucket", &error)],
     };
-    let asked = known.into_iter().map(|(bucket, (waiting, why))| async move {
-        let (id, name, place) = (bucket.id, &bucket.name, &bucket.endpoint_url);
-        let left = match waiting {
-            0 => String::new(),
-            1 => "; 1 object waits to move there".into(),
-            some => format!("; {some} objects wait to move there"),
-        };
-        match cx.places.check(bucket.connection()).await {
-            Err(trouble) => {
-                let message = format!("{}{left}: {place}", trouble.message());
-                Finding::new("bucket", Level::Failed, message)
+    let asked = known
+        .into_iter()
+        .map(|(bucket, (waiting, why))| async move {
+            let (id, name, place) = (bucket.id, &bucket.name, &bucket.endpoint_url);
+            let left = match waiting {
+                0 => String::new(),
+                1 => "; 1 object waits to move there".into(),
+                some => format!("; {some} objects wait to move there"),
+            };
+            match cx.places.check(bucket.connection()).await {
+                Err(trouble) => {
+                    let message = format!("{}{left}: {place}", trouble.message());
+                    Finding::new("bucket", Level::Failed, message)
+                }
+                Ok(()) if waiting > 0 && !why.is_empty() => {
+                    let message = format!(
+                        "bucket {id} ({name}) answers{left}, lately in vain: {why}: {place}"
+                    );
+                    Finding::new("bucket", Level::Warning, message)
+                }
+                Ok(()) => Finding::ok(
+                    "bucket",
+                    format!("bucket {id} ({name}) answers{left}: {place}"),
+                ),
             }
-            Ok(()) if waiting > 0 && !why.is_empty() => {
-                let message = format!("bucket {id} ({name}) answers{left}, lately in vain: {why}: {place}");
-                Finding::new("bucket", Level::Warning, message)
-            }
-            Ok(()) => Finding::ok("bucket", format!("bucket {id} ({name}) answers{left}: {place}")),
-        }
-    });
+        });
     futures::future::join_all(asked).await
 }
 

@@ -133,6 +133,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = crate::search::indexer::run(cx.clone()) => {}
         () = crate::storage::collect_behind(&cx) => {}
         () = crate::storage::settle_behind(&cx) => {}
+        () = crate::media::archive::run(&cx) => {}
         () = sweeping => {}
         () = confining => {}
         () = stopping.cancelled() => {}

@@ -33,7 +33,9 @@ pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};
 pub use page::serve_file;
 pub use picture::{keep_upload, organization_upload};
-pub use remote::{Known, is_any_in_use, is_bucket_in_use, settle_behind, waiting};
+pub use remote::{
+    Known, Tier, has_tiers, is_any_in_use, is_bucket_in_use, set_tier, settle_behind, waiting,
+};
 pub use scrub::{Scrubbed, scrub};
 pub use serve::serve;
 pub use service::{

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::key::UPLOADS;
 use super::objects::places::{self, Directory, Facts, Places};
-use super::objects::remote::Connection;
+use super::objects::remote::{Connection, Tiering};
 use super::objects::{ByteStream, ObjectStore, Stored};
 use super::service::{self, DAY_MS, lost};
 use super::store;
@@ -53,9 +53,9 @@ impl Known {
 
 impl Directory for Known {
     fn connection(&self, bucket: i64) -> BoxFuture<'_, Result<Option<Connection>>> {
-        let job = self.database.read(move |tx| {
-            Box::pin(async move { bucket::service::connection(tx, bucket).await })
-        });
+        let job = self
+            .database
+            .read(move |tx| Box::pin(async move { bucket::service::connection(tx, bucket).await }));
         job.boxed()
     }
 
@@ -124,7 +124,9 @@ pub(super) async fn plan(tx: &mut Tx, key: &str, blob: &str, now_ms: i64) -> Res
     let is_home = match here {
         None => home.is_none(),
         Some((bucket, at)) => {
-            Some(bucket) == home && at == key || !at.starts_with(UPLOADS) || key.starts_with(UPLOADS)
+            Some(bucket) == home && at == key
+                || !at.starts_with(UPLOADS)
+                || key.starts_with(UPLOADS)
         }
     };
     if is_home {
@@ -411,7 +413,10 @@ async fn move_object(cx: &Context, key: &str, to: Option<i64>) -> Result<()> {
     let switching = cx.database.write(move |tx| {
         Box::pin(async move {
             if !whole {
-                return Err(Error::internal("move an object", format!("its bytes changed on the way: {wanted}")));
+                return Err(Error::internal(
+                    "move an object",
+                    format!("its bytes changed on the way: {wanted}"),
+                ));
             }
             let current = store::find(tx, &wanted).await?;
             if current.is_none_or(|now| now.place != Place::Blob(old.clone())) {
@@ -464,6 +469,86 @@ async fn strike_off(cx: &Context, key: &str) -> Result<()> {
         })
     });
     striking.await
+}
+
+/// Which of its storage classes an object is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// That of what is in use.
+    Live,
+    /// That of what is archived.
+    Archive,
+}
+
+/// Whether any of these objects is in a bucket, or on its way to one, that has another storage class for what is
+/// archived.
+pub async fn has_tiers(tx: &mut Tx, keys: &[String]) -> Result<bool> {
+    for key in keys {
+        let sql = "select o.blob, m.bucket from object o left join object_move m on m.key = o.key \
+                   where o.bucket = 1 and o.key = $1";
+        let Some(mut row) = tx.row(sql, &values![key]).await? else {
+            continue;
+        };
+        let (blob, moving): (Option<String>, Option<i64>) = (row.take()?, row.take()?);
+        let here = blob
+            .as_deref()
+            .and_then(places::split)
+            .map(|(bucket, _)| bucket);
+        for bucket in here.into_iter().chain(moving) {
+            if let Some(found) = bucket::service::find(tx, bucket).await?
+                && found.archive_sc != found.live_sc
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Gives the bytes of a key the storage class of a tier, where its bucket has such. Says whether they have it (or never
+/// will): else ask again later.
+///
+/// Errors: `Busy` when the bucket does not do it now.
+pub async fn set_tier(cx: &Context, key: &str, tier: Tier) -> Result<bool> {
+    let wanted = key.to_owned();
+    let finding = cx.database.read(move |tx| {
+        Box::pin(async move {
+            let sql = "select key from object_move where key = $1";
+            let is_moving = tx.row(sql, &values![&wanted]).await?.is_some();
+            let place = store::find(tx, &wanted).await?.map(|object| object.place);
+            let Some(Place::Blob(blob)) = place else {
+                return Ok((is_moving, None));
+            };
+            let found = match places::split(&blob) {
+                Some((bucket, _)) => bucket::service::find(tx, bucket).await?,
+                None => None,
+            };
+            Ok((is_moving, found.map(|bucket| (blob, bucket))))
+        })
+    });
+    let (is_moving, found) = finding.await?;
+    let Some((blob, bucket)) = found.filter(|(_, bucket)| bucket.archive_sc != bucket.live_sc)
+    else {
+        return Ok(!is_moving);
+    };
+    let class = match tier {
+        Tier::Live => &bucket.live_sc,
+        Tier::Archive => &bucket.archive_sc,
+    };
+    Ok(match cx.places.set_class(&blob, class).await? {
+        Tiering::Done => true,
+        Tiering::Waiting => false,
+        Tiering::Unsupported => {
+            let (bucket, class) = (bucket.id, class.as_str());
+            tracing::warn!(
+                key,
+                bucket,
+                class,
+                "the bucket has no such storage class: the object stays as it is"
+            );
+            true
+        }
+    })
 }
 
 /// How many objects wait to move to a bucket, and why the last of them did not; bucket 0 is the station's own store.
@@ -526,7 +611,14 @@ mod tests {
         assert_eq!(project_of("1/2/3/clip.mp4"), Some((2, false)));
         assert_eq!(project_of("1/2/files/3/a.txt"), Some((2, false)));
         assert_eq!(project_of("_uploads/2026-11-20/1/2/7/x"), Some((2, true)));
-        for other in ["_uploads/2026-11-20/3/organization/7/x", "_media/5/a", "avatars/1", "1/2", "1/2x/3", ""] {
+        for other in [
+            "_uploads/2026-11-20/3/organization/7/x",
+            "_media/5/a",
+            "avatars/1",
+            "1/2",
+            "1/2x/3",
+            "",
+        ] {
             assert_eq!(project_of(other), None, "{other}");
         }
     }

@@ -201,9 +201,15 @@ async fn put(
             })?;
             upload::put_part(cx, key, upload, number, bytes, expected, md5).await
         }
-        _ => service::put_checked(cx, key, value(INTO).and_then(|id| id.parse().ok()), bytes, expected, md5)
-            .await
-            .map(|object| object.etag),
+        _ => {
+            let bucket = match value(INTO).and_then(|id| id.parse().ok()) {
+                Some(named) => Some(named),
+                None => service::home(cx, key).await?,
+            };
+            service::put_checked(cx, key, bucket, bytes, expected, md5)
+                .await
+                .map(|object| object.etag)
+        }
     };
     let etag = etag.map_err(|error| match error {
         Error::NotFound(message) => Failure::new(StatusCode::NOT_FOUND, "NoSuchUpload", message),

@@ -114,8 +114,8 @@ pub(super) async fn put(
     put_checked(cx, key, None, bytes, expected_bytes, None).await
 }
 
-/// Stores a stream under a key, as [`put`], if its MD5 is what the sender says; in this bucket, or in the one that the
-/// key belongs in. Errors: as [`put`], and `Invalid` with [`BAD_DIGEST`].
+/// Stores a stream under a key, as [`put`], if its MD5 is what the sender says; in a bucket, or in the station's own
+/// store. Errors: as [`put`], and `Invalid` with [`BAD_DIGEST`].
 pub(super) async fn put_checked(
     cx: &Context,
     key: &str,
@@ -124,16 +124,11 @@ pub(super) async fn put_checked(
     expected_bytes: Option<u64>,
     expected_md5: Option<&str>,
 ) -> Result<Object> {
-    let bucket = match bucket {
-        Some(bucket) => Some(bucket),
-        None => home(cx, key).await?,
-    };
     let stored = match bucket {
         Some(bucket) => {
             let stored = remote::put_in(cx, bucket, key, bytes, expected_bytes).await?;
             let stored = check_digest(cx, stored, expected_md5).await?;
-            if let Some(object) =
-                remote::sent_before(cx, key, bucket, &stored, &stored.md5).await?
+            if let Some(object) = remote::sent_before(cx, key, bucket, &stored, &stored.md5).await?
             {
                 return Ok(object);
             }

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::key::UPLOADS;
-use super::types::{Object, Part, Place};
 use super::remote;
+use super::types::{Object, Part, Place};
 use crate::database::{Row, Tx};
 use crate::error::{Error, Result};
 use crate::values;
@@ -203,8 +203,7 @@ pub async fn insert_multipart(
     expires_at: i64,
     remote: Option<i64>,
 ) -> Result<()> {
-    let sql =
-        "insert into multipart_upload (id, key, expires_at, remote) values ($1, $2, $3, $4)";
+    let sql = "insert into multipart_upload (id, key, expires_at, remote) values ($1, $2, $3, $4)";
     tx.execute(sql, &values![id, key, expires_at, remote])
         .await?;
     Ok(())

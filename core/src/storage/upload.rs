@@ -68,15 +68,22 @@ pub(super) async fn links(
     let expires_at = cx.now() + expires_secs * 1000 + DAY_MS;
     cx.database
         .write(move |tx| {
-            Box::pin(
-                async move {
-                    store::insert_multipart(tx, &upload, &uploaded, expires_at, bucket).await
-                },
-            )
+            Box::pin(async move {
+                store::insert_multipart(tx, &upload, &uploaded, expires_at, bucket).await
+            })
         })
         .await?;
     let urls = (1..=num_parts)
-        .map(|number| presign_put(cx, origin, &key, None, Some((&upload_id, number)), expires_secs))
+        .map(|number| {
+            presign_put(
+                cx,
+                origin,
+                &key,
+                None,
+                Some((&upload_id, number)),
+                expires_secs,
+            )
+        })
         .collect();
     Ok(UploadInfo {
         urls,

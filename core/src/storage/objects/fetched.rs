@@ -49,7 +49,8 @@ impl Fetched {
     }
 
     fn file(&self, blob: &str) -> PathBuf {
-        self.root.join(&blake3::hash(blob.as_bytes()).to_hex()[..32])
+        self.root
+            .join(&blake3::hash(blob.as_bytes()).to_hex()[..32])
     }
 
     /// The file of a blob that is here already.
@@ -116,7 +117,11 @@ impl Fetched {
             written: 0,
             told: Instant::now(),
         };
-        tracing::info!(key, bytes = facts.size_bytes, "fetching a file from a bucket");
+        tracing::info!(
+            key,
+            bytes = facts.size_bytes,
+            "fetching a file from a bucket"
+        );
         let mut tries = 0;
         loop {
             tries += 1;

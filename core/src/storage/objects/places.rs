@@ -16,7 +16,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 
 use super::fetched::Fetched;
-use super::remote::{self, Connection, Remote, Trouble};
+use super::remote::{self, Connection, Remote, Tiering, Trouble};
 use super::{ByteStream, Head, ObjectStore, Soundness, Stored};
 use crate::client::{self, Origin};
 use crate::config;
@@ -142,12 +142,22 @@ impl Places {
     ) -> Result<Stored> {
         let (bucket, key) = split(blob).ok_or_else(|| no_bucket(blob))?;
         let remote = self.bucket(bucket).await?;
-        let (size_bytes, md5) = remote.put(key, bytes, expected_bytes).await?;
+        let (size_bytes, md5) = remote.put(key, bytes, expected_bytes, None).await?;
         Ok(Stored {
             blob: blob.to_owned(),
             size_bytes,
             md5,
         })
+    }
+
+    /// Gives a blob in a bucket another storage class.
+    pub async fn set_class(&self, blob: &str, class: &str) -> Result<Tiering> {
+        let (bucket, key) = split(blob).ok_or_else(|| no_bucket(blob))?;
+        let Some(facts) = self.directory.facts(blob).await? else {
+            return Ok(Tiering::Unsupported);
+        };
+        let remote = self.bucket(bucket).await?;
+        remote.set_class(key, facts.size_bytes, class).await
     }
 
     /// Looks whether a bucket lets the station in.
@@ -175,7 +185,12 @@ impl Places {
 
     /// A link that reads a blob straight from its bucket under the address `external`; none where
     /// there is no such thing.
-    pub async fn direct_link(&self, blob: &str, external: &str, expires_secs: i64) -> Option<String> {
+    pub async fn direct_link(
+        &self,
+        blob: &str,
+        external: &str,
+        expires_secs: i64,
+    ) -> Option<String> {
         let (bucket, key) = split(blob)?;
         let remote = self.bucket(bucket).await.ok()?;
         let client = self.client(&remote.connection).ok()?;
@@ -210,7 +225,9 @@ impl ObjectStore for Places {
                 let bytes = self.get(&blob, 0..head.size_bytes).await?;
                 streams.push(bytes.ok_or_else(missing)?);
             }
-            let stored = self.own.put(futures::stream::iter(streams).flatten().boxed(), None);
+            let stored = self
+                .own
+                .put(futures::stream::iter(streams).flatten().boxed(), None);
             let stored = stored.await?;
             Ok(Head {
                 blob: stored.blob,
@@ -266,7 +283,11 @@ impl ObjectStore for Places {
         let key = key.to_owned();
         async move {
             if self.directory.connection(bucket).await?.is_none() {
-                tracing::warn!(bucket, key, "an object stays in a bucket that is not registered any more");
+                tracing::warn!(
+                    bucket,
+                    key,
+                    "an object stays in a bucket that is not registered any more"
+                );
                 return Ok(());
             }
             self.bucket(bucket).await?.delete(&key).await

@@ -8,15 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::client::{HttpClient, HttpConnector};
+use object_store::client::{HttpClient, HttpConnector, HttpRequestBody};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as Key;
 use object_store::signer::Signer;
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _,
-    RetryConfig, WriteMultipart,
+    Attribute, Attributes, BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore as _,
+    ObjectStoreExt as _, RetryConfig, WriteMultipart,
 };
 
 use super::ByteStream;
@@ -33,6 +33,8 @@ const AT_ONCE: usize = 4;
 /// How often a request is made again, and until when, before somebody hears that the store fails.
 const RETRIES: usize = 3;
 const RETRY_FOR: Duration = Duration::from_secs(20);
+/// The largest object that S3 copies at once, in bytes.
+const LARGEST_COPY: u64 = 5 << 30;
 /// How long a look at a bucket may take.
 const LOOK: Duration = Duration::from_secs(10);
 /// The longest cause that is shown, in characters.
@@ -123,6 +125,7 @@ impl From<Trouble> for Error {
 /// A bucket that was opened. Opening asks nobody anything.
 pub(super) struct Remote {
     pub(super) connection: Connection,
+    client: reqwest::Client,
     store: Arc<dyn object_store::ObjectStore>,
 }
 
@@ -143,14 +146,19 @@ impl Remote {
             Ok(store) => store,
             Err(error) => return Err(trouble(&connection, &error).into()),
         };
-        Ok(Self { connection, store })
+        let client = client.clone();
+        Ok(Self {
+            connection,
+            client,
+            store,
+        })
     }
 
     fn trouble(&self, error: &object_store::Error) -> Trouble {
         trouble(&self.connection, error)
     }
 
-    /// Stores a stream under a key; once it returns, the store has acknowledged it. Returns its length
+    /// Stores a stream under a key, in a storage class if one is named; once it returns, the store has acknowledged it. Returns its length
     /// and the MD5 of its bytes. A stream that fails, or a future that is dropped, leaves nothing.
     ///
     /// Errors: `Invalid` when the stream breaks off, `Busy` when the store does not take it.
@@ -159,7 +167,12 @@ impl Remote {
         key: &str,
         bytes: ByteStream,
         expected_bytes: Option<u64>,
+        class: Option<&str>,
     ) -> Result<(u64, String)> {
+        let mut attributes = Attributes::new();
+        if let Some(class) = class {
+            attributes.insert(Attribute::StorageClass, class.to_owned().into());
+        }
         let mut receiving = Receiving {
             part: expected_bytes.map_or(BLIND_PART, |bytes| PART.max(bytes.div_ceil(MOST_PARTS)))
                 as usize,
@@ -168,6 +181,7 @@ impl Remote {
             size_bytes: 0,
             md5: Md5::new(),
             upload: Upload(None),
+            attributes,
         };
         let received = self.receive(&mut receiving, bytes, expected_bytes).await;
         let Receiving {
@@ -176,6 +190,7 @@ impl Remote {
             size_bytes,
             md5,
             mut upload,
+            attributes,
             ..
         } = receiving;
         if let Err(error) = received {
@@ -184,7 +199,10 @@ impl Remote {
         }
         let put = match upload.0.take() {
             Some(upload) => upload.finish().await,
-            None => self.store.put(&key, waiting.into_iter().collect()).await,
+            None => {
+                let bytes = waiting.into_iter().collect();
+                self.store.put_opts(&key, bytes, attributes.into()).await
+            }
         };
         put.map_err(|error| self.trouble(&error))?;
         Ok((size_bytes, hex::encode(md5.finalize())))
@@ -210,10 +228,17 @@ impl Remote {
             }
             receiving.waiting.push(chunk);
             if receiving.size_bytes > receiving.part as u64 {
-                let begun = self.store.put_multipart(&receiving.key).await;
+                let attributes = receiving.attributes.clone().into();
+                let begun = self
+                    .store
+                    .put_multipart_opts(&receiving.key, attributes)
+                    .await;
                 let begun = begun.map_err(|error| self.trouble(&error))?;
                 let mut upload = WriteMultipart::new_with_chunk_size(begun, receiving.part);
-                receiving.waiting.drain(..).for_each(|chunk| upload.put(chunk));
+                receiving
+                    .waiting
+                    .drain(..)
+                    .for_each(|chunk| upload.put(chunk));
                 receiving.upload = Upload(Some(upload));
             }
         }
@@ -278,6 +303,154 @@ impl Remote {
     }
 }
 
+/// What came of a change of an object's storage class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tiering {
+    /// The object has the class.
+    Done,
+    /// The store brings it back first, which takes hours.
+    Waiting,
+    /// The store has no such classes: the object stays as it is.
+    Unsupported,
+}
+
+impl Remote {
+    /// Gives an object another storage class: S3 copies it onto itself, other stores get it once more.
+    ///
+    /// Errors: `Busy` when the store does not do it, or has no such object.
+    pub(super) async fn set_class(
+        &self,
+        key: &str,
+        size_bytes: u64,
+        class: &str,
+    ) -> Result<Tiering> {
+        match &self.connection.access {
+            Access::S3 { .. } if size_bytes <= LARGEST_COPY => {
+                let source = format!("/{}/{}", encode(&self.connection.name), encode(key));
+                let headers = [
+                    ("x-amz-copy-source", source.as_str()),
+                    ("x-amz-storage-class", class),
+                ];
+                let (status, answer) = self.ask("PUT", key, "", &headers, "").await?;
+                match (status, code_of(&answer).as_deref()) {
+                    // A copy may fail after its status was sent.
+                    (200, None) => Ok(Tiering::Done),
+                    (_, Some("InvalidObjectState")) => self.bring_back(key).await,
+                    (501, _) | (_, Some("NotImplemented" | "InvalidStorageClass")) => {
+                        Ok(Tiering::Unsupported)
+                    }
+                    (status, code) => Err(self.refusal(status, code)),
+                }
+            }
+            Access::Azure { .. } => Ok(Tiering::Unsupported),
+            Access::S3 { .. } | Access::Gcs { .. } => self.put_again(key, size_bytes, class).await,
+        }
+    }
+
+    /// Asks Amazon to make an archived object readable for a while.
+    async fn bring_back(&self, key: &str) -> Result<Tiering> {
+        let wanted = "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>3</Days>\
+                      <GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters></RestoreRequest>";
+        let (status, answer) = self.ask("POST", key, "?restore", &[], wanted).await?;
+        match (status, code_of(&answer).as_deref()) {
+            (200 | 202, _) | (_, Some("RestoreAlreadyInProgress")) => Ok(Tiering::Waiting),
+            (status, code) => Err(self.refusal(status, code)),
+        }
+    }
+
+    async fn put_again(&self, key: &str, size_bytes: u64, class: &str) -> Result<Tiering> {
+        let Some(bytes) = self.get(key, 0..size_bytes).await? else {
+            return Err(changed(&self.connection, key));
+        };
+        self.put(key, bytes, Some(size_bytes), Some(class)).await?;
+        Ok(Tiering::Done)
+    }
+
+    /// One signed request that the library has no function for; the status and the beginning of the answer.
+    async fn ask(
+        &self,
+        method: &str,
+        key: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: &'static str,
+    ) -> Result<(u16, String)> {
+        let Access::S3 {
+            endpoint,
+            region,
+            access_key,
+            secret_key,
+        } = &self.connection.access
+        else {
+            return Err(Error::internal("ask a bucket", "it is no S3"));
+        };
+        let region = if region.is_empty() {
+            "us-east-1"
+        } else {
+            region
+        };
+        let endpoint = match endpoint.trim_end_matches('/') {
+            "" => format!("https://s3.{region}.amazonaws.com"),
+            given => given.to_owned(),
+        };
+        let place = format!(
+            "{endpoint}/{}/{}{query}",
+            encode(&self.connection.name),
+            encode(key)
+        );
+        let wrong = |error: String| Error::internal("ask a bucket", error);
+        let mut request = axum::http::Request::builder().method(method).uri(place);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request
+            .body(HttpRequestBody::from(body.to_owned()))
+            .map_err(|error| wrong(error.to_string()))?;
+        let credential = AwsCredential {
+            key_id: access_key.clone(),
+            secret_key: secret_key.clone(),
+            token: None,
+        };
+        AwsAuthorizer::new(&credential, "s3", region)
+            .try_authorize(&mut request, None)
+            .map_err(|error| wrong(error.to_string()))?;
+        let silent = |cause: &dyn std::error::Error| {
+            Error::Busy(unreachable(&self.connection, &cause.to_string()))
+        };
+        let answer = HttpClient::new(self.client.clone()).execute(request).await;
+        let answer = answer.map_err(|error| silent(&error))?;
+        let status = answer.status().as_u16();
+        let bytes = answer
+            .into_body()
+            .bytes()
+            .await
+            .map_err(|error| silent(&error))?;
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn refusal(&self, status: u16, code: Option<&str>) -> Error {
+        let cause = format!("{status} {}", code.unwrap_or_default());
+        Error::Busy(unreachable(&self.connection, cause.trim()))
+    }
+}
+
+/// The code of an S3 error in an answer.
+fn code_of(answer: &str) -> Option<String> {
+    let (_, rest) = answer.split_once("<Code>")?;
+    Some(rest.split_once("</Code>")?.0.to_owned())
+}
+
+/// A key in a URL, as signatures have it.
+fn encode(key: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'/');
+    percent_encoding::utf8_percent_encode(key, KEPT).to_string()
+}
+
 /// A link that reads a key straight from an S3 store, as seen under another address.
 ///
 /// None for a store that does not speak S3, and an address that is none.
@@ -314,6 +487,7 @@ struct Receiving {
     size_bytes: u64,
     md5: Md5,
     upload: Upload,
+    attributes: Attributes,
 }
 
 /// An upload in parts that is called off when nobody finishes it.
@@ -334,14 +508,16 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        if let (Some(upload), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+        if let (Some(upload), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
+        {
             runtime.spawn(async move { Upload(Some(upload)).abort().await });
         }
     }
 }
 
 fn key_of(key: &str) -> Result<Key> {
-    Key::parse(key).map_err(|error| Error::invalid_because("no bucket takes this key", error.to_string()))
+    Key::parse(key)
+        .map_err(|error| Error::invalid_because("no bucket takes this key", error.to_string()))
 }
 
 fn build(
@@ -428,19 +604,23 @@ fn trouble(connection: &Connection, error: &object_store::Error) -> Trouble {
     use object_store::Error as Cause;
     let (id, name) = (connection.bucket, &connection.name);
     let status = status(error);
+    let why = cause(connection, error);
     match (error, status) {
-        (Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. }, _) | (_, Some(401 | 403)) => {
-            Trouble::Refused(format!(
-                "bucket {id} ({name}) refuses the station's credentials ({}): they must be right and allow listing, reading, \
+        _ if why == "InvalidObjectState" => Trouble::Refused(format!(
+            "the object is archived in bucket {id} ({name}): set archive_state of its media to to_live, and try again when the \
+             media is live, which may take hours"
+        )),
+        (Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. }, _)
+        | (_, Some(401 | 403)) => Trouble::Refused(format!(
+            "bucket {id} ({name}) refuses the station's credentials ({}): they must be right and allow listing, reading, \
                  writing and deleting; an administrator of the organization sets others with PATCH /rest/Bucket/{id}",
-                cause(connection, error)
-            ))
-        }
+            why
+        )),
         (Cause::NotFound { .. }, _) | (_, Some(404)) => Trouble::Refused(format!(
             "bucket {id} is missing: its store has none with the name {name}; make it there, or let an administrator of the \
              organization set another name with PATCH /rest/Bucket/{id}"
         )),
-        (other, _) => Trouble::Unreachable(unreachable(connection, &cause(connection, other))),
+        _ => Trouble::Unreachable(unreachable(connection, &why)),
     }
 }
 
@@ -470,12 +650,8 @@ fn unreachable(connection: &Connection, cause: &str) -> String {
 /// The innermost cause, without what is secret and without the store's whole answer.
 fn cause(connection: &Connection, error: &object_store::Error) -> String {
     let text = innermost(error).to_string();
-    let code = |tag: &str| {
-        let (_, rest) = text.split_once(&format!("<{tag}>"))?;
-        Some(rest.split_once('<')?.0.to_owned())
-    };
     // An answer of S3 has a code; the rest of it may repeat what was signed.
-    let mut short = code("Code").unwrap_or_else(|| text.chars().take(LONGEST_CAUSE).collect());
+    let mut short = code_of(&text).unwrap_or_else(|| text.chars().take(LONGEST_CAUSE).collect());
     for secret in connection.access.secrets() {
         if !secret.is_empty() {
             short = short.replace(secret, "…");

@@ -22,3 +22,5 @@ create table object_move (
 alter table bucket add column trusted boolean not null default false;
 -- The bucket that an upload in parts goes to once it is whole; null: the one of the project.
 alter table multipart_upload add column remote bigint;
+
+create index media_archive on media (id) where archive_state in ('to_archive', 'to_live');
