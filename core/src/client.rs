@@ -68,6 +68,32 @@ fn build(public_only: bool) -> reqwest::Client {
         .expect("the settings of the client are constant")
 }
 
+/// A client for buckets of other stores. It follows no redirect, so that it goes where a bucket's configuration
+/// says and nowhere else.
+pub(crate) fn of_buckets(public_only: bool) -> reqwest::Client {
+    build(public_only)
+}
+
+/// Whether the station may reach a bucket at public addresses only; none for an address of the own network that
+/// neither an administrator of the station registered nor its operator named.
+pub(crate) fn bucket_is_public_only(
+    origins: &[Origin],
+    trusted: bool,
+    endpoint: &str,
+) -> Option<bool> {
+    let Ok(url) = Url::parse(endpoint) else {
+        // The store's own default address.
+        return Some(!trusted);
+    };
+    let named = |origin: &Origin| origin.fit(&url) == Some(Fit::Named);
+    if trusted || origins.iter().any(named) {
+        return Some(false);
+    }
+    let host = url.host_str().unwrap_or_default();
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    address.map_or(true, address::is_public).then_some(true)
+}
+
 /// Where a URL leads.
 enum Target {
     /// To an object of this station.

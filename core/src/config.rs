@@ -151,6 +151,7 @@ impl std::fmt::Debug for Engine {
 pub struct Objects {
     pub url: String,
     pub reserve_bytes: u64,
+    pub cache_bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -18,8 +18,9 @@ use crate::journal::Clock;
 use crate::mail::Mail;
 use crate::search::Search;
 use crate::secret::{self, Secret};
-use crate::storage::LinkKey;
 use crate::storage::objects::ObjectStore;
+use crate::storage::objects::places::{self, Places};
+use crate::storage::{self, Known, LinkKey};
 use crate::{health, id, media, workflow};
 
 /// One running station: its data folder, its engines, its settings.
@@ -30,8 +31,10 @@ pub struct Context {
     pub settings: Settings,
     /// The database.
     pub database: Database,
-    /// Stored bytes.
+    /// Stored bytes, wherever they are.
     pub objects: Arc<dyn ObjectStore>,
+    /// The same, for whoever chooses where bytes go.
+    pub places: Arc<Places>,
     /// The frame service.
     pub frames: Frames,
     /// The hybrid logical clock of the journal.
@@ -77,8 +80,20 @@ impl Context {
                 Box::pin(async move { secret::remembered(tx, "station", id::uuid()).await })
             })
             .await?;
-        let objects = crate::storage::objects::open(&settings.objects, &data)?;
-        let stored = crate::storage::objects::folder(&settings.objects, &data);
+        let own = crate::storage::objects::open(&settings.objects, &data)?;
+        let places = Arc::new(Places::open(
+            own,
+            Box::new(Known::new(database.clone())),
+            &settings.objects,
+            settings.server.request_origins.clone(),
+            &data,
+        )?);
+        let in_use = database.read(|tx| Box::pin(async move { storage::is_any_in_use(tx).await }));
+        if in_use.await? {
+            places.now_in_use();
+        }
+        let mut stored = vec![places::folder(&data)];
+        stored.extend(storage::objects::folder(&settings.objects, &data));
         let frames = Frames::new(&settings.frames, stored, &data)?;
         let mail = Mail::new(&settings.mail)?;
         let lockout = Lockout::new(
@@ -92,7 +107,8 @@ impl Context {
             data,
             search,
             database,
-            objects,
+            objects: places.clone(),
+            places,
             frames,
             clock: Clock::new(&station),
             session_key: SessionKey::new(secret.text(), settings.account.session_hours),

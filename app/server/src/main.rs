@@ -135,6 +135,11 @@ fn log(level: Option<&str>, serves: bool) -> anyhow::Result<()> {
         Ok(quiet) if !level.contains("s3s") => filter.add_directive(quiet),
         _ => filter,
     };
+    // Every try of a request to a bucket that does not answer is none of anybody's business.
+    let filter = match "object_store=warn".parse() {
+        Ok(quiet) if level == "info" => filter.add_directive(quiet),
+        _ => filter,
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

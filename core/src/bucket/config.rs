@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::types::StoreType;
 use crate::error::{Error, Result};
+use crate::storage::objects::remote::Access;
 
 const S3: &[&str] = &[
     "endpoint_url",
@@ -56,6 +57,52 @@ pub fn endpoint(kind: StoreType, config: &Json) -> Result<String> {
     }
 }
 
+/// What signs in at a store. The configuration was checked by [`endpoint`].
+pub fn access(kind: StoreType, config: &Json) -> Access {
+    match kind {
+        StoreType::Aws | StoreType::Minio | StoreType::Vast | StoreType::S3basic => s3(config),
+        StoreType::Oci => s3(&config["boto3_config"]),
+        StoreType::Gcp => {
+            // Nothing but what a service account has: other keys could lead elsewhere.
+            let account = GCP.iter().map(|key| (*key, &config[*key]));
+            let account: serde_json::Map<_, _> = account
+                .map(|(key, value)| (key.to_owned(), value.clone()))
+                .collect();
+            Access::Gcs {
+                service_account: Json::Object(account).to_string(),
+            }
+        }
+        StoreType::Azure => {
+            let connection = text(&config["connection_string"]);
+            let part = |name: &str| part(&connection, name).unwrap_or_default().to_owned();
+            let signature = part("SharedAccessSignature");
+            let pairs = signature.trim_start_matches('?').split('&');
+            let decoded = |text: &str| {
+                let text = percent_encoding::percent_decode_str(text);
+                text.decode_utf8_lossy().into_owned()
+            };
+            Access::Azure {
+                endpoint: azure(&connection).unwrap_or_default(),
+                account: part("AccountName"),
+                key: part("AccountKey"),
+                signature: pairs
+                    .filter_map(|pair| pair.split_once('='))
+                    .map(|(name, value)| (name.to_owned(), decoded(value)))
+                    .collect(),
+            }
+        }
+    }
+}
+
+fn s3(config: &Json) -> Access {
+    Access::S3 {
+        endpoint: text(&config["endpoint_url"]),
+        region: text(&config["region_name"]),
+        access_key: text(&config["aws_access_key_id"]),
+        secret_key: text(&config["aws_secret_access_key"]),
+    }
+}
+
 fn check(kind: StoreType, config: &Json, keys: &[&str]) -> Result<()> {
     match keys.iter().find(|key| !config[**key].is_string()) {
         Some(key) => Err(misfit(kind, &format!("{key} is missing"))),
@@ -74,15 +121,18 @@ fn text(value: &Json) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// The value of a key of an Azure connection string.
+fn part<'text>(connection: &'text str, name: &str) -> Option<&'text str> {
+    connection
+        .split(';')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| key.trim().eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
+}
+
 /// The address of the blobs that an Azure connection string names.
 fn azure(connection: &str) -> Option<String> {
-    let part = |name: &str| {
-        connection
-            .split(';')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| key.trim().eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
-    };
+    let part = |name: &str| part(connection, name);
     if let Some(endpoint) = part("BlobEndpoint") {
         return Some(endpoint.trim_end_matches('/').to_owned());
     }

@@ -23,7 +23,7 @@ pub fn operations() -> Vec<Operation> {
             .body("BucketUpdate")
             .answers("MessageResponse"),
         Operation::delete(one, "DeleteBucket", remove)
-            .about("Delete a bucket that no project uses; its objects stay where they are.")
+            .about("Delete a bucket that no project uses and that holds nothing of this station.")
             .answers("MessageResponse"),
     ]
 }

@@ -10,6 +10,8 @@ use crate::journal::{self, Change, Stamp};
 use crate::organization::{self, Role};
 use crate::project;
 use crate::row_protection::{self, TargetKind};
+use crate::storage;
+use crate::storage::objects::remote::{Connection, Trouble};
 
 /// The longest name, in characters, as S3 has it.
 const LONGEST_NAME: usize = 63;
@@ -55,6 +57,20 @@ pub(super) async fn create(
 ) -> Result<Bucket> {
     check_name(&new.name)?;
     let endpoint_url = config::endpoint(new.store_type, &new.config)?;
+    let administered = actor.clone();
+    let access = cx.database.read(move |tx| {
+        Box::pin(
+            async move { organization::access(tx, &administered, organization, Role::Admin).await },
+        )
+    });
+    access.await?;
+    let asked = Connection {
+        bucket: 0,
+        name: new.name.clone(),
+        access: config::access(new.store_type, &new.config),
+        trusted: actor.is_staff,
+    };
+    look(cx, asked).await?;
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
@@ -73,6 +89,7 @@ pub(super) async fn create(
                     external_host: new.external_host,
                     effective_permission: 0,
                     config: new.config,
+                    trusted: actor.is_staff,
                 };
                 store::insert(tx, &bucket).await?;
                 let changes = Change::created(bucket.id, &bucket)?;
@@ -81,6 +98,48 @@ pub(super) async fn create(
             })
         })
         .await
+}
+
+/// Looks whether a store lets the station in. One that does not answer may do so later; one that refuses will not.
+///
+/// Errors: `Invalid` when the store refuses.
+async fn look(cx: &Context, connection: Connection) -> Result<()> {
+    let named = format!("bucket 0 ({})", connection.name);
+    match cx.places.check(connection).await {
+        Ok(()) => Ok(()),
+        Err(Trouble::Unreachable(message)) => {
+            tracing::warn!("a bucket was registered that cannot be used yet: {message}");
+            Ok(())
+        }
+        Err(Trouble::Refused(message)) => Err(Error::invalid_because(
+            "The store does not let the station in with this config!",
+            message
+                .replace(&named, "it")
+                .replace("with PATCH /rest/Bucket/0", "here"),
+        )),
+    }
+}
+
+/// Where a bucket is, if there is such a bucket.
+pub async fn connection(tx: &mut Tx, id: i64) -> Result<Option<Connection>> {
+    Ok(store::find(tx, id).await?.map(|bucket| bucket.connection()))
+}
+
+/// Every bucket that a project uses or something is stored in, by id.
+pub async fn used(tx: &mut Tx) -> Result<Vec<Bucket>> {
+    let mut used = Vec::new();
+    for bucket in store::all(tx).await? {
+        let projects = project::service::names_using_bucket(tx, bucket.id).await?;
+        if !projects.is_empty() || storage::is_bucket_in_use(tx, bucket.id).await? {
+            used.push(bucket);
+        }
+    }
+    Ok(used)
+}
+
+/// A bucket, if there is one. Whether the caller may know of it is theirs to decide.
+pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Bucket>> {
+    store::find(tx, id).await
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -99,12 +158,30 @@ pub(super) async fn update(
     patch: BucketPatch,
 ) -> Result<Bucket> {
     patch.name.as_deref().map(check_name).transpose()?;
+    let moves = patch.config.is_some() || patch.name.is_some() || patch.store_type.is_some();
+    if moves {
+        let known = get(cx, actor, id).await?;
+        let kind = patch.store_type.unwrap_or(known.store_type);
+        let settings = patch.config.as_ref().unwrap_or(&known.config);
+        config::endpoint(kind, settings)?;
+        let asked = Connection {
+            bucket: id,
+            name: patch.name.clone().unwrap_or(known.name),
+            access: config::access(kind, settings),
+            trusted: known.trusted || actor.is_staff,
+        };
+        look(cx, asked).await?;
+    }
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
             Box::pin(async move {
                 let before = administered(tx, &actor, id).await?;
                 let store_type = patch.store_type.unwrap_or(before.store_type);
+                let trusted = match patch.config {
+                    Some(_) => actor.is_staff,
+                    None => before.trusted,
+                };
                 let settings = patch.config.unwrap_or_else(|| before.config.clone());
                 let bucket = Bucket {
                     endpoint_url: config::endpoint(store_type, &settings)?,
@@ -116,6 +193,7 @@ pub(super) async fn update(
                     store_type,
                     external_host: patch.external_host.or_else(|| before.external_host.clone()),
                     config: settings,
+                    trusted,
                     ..before.clone()
                 };
                 store::update(tx, &bucket).await?;
@@ -127,7 +205,7 @@ pub(super) async fn update(
         .await
 }
 
-/// Removes a bucket that no project uses; what is stored in it stays there.
+/// Removes a bucket that no project uses and that holds nothing of the station's.
 pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
@@ -139,6 +217,12 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
                     return Err(Error::invalid(format!(
                         "Bucket {id} is used by {}; give these projects another bucket, or delete them, first.",
                         users.join(", ")
+                    )));
+                }
+                if storage::is_bucket_in_use(tx, id).await? {
+                    return Err(Error::invalid(format!(
+                        "Bucket {id} still holds objects of this station; they go with the media and files that they belong \
+                         to, when these were deleted for good."
                     )));
                 }
                 erase(tx, &stamp, &before).await

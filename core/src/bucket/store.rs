@@ -8,7 +8,7 @@ use crate::secret::{self, Secret};
 use crate::values;
 
 const BUCKET: &str = "select id, organization, name, store_type, config, archive_sc, live_sc, \
-     external_host from bucket";
+     external_host, trusted from bucket";
 
 /// What the secret seals configurations for.
 const SEAL: &str = "bucket";
@@ -30,6 +30,7 @@ fn bucket(mut row: Row, secret: &Secret) -> Result<Bucket> {
         external_host: row.take()?,
         effective_permission: 0,
         config: settings,
+        trusted: row.take()?,
     })
 }
 
@@ -42,6 +43,14 @@ pub async fn list(tx: &mut Tx, organization: i64) -> Result<Vec<Bucket>> {
         .into_iter()
         .map(|row| bucket(row, &secret))
         .collect()
+}
+
+/// Every bucket of the station, by id.
+pub async fn all(tx: &mut Tx) -> Result<Vec<Bucket>> {
+    let sql = format!("{BUCKET} order by id");
+    let secret = secret::at_hand(tx)?;
+    let rows = tx.rows(&sql, &[]).await?;
+    rows.into_iter().map(|row| bucket(row, &secret)).collect()
 }
 
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Bucket>> {
@@ -58,8 +67,8 @@ fn sealed(tx: &Tx, bucket: &Bucket) -> Result<String> {
 pub async fn insert(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
     let config = sealed(tx, bucket)?;
     tx.execute(
-        "insert into bucket (id, organization, name, store_type, config, archive_sc, live_sc, external_host) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into bucket (id, organization, name, store_type, config, archive_sc, live_sc, external_host, trusted) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &values![
             bucket.id,
             bucket.organization,
@@ -68,7 +77,8 @@ pub async fn insert(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
             config,
             &bucket.archive_sc,
             &bucket.live_sc,
-            bucket.external_host.clone()
+            bucket.external_host.clone(),
+            bucket.trusted
         ],
     )
     .await?;
@@ -79,7 +89,7 @@ pub async fn update(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
     let config = sealed(tx, bucket)?;
     tx.execute(
         "update bucket set name = $2, store_type = $3, config = $4, archive_sc = $5, live_sc = $6, \
-         external_host = $7 where id = $1",
+         external_host = $7, trusted = $8 where id = $1",
         &values![
             bucket.id,
             &bucket.name,
@@ -87,7 +97,8 @@ pub async fn update(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
             config,
             &bucket.archive_sc,
             &bucket.live_sc,
-            bucket.external_host.clone()
+            bucket.external_host.clone(),
+            bucket.trusted
         ],
     )
     .await?;

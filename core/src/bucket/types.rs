@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::storage::objects::remote::Connection;
+
 /// Which kind of store a bucket is in, by the wire's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -81,6 +83,21 @@ pub struct Bucket {
     /// What signs in, in the shape of the store's kind.
     #[serde(skip)]
     pub config: Json,
+    /// Whether an administrator of the station said where it is: then it may be in the station's own network.
+    #[serde(skip)]
+    pub trusted: bool,
+}
+
+impl Bucket {
+    /// Where it is, and what signs in there.
+    pub fn connection(&self) -> Connection {
+        Connection {
+            bucket: self.id,
+            name: self.name.clone(),
+            access: super::config::access(self.store_type, &self.config),
+            trusted: self.trusted,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -32,6 +32,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(10, "0010_token"),
     migration!(11, "0011_journal_meaning"),
     migration!(12, "0012_recovery"),
+    migration!(13, "0013_user_buckets"),
     migration!(14, "0014_frames"),
     migration!(15, "0015_quota"),
     migration!(16, "0016_recording"),

@@ -58,8 +58,8 @@ pub struct Frames {
 impl Frames {
     /// A service whose workers start at first use.
     ///
-    /// `objects` is the folder of stored objects, where they are files.
-    pub fn new(settings: &config::Frames, objects: Option<PathBuf>, data: &Path) -> Result<Self> {
+    /// `objects` are the folders of stored objects, where they are files.
+    pub fn new(settings: &config::Frames, objects: Vec<PathBuf>, data: &Path) -> Result<Self> {
         let indexes = data.join("frames");
         std::fs::create_dir_all(&indexes)?;
         let binary = worker_binary(settings)?;
@@ -74,7 +74,7 @@ impl Frames {
             processes,
             cache_bytes: settings.cache_bytes,
             request_timeout: Duration::from_secs(settings.timeout_secs),
-            readable: objects.into_iter().collect(),
+            readable: objects,
         });
         Ok(Self {
             workers,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::filter::{Filter, IdQuery, select};
 use super::read::visible;
 use super::types::{Media, MediaPatch};
-use super::{composite, family, files, source, store};
+use super::{archive, composite, family, files, source, store};
 use crate::account::{self, Actor};
 use crate::annotation::{self, Document};
 use crate::attribute::{self, Definitions, Indexing, Kind};
@@ -155,7 +155,7 @@ async fn change_all(
         media.created_by = author.or(media.created_by);
         composite::compose(tx, project, &mut media, patch).await?;
         if let Some(requested) = &patch.archive_state {
-            archive(&mut media, requested, stamp.at_ms);
+            archive::request(tx, &mut media, requested, stamp.at_ms).await?;
         }
         let old = before.attributes.members()?;
         let mut new = old.clone();
@@ -301,19 +301,6 @@ pub(super) async fn write_files(
     Ok(waits)
 }
 
-/// The archive state machine; a station has one tier, so that a request is done when it is made.
-/// Says whether anything changed.
-fn archive(media: &mut Media, requested: &str, now_ms: i64) -> bool {
-    let next = match (requested, media.archive_state.as_str()) {
-        ("to_archive", "live" | "to_archive") => "archived",
-        ("to_live", "archived" | "to_archive" | "to_live") => "live",
-        _ => return false,
-    };
-    media.archive_state = next.into();
-    media.archive_status_date = Some(now_ms);
-    true
-}
-
 /// Passes a request for another archive state on to the media that multi media consist of. Those
 /// that are among the changed media themselves have followed it already.
 async fn archive_children(
@@ -340,7 +327,9 @@ async fn archive_children(
             continue;
         };
         let mut child = before.clone();
-        if child.project != Some(project) || !archive(&mut child, requested, stamp.at_ms) {
+        if child.project != Some(project)
+            || !archive::request(tx, &mut child, requested, stamp.at_ms).await?
+        {
             continue;
         }
         child.modified_datetime = stamp.at_ms;

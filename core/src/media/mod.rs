@@ -4,6 +4,7 @@
 //! indexed in the background; until then the media is listed with the state `indexing`, and a file
 //! that cannot be read leaves a media with the state `failed` and a message.
 
+pub mod archive;
 mod by_name;
 mod change;
 mod clone;

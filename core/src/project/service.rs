@@ -78,6 +78,12 @@ pub async fn forget_account(tx: &mut Tx, stamp: &Stamp, account: i64) -> Result<
     Ok(())
 }
 
+/// The buckets that a project's bytes belong in (`bucket`) and that uploads go to (`upload_bucket`), also of a deleted
+/// project; none of either means the station's own store.
+pub async fn buckets_of(tx: &mut Tx, project: i64) -> Result<(Option<i64>, Option<i64>)> {
+    store::buckets_of(tx, project).await
+}
+
 /// The names of the projects that use a bucket for anything.
 pub async fn names_using_bucket(tx: &mut Tx, bucket: i64) -> Result<Vec<String>> {
     store::names_using_bucket(tx, bucket).await

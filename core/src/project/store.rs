@@ -116,6 +116,14 @@ pub async fn organization_of(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
     tx.scalar(sql, &values![id]).await
 }
 
+pub async fn buckets_of(tx: &mut Tx, id: i64) -> Result<(Option<i64>, Option<i64>)> {
+    let sql = "select bucket, upload_bucket from project where id = $1";
+    match tx.row(sql, &values![id]).await? {
+        Some(mut row) => Ok((row.take()?, row.take()?)),
+        None => Ok((None, None)),
+    }
+}
+
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
     let sql = "select count(*) from project where organization = $1 and not deleted";
     Ok(tx

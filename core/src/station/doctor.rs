@@ -19,7 +19,7 @@ use crate::error::{Chain, Error, Result};
 use crate::frames;
 use crate::search::{self, Comparison};
 use crate::storage::{self, quota};
-use crate::workflow;
+use crate::{bucket, workflow};
 
 /// How long the worker may take to start.
 const STARTING: Duration = Duration::from_secs(10);
@@ -39,8 +39,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `search`, `objects`,
-    /// `buckets`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `search`, `bucket`,
+    /// `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -321,6 +321,51 @@ pub(super) async fn check_quotas(cx: &Context) -> Option<Finding> {
             ),
         )),
     }
+}
+
+/// Asks every bucket that is in use whether it lets the station in, all at once.
+pub(super) async fn check_buckets(cx: &Context) -> Vec<Finding> {
+    let reading = cx.database.read(|tx| {
+        Box::pin(async move {
+            let mut known = Vec::new();
+            for bucket in bucket::service::used(tx).await? {
+                let waiting = storage::waiting(tx, bucket.id).await?;
+                known.push((bucket, waiting));
+            }
+            Ok(known)
+        })
+    });
+    let known = match reading.await {
+        Ok(known) => known,
+        Err(error) => return vec![Finding::failed("bucket", &error)],
+    };
+    let asked = known
+        .into_iter()
+        .map(|(bucket, (waiting, why))| async move {
+            let (id, name, place) = (bucket.id, &bucket.name, &bucket.endpoint_url);
+            let left = match waiting {
+                0 => String::new(),
+                1 => "; 1 object waits to move there".into(),
+                some => format!("; {some} objects wait to move there"),
+            };
+            match cx.places.check(bucket.connection()).await {
+                Err(trouble) => {
+                    let message = format!("{}{left}: {place}", trouble.message());
+                    Finding::new("bucket", Level::Failed, message)
+                }
+                Ok(()) if waiting > 0 && !why.is_empty() => {
+                    let message = format!(
+                        "bucket {id} ({name}) answers{left}, lately in vain: {why}: {place}"
+                    );
+                    Finding::new("bucket", Level::Warning, message)
+                }
+                Ok(()) => Finding::ok(
+                    "bucket",
+                    format!("bucket {id} ({name}) answers{left}: {place}"),
+                ),
+            }
+        });
+    futures::future::join_all(asked).await
 }
 
 /// Reads everything that is stored, and names what is not what was written.

@@ -133,6 +133,8 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = crate::search::indexer::run(cx.clone()) => {}
         () = crate::storage::collect_behind(&cx) => {}
         () = crate::transcode::make_proxies(cx.clone()) => {}
+        () = crate::storage::settle_behind(&cx) => {}
+        () = crate::media::archive::run(&cx) => {}
         () = sweeping => {}
         () = confining => {}
         () = stopping.cancelled() => {}

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::key::UPLOADS;
+use super::remote;
 use super::signature::{Credentials, Refusal};
 use crate::account::Actor;
 use crate::context::Context;
 use crate::error::{Error, Result};
 
-/// The one bucket.
+/// The station's own bucket.
 pub(super) const BUCKET: &str = "transect";
 /// What a cached link must still be good for when it is handed out.
 const LEFT_MS: i64 = 3_600_000;
@@ -38,9 +40,20 @@ impl LinkKey {
     }
 }
 
+/// What the paths of objects begin with.
+pub(super) const OBJECTS: &str = "/objects/";
+/// The parameter of a link that stores its bytes in a bucket of another store.
+pub(super) const INTO: &str = "bucket-id";
+
 /// The path of an object, not yet percent-encoded.
-pub(super) fn path_of(key: &str) -> String {
-    format!("/objects/{BUCKET}/{key}")
+pub(super) fn path_of(bucket: &str, key: &str) -> String {
+    format!("{OBJECTS}{bucket}/{key}")
+}
+
+/// The key of a path; links to what is in a bucket of another store have that one's name in place of our own.
+pub(super) fn key_of_path(path: &str) -> Option<&str> {
+    let (_, key) = path.strip_prefix(OBJECTS)?.split_once('/')?;
+    Some(key)
 }
 
 /// A link that reads `key` for `expires_secs`, below `origin` (`scheme://host`, as the caller
@@ -59,24 +72,21 @@ pub async fn presign(
 ) -> String {
     let now = cx.now();
     let links = &cx.link_key;
-    let fresh = || {
-        let path = path_of(key);
-        links
-            .credentials
-            .link("GET", origin, &path, &[], expires_secs, now)
-    };
+    let place = (actor.id, key.to_owned());
+    if !no_cache {
+        let given = links.given.lock().expect("no holder panics");
+        if let Some(known) = given.get(&place)
+            && known.until_ms > now
+            && known.origin == origin
+        {
+            return known.url.clone();
+        }
+    }
+    let url = fresh(cx, origin, key, expires_secs, now).await;
     if no_cache {
-        return fresh();
+        return url;
     }
     let mut given = links.given.lock().expect("no holder panics");
-    let place = (actor.id, key.to_owned());
-    if let Some(known) = given.get(&place)
-        && known.until_ms > now
-        && known.origin == origin
-    {
-        return known.url.clone();
-    }
-    let url = fresh();
     let until_ms = now + expires_secs * 1000 - LEFT_MS;
     if until_ms > now {
         if given.len() >= MOST_LINKS {
@@ -98,22 +108,44 @@ pub async fn presign(
     url
 }
 
-/// A link that writes `key`, or one part of a multipart upload.
+async fn fresh(cx: &Context, origin: &str, key: &str, expires_secs: i64, now_ms: i64) -> String {
+    let mut bucket = BUCKET.to_owned();
+    if let Some(sign) = remote::signpost(cx, key).await {
+        // Temporary uploads are read by this station, which follows its own links only.
+        let external = sign.external_host.filter(|_| !key.starts_with(UPLOADS));
+        if let Some(host) = external
+            && let Some(link) = cx.places.direct_link(&sign.blob, &host, expires_secs).await
+        {
+            return link;
+        }
+        if !sign.bucket.contains('/') {
+            bucket = sign.bucket;
+        }
+    }
+    let path = path_of(&bucket, key);
+    let credentials = &cx.link_key.credentials;
+    credentials.link("GET", origin, &path, &[], expires_secs, now_ms)
+}
+
+/// A link that writes `key` (in this bucket, or the one that it belongs in), or one part of a multipart upload.
 pub(super) fn presign_put(
     cx: &Context,
     origin: &str,
     key: &str,
+    bucket: Option<i64>,
     part: Option<(&str, i64)>,
     expires_secs: i64,
 ) -> String {
     let number = part
         .map(|(_, number)| number.to_string())
         .unwrap_or_default();
-    let parameters: &[(&str, &str)] = match part {
-        Some((upload, _)) => &[("partNumber", &number), ("uploadId", upload)],
-        None => &[],
+    let into = bucket.map(|bucket| bucket.to_string()).unwrap_or_default();
+    let parameters: &[(&str, &str)] = match (part, bucket) {
+        (Some((upload, _)), _) => &[("partNumber", &number), ("uploadId", upload)],
+        (None, Some(_)) => &[(INTO, &into)],
+        (None, None) => &[],
     };
-    let path = path_of(key);
+    let path = path_of(BUCKET, key);
     let credentials = &cx.link_key.credentials;
     credentials.link("PUT", origin, &path, parameters, expires_secs, cx.now())
 }
@@ -135,7 +167,7 @@ pub(crate) fn own(cx: &Context, url: &str) -> Option<Result<String>> {
         .decode_utf8()
         .ok()?;
     let path = format!("/{path}");
-    let key = path.strip_prefix(&path_of(""))?;
+    let key = key_of_path(&path)?;
     let credentials = &cx.link_key.credentials;
     match credentials.verify("GET", host, &path, query, cx.now()) {
         Ok(()) => Some(Ok(key.to_owned())),

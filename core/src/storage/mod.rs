@@ -4,6 +4,9 @@
 //! is read-only). Several keys may share a blob; it goes when the last of them does. Bytes travel
 //! between the HTTP side (`serve`) and the engine only: no service ever holds them.
 //!
+//! Bytes are in the station's own store or in a bucket of another one, see [`remote`]; what is said here of blobs
+//! is true of both.
+//!
 //! The station's own objects are in the bucket `transect`. Links look as S3's do and live at most a
 //! week. S3 clients have buckets of their own, see [`s3`].
 
@@ -15,6 +18,7 @@ pub mod objects;
 mod page;
 mod picture;
 pub mod quota;
+mod remote;
 pub mod routes;
 pub mod s3;
 mod scrub;
@@ -31,6 +35,9 @@ pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};
 pub use page::serve_file;
 pub use picture::{keep_upload, organization_upload};
+pub use remote::{
+    Known, Tier, has_tiers, is_any_in_use, is_bucket_in_use, set_tier, settle_behind, waiting,
+};
 pub use scrub::{Scrubbed, scrub};
 pub use serve::serve;
 pub use service::{

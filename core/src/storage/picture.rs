@@ -26,7 +26,7 @@ pub async fn organization_upload(
         "{UPLOADS}{date}/{organization}/{NO_PROJECT}/{account}/{}",
         id::uuid()
     );
-    upload::links(cx, origin, key, num_parts, expires_secs).await
+    upload::links(cx, origin, key, None, num_parts, expires_secs).await
 }
 
 /// Whether a key is an upload of this account for this organization.

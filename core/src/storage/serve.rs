@@ -12,7 +12,7 @@ use base64::Engine;
 use futures::StreamExt;
 
 use super::direct::Peer;
-use super::links::path_of;
+use super::links::{INTO, key_of_path};
 use super::objects::ByteStream;
 use super::service::{self, BAD_DIGEST, RETRIES};
 use super::signature::{Refusal, parse_query};
@@ -154,7 +154,7 @@ async fn answer(cx: &Context, request: &Parts, body: Body) -> Result<Response, F
             ));
         }
     }
-    let key = path.strip_prefix(&path_of("")).ok_or_else(no_such_key)?;
+    let key = key_of_path(&path).ok_or_else(no_such_key)?;
     if *method == Method::PUT {
         put(cx, key, query, headers, body).await
     } else {
@@ -194,9 +194,15 @@ async fn put(
             })?;
             upload::put_part(cx, key, upload, number, bytes, expected, md5).await
         }
-        _ => service::put_checked(cx, key, bytes, expected, md5)
-            .await
-            .map(|object| object.etag),
+        _ => {
+            let bucket = match value(INTO).and_then(|id| id.parse().ok()) {
+                Some(named) => Some(named),
+                None => service::home(cx, key).await?,
+            };
+            service::put_checked(cx, key, bucket, bytes, expected, md5)
+                .await
+                .map(|object| object.etag)
+        }
     };
     let etag = etag.map_err(|error| match error {
         Error::NotFound(message) => Failure::new(StatusCode::NOT_FOUND, "NoSuchUpload", message),

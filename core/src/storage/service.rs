@@ -11,7 +11,7 @@ use super::direct::Outlet;
 use super::key::Owner;
 use super::objects::{ByteStream, SHARDS, Stored, local};
 use super::types::{Object, Place};
-use super::{quota, store};
+use super::{quota, remote, store};
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
@@ -131,20 +131,32 @@ pub(super) async fn put(
     bytes: ByteStream,
     expected_bytes: Option<u64>,
 ) -> Result<Object> {
-    put_checked(cx, key, bytes, expected_bytes, None).await
+    put_checked(cx, key, None, bytes, expected_bytes, None).await
 }
 
-/// Stores a stream under a key, as [`put`], if its MD5 is what the sender says. Errors: as [`put`], and
-/// `Invalid` with [`BAD_DIGEST`].
+/// Stores a stream under a key, as [`put`], if its MD5 is what the sender says; in a bucket, or in the station's own
+/// store. Errors: as [`put`], and `Invalid` with [`BAD_DIGEST`].
 pub(super) async fn put_checked(
     cx: &Context,
     key: &str,
+    bucket: Option<i64>,
     bytes: ByteStream,
     expected_bytes: Option<u64>,
     expected_md5: Option<&str>,
 ) -> Result<Object> {
     quota::check_room(cx, key, expected_bytes.unwrap_or_default()).await?;
-    let stored = store_checked(cx, bytes, expected_bytes, expected_md5).await?;
+    let stored = match bucket {
+        Some(bucket) => {
+            let stored = remote::put_in(cx, bucket, key, bytes, expected_bytes).await?;
+            let stored = check_digest(cx, stored, expected_md5).await?;
+            if let Some(object) = remote::sent_before(cx, key, bucket, &stored, &stored.md5).await?
+            {
+                return Ok(object);
+            }
+            stored
+        }
+        None => store_checked(cx, bytes, expected_bytes, expected_md5).await?,
+    };
     keep(cx, key, stored, true).await
 }
 
@@ -192,10 +204,22 @@ pub(super) async fn store_checked(
     expected_md5: Option<&str>,
 ) -> Result<Stored> {
     let stored = cx.objects.put(bytes, expected_bytes).await?;
+    check_digest(cx, stored, expected_md5).await
+}
+
+async fn check_digest(cx: &Context, stored: Stored, expected_md5: Option<&str>) -> Result<Stored> {
     if expected_md5.is_none_or(|expected| expected == stored.md5) {
         return Ok(stored);
     }
     keep_or_delete(cx, &stored.blob, Err(Error::invalid(BAD_DIGEST))).await
+}
+
+/// The bucket that a key's bytes belong in; none for the station's own store.
+pub(super) async fn home(cx: &Context, key: &str) -> Result<Option<i64>> {
+    let key = key.to_owned();
+    cx.database
+        .read(move |tx| Box::pin(async move { remote::home(tx, &key).await }))
+        .await
 }
 
 /// Copies a file of this machine into the store; [`adopt`] gives the copy its key.
@@ -368,6 +392,7 @@ pub async fn expire(cx: &Context) -> Result<()> {
                 for key in store::old_uploads(tx, now - DAY_MS).await? {
                     store::remove(tx, &key).await?;
                 }
+                remote::abandon_old(tx, now).await?;
                 for upload in store::expired_multiparts(tx, now).await? {
                     store::remove_multipart(tx, &upload).await?;
                 }

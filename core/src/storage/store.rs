@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::key::UPLOADS;
 use super::quota::Scope;
+use super::remote;
 use super::s3::OWN;
 use super::types::{Object, Part, Place};
 use crate::database::{Row, Tx};
@@ -57,6 +58,7 @@ pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
     if let Some(blob) = blob {
         retain(tx, blob).await?;
         grown += object.size_bytes as i64;
+        remote::plan(tx, &object.key, blob, object.modified_at).await?;
     }
     if let Some(before) = before
         && let Place::Blob(blob) = before.place
@@ -107,7 +109,7 @@ pub(super) async fn retain(tx: &mut Tx, blob: &str) -> Result<()> {
     let sql = "insert into object_blob (blob, uses) values ($1, 1) \
                on conflict (blob) do update set uses = object_blob.uses + 1";
     tx.execute(sql, &values![blob]).await?;
-    Ok(())
+    remote::retained(tx, blob).await
 }
 
 /// A blob loses a use; without any it goes with the next [`unused`].
@@ -124,9 +126,10 @@ pub(super) async fn abandon(tx: &mut Tx, blob: &str) -> Result<()> {
     Ok(())
 }
 
-/// Some blobs that no object uses.
+/// Some blobs of the station's own store that no object uses.
 pub async fn unused(tx: &mut Tx) -> Result<Vec<String>> {
-    let sql = "select blob from object_blob where uses <= 0 limit 500";
+    let sql =
+        "select blob from object_blob where uses <= 0 and substr(blob, 1, 1) <> '@' limit 500";
     tx.rows(sql, &[])
         .await?
         .into_iter()
@@ -137,7 +140,9 @@ pub async fn unused(tx: &mut Tx) -> Result<Vec<String>> {
 /// Forgets a blob whose bytes are gone.
 pub async fn forget(tx: &mut Tx, blob: &str) -> Result<()> {
     let sql = "delete from object_blob where blob = $1 and uses <= 0";
-    tx.execute(sql, &values![blob]).await?;
+    if tx.execute(sql, &values![blob]).await? > 0 {
+        remote::forget(tx, blob).await?;
+    }
     Ok(())
 }
 
@@ -200,10 +205,23 @@ pub async fn old_uploads(tx: &mut Tx, before_ms: i64) -> Result<Vec<String>> {
         .collect()
 }
 
-pub async fn insert_multipart(tx: &mut Tx, id: &str, key: &str, expires_at: i64) -> Result<()> {
-    let sql = "insert into multipart_upload (id, key, expires_at) values ($1, $2, $3)";
-    tx.execute(sql, &values![id, key, expires_at]).await?;
+pub async fn insert_multipart(
+    tx: &mut Tx,
+    id: &str,
+    key: &str,
+    expires_at: i64,
+    remote: Option<i64>,
+) -> Result<()> {
+    let sql = "insert into multipart_upload (id, key, expires_at, remote) values ($1, $2, $3, $4)";
+    tx.execute(sql, &values![id, key, expires_at, remote])
+        .await?;
     Ok(())
+}
+
+/// The bucket that an upload in parts goes to, if it names one.
+pub async fn multipart_remote(tx: &mut Tx, id: &str) -> Result<Option<i64>> {
+    let sql = "select remote from multipart_upload where id = $1 and bucket = 1";
+    Ok(tx.scalar::<Option<i64>>(sql, &values![id]).await?.flatten())
 }
 
 /// The key of a multipart upload that is under way.

@@ -1,5 +1,6 @@
 //! Uploads and downloads over the API: where bytes go, and how parts become an object.
 
+use futures::{StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 
 use super::key::Owner;
@@ -9,7 +10,7 @@ use super::service::{DAY_MS, collect, keep_or_delete, owner, replace, store_chec
 use super::types::{
     DownloadInfo, DownloadRequest, Object, Part, Place, UploadCompletion, UploadInfo, UploadQuery,
 };
-use super::{picture, quota, store};
+use super::{picture, quota, remote, store};
 use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
@@ -39,19 +40,22 @@ pub(super) async fn upload_info(
             name_upload(tx, &actor, project, wanted, now).await
         })
     });
-    links(cx, origin, naming.await?, query.num_parts, query.expiration).await
+    let key = naming.await?;
+    let (parts, secs) = (query.num_parts, query.expiration);
+    links(cx, origin, key, query.bucket_id, parts, secs).await
 }
 
-/// Links that write a key, in one piece or in parts.
+/// Links that write a key, in one piece or in parts; in this bucket, or in the one that the key belongs in.
 pub(super) async fn links(
     cx: &Context,
     origin: &str,
     key: String,
+    bucket: Option<i64>,
     num_parts: i64,
     expires_secs: i64,
 ) -> Result<UploadInfo> {
     if num_parts <= 1 {
-        let url = presign_put(cx, origin, &key, None, expires_secs);
+        let url = presign_put(cx, origin, &key, bucket, None, expires_secs);
         return Ok(UploadInfo {
             urls: vec![url],
             key,
@@ -64,13 +68,22 @@ pub(super) async fn links(
     let expires_at = cx.now() + expires_secs * 1000 + DAY_MS;
     cx.database
         .write(move |tx| {
-            Box::pin(
-                async move { store::insert_multipart(tx, &upload, &uploaded, expires_at).await },
-            )
+            Box::pin(async move {
+                store::insert_multipart(tx, &upload, &uploaded, expires_at, bucket).await
+            })
         })
         .await?;
     let urls = (1..=num_parts)
-        .map(|number| presign_put(cx, origin, &key, Some((&upload_id, number)), expires_secs))
+        .map(|number| {
+            presign_put(
+                cx,
+                origin,
+                &key,
+                None,
+                Some((&upload_id, number)),
+                expires_secs,
+            )
+        })
         .collect();
     Ok(UploadInfo {
         urls,
@@ -169,12 +182,16 @@ pub(super) async fn complete(
             }
             let current = store::find(tx, &object_key).await?;
             if store::multipart_key(tx, &id).await?.as_deref() == Some(&object_key) {
-                return Ok((store::parts(tx, &id).await?, current));
+                let bucket = match store::multipart_remote(tx, &id).await? {
+                    Some(bucket) => Some(bucket),
+                    None => remote::home(tx, &object_key).await?,
+                };
+                return Ok((store::parts(tx, &id).await?, current, bucket));
             }
-            Ok((Vec::new(), current))
+            Ok((Vec::new(), current, None))
         })
     });
-    let (sent, current) = reading.await?;
+    let (sent, current, bucket) = reading.await?;
     if sent.is_empty() {
         return match current {
             Some(object) if object.etag == etag => Ok(key),
@@ -182,13 +199,23 @@ pub(super) async fn complete(
         };
     }
     let blobs = choose(&sent, &wanted)?;
-    let head = cx.objects.join(blobs).await?;
+    let (blob, size_bytes) = match bucket {
+        Some(bucket) => {
+            let (length, bytes) = joined(cx, blobs).await?;
+            let stored = remote::put_in(cx, bucket, &key, bytes, Some(length)).await?;
+            (stored.blob, stored.size_bytes)
+        }
+        None => {
+            let head = cx.objects.join(blobs).await?;
+            (head.blob, head.size_bytes)
+        }
+    };
     let object = Object {
         key: key.clone(),
-        size_bytes: head.size_bytes,
+        size_bytes,
         etag,
         modified_at: cx.now(),
-        place: Place::Blob(head.blob.clone()),
+        place: Place::Blob(blob.clone()),
     };
     let written = cx.database.write(move |tx| {
         Box::pin(async move {
@@ -202,9 +229,32 @@ pub(super) async fn complete(
         })
     });
     let written = written.await;
-    keep_or_delete(cx, &head.blob, written).await?;
+    keep_or_delete(cx, &blob, written).await?;
     collect(cx).await?;
     Ok(key)
+}
+
+/// The length in bytes and the bytes of blobs, one after another.
+async fn joined(cx: &Context, blobs: Vec<String>) -> Result<(u64, ByteStream)> {
+    let missing = |blob: &str| Error::internal("join the parts", format!("one is missing: {blob}"));
+    let mut parts = Vec::new();
+    for blob in blobs {
+        let head = cx.objects.head(&blob).await?;
+        parts.push((head.ok_or_else(|| missing(&blob))?.size_bytes, blob));
+    }
+    let length = parts.iter().map(|(bytes, _)| bytes).sum();
+    let objects = std::sync::Arc::clone(&cx.objects);
+    let streams = futures::stream::iter(parts).then(move |(bytes, blob)| {
+        let objects = std::sync::Arc::clone(&objects);
+        async move {
+            let opened = objects.get(&blob, 0..bytes).await;
+            match opened.map_err(std::io::Error::other)? {
+                Some(stream) => Ok(stream),
+                None => Err(std::io::Error::other("a part is missing")),
+            }
+        }
+    });
+    Ok((length, streams.try_flatten().boxed()))
 }
 
 /// The blobs of the wanted parts, in order.

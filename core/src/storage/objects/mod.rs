@@ -4,9 +4,12 @@
 //! changed. What a key means, and which blob it stands for at the moment, is the database's to say;
 //! so an overwritten key gives its readers the old bytes or the new ones, never a mixture.
 
+mod fetched;
 mod lately;
 pub(super) mod local;
 mod pack;
+pub mod places;
+pub mod remote;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,239 @@
+//! Files of what is elsewhere, for programs that read files: fetched whole at the first need, by one
+//! task however many ask, compared with what was written, and removed when others need the room.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures::StreamExt;
+use md5::{Digest, Md5};
+use tokio::io::AsyncWriteExt;
+
+use super::local::check_space;
+use super::places::Facts;
+use super::remote::{self, Remote};
+use crate::error::{Error, Result};
+
+/// The folder of files that are on their way.
+const TEMPORARY: &str = "tmp";
+/// What was used a moment ago may be open, and stays.
+const IN_USE: Duration = Duration::from_secs(300);
+/// How often a transfer goes on where it broke.
+const TRIES: usize = 4;
+/// Seconds between two lines about the progress of a transfer.
+const TELL: Duration = Duration::from_secs(10);
+
+pub(super) struct Fetched {
+    root: PathBuf,
+    most_bytes: u64,
+    reserve_bytes: u64,
+    turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Fetched {
+    /// Opens or makes the folder, and removes what never arrived.
+    pub(super) fn open(root: PathBuf, most_bytes: u64, reserve_bytes: u64) -> Result<Self> {
+        let temporary = root.join(TEMPORARY);
+        fs::create_dir_all(&temporary)?;
+        for entry in fs::read_dir(&temporary)? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(Self {
+            root,
+            most_bytes,
+            reserve_bytes,
+            turns: Mutex::default(),
+        })
+    }
+
+    fn file(&self, blob: &str) -> PathBuf {
+        self.root
+            .join(&blake3::hash(blob.as_bytes()).to_hex()[..32])
+    }
+
+    /// The file of a blob that is here already.
+    pub(super) fn at_hand(&self, blob: &str) -> Option<PathBuf> {
+        let path = self.file(blob);
+        path.exists().then(|| {
+            touch(&path);
+            path
+        })
+    }
+
+    /// The file of a blob, fetched if it is not here; none when the bucket has no such object.
+    ///
+    /// Errors: `Busy` when the bucket does not give what was written, `StorageFull`.
+    pub(super) async fn file_of(
+        self: &Arc<Self>,
+        blob: &str,
+        remote: Arc<Remote>,
+        key: &str,
+        facts: Facts,
+    ) -> Result<Option<PathBuf>> {
+        if let Some(path) = self.at_hand(blob) {
+            return Ok(Some(path));
+        }
+        let (fetched, blob, key) = (Arc::clone(self), blob.to_owned(), key.to_owned());
+        // It goes on when the caller has lost patience, for the next one.
+        let fetching = tokio::spawn(async move {
+            let turn = fetched.turn(&blob);
+            let _turn = turn.lock().await;
+            match fetched.at_hand(&blob) {
+                Some(path) => Ok(Some(path)),
+                None => fetched.fetch(&blob, &remote, &key, &facts).await,
+            }
+        });
+        fetching
+            .await
+            .map_err(|error| Error::internal("fetch a file", error))?
+    }
+
+    fn turn(&self, blob: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().expect("no holder panics");
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(blob).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(blob.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
+
+    async fn fetch(
+        &self,
+        blob: &str,
+        remote: &Remote,
+        key: &str,
+        facts: &Facts,
+    ) -> Result<Option<PathBuf>> {
+        self.make_room(facts.size_bytes)?;
+        let target = self.file(blob);
+        let part = tempfile::NamedTempFile::new_in(self.root.join(TEMPORARY))?;
+        let mut file = tokio::fs::File::from_std(part.reopen()?);
+        let mut transfer = Transfer {
+            md5: Md5::new(),
+            written: 0,
+            told: Instant::now(),
+        };
+        tracing::info!(
+            key,
+            bytes = facts.size_bytes,
+            "fetching a file from a bucket"
+        );
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match transfer.go_on(remote, key, facts, &mut file).await {
+                Ok(true) => break,
+                Ok(false) => return Ok(None),
+                Err(error) if tries == TRIES => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, key, written = transfer.written, "a transfer broke and goes on");
+                }
+            }
+        }
+        file.sync_all().await?;
+        if hex::encode(transfer.md5.finalize()) != facts.md5 {
+            return Err(remote::changed(&remote.connection, key));
+        }
+        part.persist(&target)
+            .map_err(|error| Error::internal("keep a fetched file", error.error))?;
+        Ok(Some(target))
+    }
+
+    /// Makes a file that is here already stand for another blob of the same bytes, so that it need not
+    /// be fetched.
+    pub(super) fn adopt(&self, file: &Path, blob: &str) {
+        let target = self.file(blob);
+        let Ok(facts) = fs::metadata(file) else {
+            return;
+        };
+        // A link costs no room until the original goes.
+        if self.make_room(facts.len()).is_ok() && fs::hard_link(file, &target).is_ok() {
+            touch(&target);
+        }
+    }
+
+    /// Forgets the file of a blob.
+    pub(super) fn forget(&self, blob: &str) {
+        let _ = fs::remove_file(self.file(blob));
+    }
+
+    /// Removes what was not used for longest, until `needed_bytes` fit.
+    fn make_room(&self, needed_bytes: u64) -> Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let facts = entry.metadata()?;
+            if facts.is_file() {
+                files.push((facts.modified()?, facts.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut taken: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        let room = |taken: u64| taken.saturating_add(needed_bytes) <= self.most_bytes;
+        let free = || check_space(&self.root, self.reserve_bytes.saturating_add(needed_bytes));
+        let recent = now() - IN_USE;
+        for (used, bytes, path) in files {
+            if (room(taken) && free().is_ok()) || used > recent {
+                break;
+            }
+            fs::remove_file(path)?;
+            taken -= bytes;
+        }
+        free()
+    }
+}
+
+struct Transfer {
+    md5: Md5,
+    written: u64,
+    told: Instant,
+}
+
+impl Transfer {
+    /// Goes on to the end; says whether there is such an object.
+    async fn go_on(
+        &mut self,
+        remote: &Remote,
+        key: &str,
+        facts: &Facts,
+        file: &mut tokio::fs::File,
+    ) -> Result<bool> {
+        let rest = self.written..facts.size_bytes;
+        let Some(mut bytes) = remote.get(key, rest).await? else {
+            return Ok(false);
+        };
+        while let Some(chunk) = bytes.next().await {
+            let chunk = chunk.map_err(|error| {
+                Error::Busy(format!(
+                    "a transfer from bucket {} broke; try again: {error}",
+                    remote.connection.bucket
+                ))
+            })?;
+            file.write_all(&chunk).await?;
+            self.md5.update(&chunk);
+            self.written += chunk.len() as u64;
+            if self.told.elapsed() >= TELL {
+                self.told = Instant::now();
+                let percent = self.written * 100 / facts.size_bytes.max(1);
+                tracing::info!(key, percent, "fetching a file from a bucket");
+            }
+        }
+        file.flush().await?;
+        Ok(true)
+    }
+}
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(crate::time::now_ms().unsigned_abs())
+}
+
+/// Marks a file as used now.
+fn touch(path: &Path) {
+    if let Ok(file) = fs::File::open(path) {
+        let _ = file.set_modified(now());
+    }
+}

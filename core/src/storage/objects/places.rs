@@ -1,0 +1,391 @@
+//! The places that bytes are in, as one store: the station's own, and buckets of other stores.
+//!
+//! A blob's name says where it is: `@7/1/2/3/clip.mp4` is the object `1/2/3/clip.mp4` of bucket 7, and
+//! every other name is one of the station's own store. So whoever reads, shares or lets go of a blob
+//! need not know where it is; only who stores one chooses the place.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use md5::{Digest, Md5};
+
+use super::fetched::Fetched;
+use super::remote::{self, Connection, Remote, Tiering, Trouble};
+use super::{ByteStream, Head, ObjectStore, Soundness, Stored};
+use crate::client::{self, Origin};
+use crate::config;
+use crate::error::{Error, Result};
+use crate::storage::direct::Outlet;
+
+/// What the names of blobs in buckets begin with.
+pub const REMOTE: char = '@';
+
+/// The name of the blob that is this object of a bucket.
+pub fn name(bucket: i64, key: &str) -> String {
+    format!("{REMOTE}{bucket}/{key}")
+}
+
+/// The bucket and the key there of a blob; none for one of the station's own store.
+pub fn split(blob: &str) -> Option<(i64, &str)> {
+    let (bucket, key) = blob.strip_prefix(REMOTE)?.split_once('/')?;
+    Some((bucket.parse().ok()?, key))
+}
+
+/// What is known of a blob in a bucket.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its length.
+    pub size_bytes: u64,
+    /// The MD5 of its bytes, in hexadecimal digits.
+    pub md5: String,
+}
+
+/// Knows the buckets, and what was stored in them.
+pub trait Directory: Send + Sync {
+    /// Where a bucket is; none when there is no such bucket.
+    fn connection(&self, bucket: i64) -> BoxFuture<'_, Result<Option<Connection>>>;
+
+    /// What is known of a blob; none when it was never stored.
+    fn facts(&self, blob: &str) -> BoxFuture<'_, Result<Option<Facts>>>;
+}
+
+/// The station's own store together with the buckets.
+pub struct Places {
+    own: Arc<dyn ObjectStore>,
+    directory: Box<dyn Directory>,
+    fetched: Arc<Fetched>,
+    origins: Vec<Origin>,
+    opened: Mutex<HashMap<i64, Arc<Remote>>>,
+    anywhere: OnceLock<reqwest::Client>,
+    public_only: OnceLock<reqwest::Client>,
+    in_use: AtomicBool,
+}
+
+impl Places {
+    /// `origins` are those of the setting `server.request_origins`.
+    pub fn open(
+        own: Arc<dyn ObjectStore>,
+        directory: Box<dyn Directory>,
+        settings: &config::Objects,
+        origins: Vec<Origin>,
+        data: &Path,
+    ) -> Result<Self> {
+        let fetched = Fetched::open(folder(data), settings.cache_bytes, settings.reserve_bytes)?;
+        Ok(Self {
+            own,
+            directory,
+            fetched: Arc::new(fetched),
+            origins,
+            opened: Mutex::default(),
+            anywhere: OnceLock::new(),
+            public_only: OnceLock::new(),
+            in_use: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether anything was ever stored in a bucket, as far as this station knows.
+    pub fn in_use(&self) -> bool {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that something is stored in a bucket.
+    pub fn now_in_use(&self) {
+        self.in_use.store(true, Ordering::Relaxed);
+    }
+
+    fn client(&self, connection: &Connection) -> Result<&reqwest::Client> {
+        let endpoint = connection.access.endpoint();
+        match client::bucket_is_public_only(&self.origins, connection.trusted, endpoint) {
+            Some(true) => Ok(self.public_only.get_or_init(|| client::of_buckets(true))),
+            Some(false) => Ok(self.anywhere.get_or_init(|| client::of_buckets(false))),
+            None => Err(Error::Busy(format!(
+                "bucket {0} ({1}) leads into the station's own network, and was not registered by an administrator of the \
+                 station: let one set its config again (PATCH /rest/Bucket/{0}), or let the operator name its address in \
+                 server.request_origins",
+                connection.bucket, connection.name
+            ))),
+        }
+    }
+
+    /// A bucket as it is configured now. Errors: `Busy` when it is gone or may not be used.
+    async fn bucket(&self, id: i64) -> Result<Arc<Remote>> {
+        let connection = self.directory.connection(id).await?.ok_or_else(|| {
+            Error::Busy(format!(
+                "the object is in bucket {id}, which is not registered any more"
+            ))
+        })?;
+        let mut opened = self.opened.lock().expect("no holder panics");
+        if let Some(known) = opened.get(&id)
+            && known.connection == connection
+        {
+            return Ok(Arc::clone(known));
+        }
+        let client = self.client(&connection)?;
+        let remote = Arc::new(Remote::open(connection, client)?);
+        opened.insert(id, Arc::clone(&remote));
+        Ok(remote)
+    }
+
+    /// Stores a stream under a name of [`name`] that nothing is stored under.
+    ///
+    /// Errors: `Invalid` when the stream breaks off; `Busy` when the bucket does not take it.
+    pub async fn put_as(
+        &self,
+        blob: &str,
+        bytes: ByteStream,
+        expected_bytes: Option<u64>,
+    ) -> Result<Stored> {
+        let (bucket, key) = split(blob).ok_or_else(|| no_bucket(blob))?;
+        let remote = self.bucket(bucket).await?;
+        let (size_bytes, md5) = remote.put(key, bytes, expected_bytes, None).await?;
+        Ok(Stored {
+            blob: blob.to_owned(),
+            size_bytes,
+            md5,
+        })
+    }
+
+    /// Gives a blob in a bucket another storage class.
+    pub async fn set_class(&self, blob: &str, class: &str) -> Result<Tiering> {
+        let (bucket, key) = split(blob).ok_or_else(|| no_bucket(blob))?;
+        let Some(facts) = self.directory.facts(blob).await? else {
+            return Ok(Tiering::Unsupported);
+        };
+        let remote = self.bucket(bucket).await?;
+        remote.set_class(key, facts.size_bytes, class).await
+    }
+
+    /// Looks whether a bucket lets the station in.
+    pub async fn check(&self, connection: Connection) -> Result<(), Trouble> {
+        let open = |connection: Connection| {
+            let client = self.client(&connection)?;
+            Remote::open(connection, client)
+        };
+        match open(connection) {
+            Ok(remote) => remote.check().await,
+            Err(error) => Err(Trouble::Unreachable(error.to_string())),
+        }
+    }
+
+    /// Keeps the file of one blob, where there is one, as that of another blob with the same bytes.
+    pub async fn keep(&self, from: &str, to: &str) {
+        let file = match split(from) {
+            Some(_) => self.fetched.at_hand(from),
+            None => self.own.path(from).await.ok().flatten(),
+        };
+        if let Some(file) = file.filter(|_| split(to).is_some()) {
+            self.fetched.adopt(&file, to);
+        }
+    }
+
+    /// A link that reads a blob straight from its bucket under the address `external`; none where
+    /// there is no such thing.
+    pub async fn direct_link(
+        &self,
+        blob: &str,
+        external: &str,
+        expires_secs: i64,
+    ) -> Option<String> {
+        let (bucket, key) = split(blob)?;
+        let remote = self.bucket(bucket).await.ok()?;
+        let client = self.client(&remote.connection).ok()?;
+        let expires = Duration::from_secs(expires_secs.unsigned_abs());
+        remote::direct_link(&remote.connection, external, client, key, expires).await
+    }
+}
+
+/// The folder of fetched files.
+pub fn folder(data: &Path) -> PathBuf {
+    data.join("fetched")
+}
+
+fn no_bucket(blob: &str) -> Error {
+    Error::internal("store bytes", format!("the name says no bucket: {blob}"))
+}
+
+impl Places {
+    /// The bytes of a range of a blob in a bucket, or of the copy of it that is at hand.
+    fn read(
+        &self,
+        blob: &str,
+        range: Range<u64>,
+        outlet: Option<Outlet>,
+    ) -> BoxFuture<'_, Result<Option<ByteStream>>> {
+        let at_hand = self.fetched.at_hand(blob);
+        let place = split(blob).map(|(bucket, key)| (bucket, key.to_owned()));
+        async move {
+            if let Some(file) = at_hand
+                && let Some(bytes) = super::local::read_file(file, range.clone(), outlet).await?
+            {
+                return Ok(Some(bytes));
+            }
+            let Some((bucket, key)) = place else {
+                return Ok(None);
+            };
+            self.bucket(bucket).await?.get(&key, range).await
+        }
+        .boxed()
+    }
+}
+
+impl ObjectStore for Places {
+    fn put(&self, bytes: ByteStream, expected_bytes: Option<u64>) -> BoxFuture<'_, Result<Stored>> {
+        self.own.put(bytes, expected_bytes)
+    }
+
+    fn join(&self, blobs: Vec<String>) -> BoxFuture<'_, Result<Head>> {
+        if blobs.iter().all(|blob| split(blob).is_none()) {
+            return self.own.join(blobs);
+        }
+        async move {
+            let mut streams = Vec::new();
+            for blob in blobs {
+                let missing = || Error::NotFound(format!("stored bytes are missing: {blob}"));
+                let head = self.head(&blob).await?.ok_or_else(missing)?;
+                let bytes = self.get(&blob, 0..head.size_bytes).await?;
+                streams.push(bytes.ok_or_else(missing)?);
+            }
+            let stored = self
+                .own
+                .put(futures::stream::iter(streams).flatten().boxed(), None);
+            let stored = stored.await?;
+            Ok(Head {
+                blob: stored.blob,
+                size_bytes: stored.size_bytes,
+                modified_at: crate::time::now_ms(),
+            })
+        }
+        .boxed()
+    }
+
+    fn get(&self, blob: &str, range: Range<u64>) -> BoxFuture<'_, Result<Option<ByteStream>>> {
+        match split(blob) {
+            None => self.own.get(blob, range),
+            Some(_) => self.read(blob, range, None),
+        }
+    }
+
+    fn send(
+        &self,
+        blob: &str,
+        range: Range<u64>,
+        outlet: &Outlet,
+    ) -> BoxFuture<'_, Result<Option<ByteStream>>> {
+        match split(blob) {
+            None => self.own.send(blob, range, outlet),
+            Some(_) => self.read(blob, range, Some(outlet.clone())),
+        }
+    }
+
+    fn head(&self, blob: &str) -> BoxFuture<'_, Result<Option<Head>>> {
+        let Some((bucket, key)) = split(blob) else {
+            return self.own.head(blob);
+        };
+        let (key, blob) = (key.to_owned(), blob.to_owned());
+        async move {
+            let found = self.bucket(bucket).await?.head(&key).await?;
+            Ok(found.map(|(size_bytes, modified_at)| Head {
+                blob,
+                size_bytes,
+                modified_at,
+            }))
+        }
+        .boxed()
+    }
+
+    /// Those of the station's own store: what else is in a bucket is none of the station's business.
+    fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<Head>>> {
+        self.own.list(shard)
+    }
+
+    fn delete(&self, blob: &str) -> BoxFuture<'_, Result<()>> {
+        let Some((bucket, key)) = split(blob) else {
+            return self.own.delete(blob);
+        };
+        self.fetched.forget(blob);
+        let key = key.to_owned();
+        async move {
+            if self.directory.connection(bucket).await?.is_none() {
+                tracing::warn!(
+                    bucket,
+                    key,
+                    "an object stays in a bucket that is not registered any more"
+                );
+                return Ok(());
+            }
+            self.bucket(bucket).await?.delete(&key).await
+        }
+        .boxed()
+    }
+
+    fn path(&self, blob: &str) -> BoxFuture<'_, Result<Option<PathBuf>>> {
+        let Some((bucket, key)) = split(blob) else {
+            return self.own.path(blob);
+        };
+        if let Some(path) = self.fetched.at_hand(blob) {
+            return async move { Ok(Some(path)) }.boxed();
+        }
+        let (key, blob) = (key.to_owned(), blob.to_owned());
+        async move {
+            let Some(facts) = self.directory.facts(&blob).await? else {
+                return Ok(None);
+            };
+            let remote = self.bucket(bucket).await?;
+            self.fetched.file_of(&blob, remote, &key, facts).await
+        }
+        .boxed()
+    }
+
+    /// Reads what the bucket has, whatever was fetched of it.
+    fn verify(&self, blob: &str) -> BoxFuture<'_, Result<Soundness>> {
+        let Some((bucket, key)) = split(blob) else {
+            return self.own.verify(blob);
+        };
+        let (key, blob) = (key.to_owned(), blob.to_owned());
+        async move {
+            let Some(facts) = self.directory.facts(&blob).await? else {
+                return Ok(Soundness::Unmarked);
+            };
+            let remote = self.bucket(bucket).await?;
+            match remote.head(&key).await? {
+                None => return Ok(Soundness::Missing),
+                Some((size_bytes, _)) if size_bytes != facts.size_bytes => {
+                    return Ok(Soundness::Damaged);
+                }
+                Some(_) => {}
+            }
+            let Some(mut bytes) = remote.get(&key, 0..facts.size_bytes).await? else {
+                return Ok(Soundness::Missing);
+            };
+            let mut md5 = Md5::new();
+            while let Some(chunk) = bytes.try_next().await? {
+                md5.update(&chunk);
+            }
+            Ok(match hex::encode(md5.finalize()) == facts.md5 {
+                true => Soundness::Sound,
+                false => Soundness::Damaged,
+            })
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{name, split};
+
+    #[test]
+    fn a_name_says_where_a_blob_is() {
+        let blob = name(7, "1/2/3/clip.mp4");
+        assert_eq!(split(&blob), Some((7, "1/2/3/clip.mp4")));
+        for own in ["0192-ab", "p0192-ab", "@x/y", "@7", ""] {
+            assert_eq!(split(own), None, "{own}");
+        }
+    }
+}

@@ -1,0 +1,669 @@
+//! One bucket of another store, through the crate `object_store`: bytes stream in and out, and what
+//! fails says whether the store refuses or does not answer.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use md5::{Digest, Md5};
+use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{HttpClient, HttpConnector, HttpRequestBody};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path as Key;
+use object_store::signer::Signer;
+use object_store::{
+    Attribute, Attributes, BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore as _,
+    ObjectStoreExt as _, RetryConfig, WriteMultipart,
+};
+
+use super::ByteStream;
+use crate::error::{Chain, Error, Result};
+
+/// Bytes of one part of an upload, unless the whole needs larger ones. S3 takes at least 5 MiB.
+const PART: u64 = 8 << 20;
+/// Bytes of one part where nobody says how much comes.
+const BLIND_PART: u64 = 16 << 20;
+/// Parts of one upload; stores take 10,000.
+const MOST_PARTS: u64 = 9_000;
+/// Parts of one upload that are under way at once.
+const AT_ONCE: usize = 4;
+/// How often a request is made again, and until when, before somebody hears that the store fails.
+const RETRIES: usize = 3;
+const RETRY_FOR: Duration = Duration::from_secs(20);
+/// The largest object that S3 copies at once, in bytes.
+const LARGEST_COPY: u64 = 5 << 30;
+/// How long a look at a bucket may take.
+const LOOK: Duration = Duration::from_secs(10);
+/// The longest cause that is shown, in characters.
+const LONGEST_CAUSE: usize = 300;
+
+/// Where a bucket is, and what signs in there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// The bucket's id.
+    pub bucket: i64,
+    /// Its name in its store.
+    pub name: String,
+    /// The store.
+    pub access: Access,
+    /// Whether it may be in the station's own network.
+    pub trusted: bool,
+}
+
+/// A store and what signs in there.
+#[derive(Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names that the stores themselves use")]
+pub enum Access {
+    /// Anything that speaks S3. An empty endpoint is Amazon's own.
+    S3 {
+        endpoint: String,
+        region: String,
+        access_key: String,
+        secret_key: String,
+    },
+    /// Google Cloud Storage, with the JSON of a service account.
+    Gcs { service_account: String },
+    /// Azure Blob Storage; the key or the signature is empty.
+    Azure {
+        endpoint: String,
+        account: String,
+        key: String,
+        signature: Vec<(String, String)>,
+    },
+}
+
+impl Access {
+    /// The address that requests go to.
+    pub fn endpoint(&self) -> &str {
+        match self {
+            Self::S3 { endpoint, .. } | Self::Azure { endpoint, .. } => endpoint,
+            Self::Gcs { .. } => "https://storage.googleapis.com",
+        }
+    }
+
+    /// What must never be shown.
+    fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::S3 {
+                access_key,
+                secret_key,
+                ..
+            } => vec![access_key, secret_key],
+            Self::Gcs { .. } => Vec::new(),
+            Self::Azure { key, .. } => vec![key],
+        }
+    }
+}
+
+/// Why a bucket cannot be used.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The store answers, and refuses: credentials, rights or the name are wrong.
+    Refused(String),
+    /// Nothing usable answers.
+    Unreachable(String),
+}
+
+impl Trouble {
+    /// What is wrong and what to do.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused(message) | Self::Unreachable(message) => message,
+        }
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        Self::Busy(trouble.message().to_owned())
+    }
+}
+
+/// A bucket that was opened. Opening asks nobody anything.
+pub(super) struct Remote {
+    pub(super) connection: Connection,
+    client: reqwest::Client,
+    store: Arc<dyn object_store::ObjectStore>,
+}
+
+/// Uses the station's own HTTP client, which decides where it goes.
+#[derive(Debug)]
+struct Connector(reqwest::Client);
+
+impl HttpConnector for Connector {
+    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
+    }
+}
+
+impl Remote {
+    /// Errors: `Busy` for a configuration that the library refuses.
+    pub(super) fn open(connection: Connection, client: &reqwest::Client) -> Result<Self> {
+        let store = match build(&connection, client) {
+            Ok(store) => store,
+            Err(error) => return Err(trouble(&connection, &error).into()),
+        };
+        let client = client.clone();
+        Ok(Self {
+            connection,
+            client,
+            store,
+        })
+    }
+
+    fn trouble(&self, error: &object_store::Error) -> Trouble {
+        trouble(&self.connection, error)
+    }
+
+    /// Stores a stream under a key, in a storage class if one is named; once it returns, the store has acknowledged it. Returns its length
+    /// and the MD5 of its bytes. A stream that fails, or a future that is dropped, leaves nothing.
+    ///
+    /// Errors: `Invalid` when the stream breaks off, `Busy` when the store does not take it.
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        bytes: ByteStream,
+        expected_bytes: Option<u64>,
+        class: Option<&str>,
+    ) -> Result<(u64, String)> {
+        let mut attributes = Attributes::new();
+        if let Some(class) = class {
+            attributes.insert(Attribute::StorageClass, class.to_owned().into());
+        }
+        let mut receiving = Receiving {
+            part: expected_bytes.map_or(BLIND_PART, |bytes| PART.max(bytes.div_ceil(MOST_PARTS)))
+                as usize,
+            key: key_of(key)?,
+            waiting: Vec::new(),
+            size_bytes: 0,
+            md5: Md5::new(),
+            upload: Upload(None),
+            attributes,
+        };
+        let received = self.receive(&mut receiving, bytes, expected_bytes).await;
+        let Receiving {
+            key,
+            waiting,
+            size_bytes,
+            md5,
+            mut upload,
+            attributes,
+            ..
+        } = receiving;
+        if let Err(error) = received {
+            upload.abort().await;
+            return Err(error);
+        }
+        let put = match upload.0.take() {
+            Some(upload) => upload.finish().await,
+            None => {
+                let bytes = waiting.into_iter().collect();
+                self.store.put_opts(&key, bytes, attributes.into()).await
+            }
+        };
+        put.map_err(|error| self.trouble(&error))?;
+        Ok((size_bytes, hex::encode(md5.finalize())))
+    }
+
+    async fn receive(
+        &self,
+        receiving: &mut Receiving,
+        mut bytes: ByteStream,
+        expected_bytes: Option<u64>,
+    ) -> Result<()> {
+        while let Some(chunk) = bytes.next().await {
+            let chunk = chunk.map_err(|error| {
+                Error::invalid_because("the bytes did not arrive whole", error.to_string())
+            })?;
+            receiving.md5.update(&chunk);
+            receiving.size_bytes += chunk.len() as u64;
+            if let Some(upload) = &mut receiving.upload.0 {
+                upload.put(chunk);
+                let room = upload.wait_for_capacity(AT_ONCE).await;
+                room.map_err(|error| self.trouble(&error))?;
+                continue;
+            }
+            receiving.waiting.push(chunk);
+            if receiving.size_bytes > receiving.part as u64 {
+                let attributes = receiving.attributes.clone().into();
+                let begun = self
+                    .store
+                    .put_multipart_opts(&receiving.key, attributes)
+                    .await;
+                let begun = begun.map_err(|error| self.trouble(&error))?;
+                let mut upload = WriteMultipart::new_with_chunk_size(begun, receiving.part);
+                receiving
+                    .waiting
+                    .drain(..)
+                    .for_each(|chunk| upload.put(chunk));
+                receiving.upload = Upload(Some(upload));
+            }
+        }
+        if expected_bytes.is_some_and(|expected| expected != receiving.size_bytes) {
+            return Err(Error::invalid("the bytes did not arrive whole"));
+        }
+        Ok(())
+    }
+
+    /// The bytes of a range; none when there is no such object.
+    ///
+    /// Errors: `Busy` when the store does not give them, or has fewer.
+    pub(super) async fn get(&self, key: &str, range: Range<u64>) -> Result<Option<ByteStream>> {
+        if range.is_empty() {
+            let found = self.head(key).await?;
+            return Ok(found.map(|_| futures::stream::empty().boxed()));
+        }
+        let wanted = GetOptions::new().with_range(Some(GetRange::Bounded(range.clone())));
+        let found = match self.store.get_opts(&key_of(key)?, wanted).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(|error| self.trouble(&error))?,
+        };
+        if found.range != range {
+            return Err(changed(&self.connection, key));
+        }
+        let stream = found.into_stream();
+        Ok(Some(stream.map_err(std::io::Error::other).boxed()))
+    }
+
+    /// The length of an object in bytes and when it was written, in UTC milliseconds; none when there
+    /// is no such object.
+    pub(super) async fn head(&self, key: &str) -> Result<Option<(u64, i64)>> {
+        match self.store.head(&key_of(key)?).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            found => {
+                let found = found.map_err(|error| self.trouble(&error))?;
+                Ok(Some((found.size, found.last_modified.timestamp_millis())))
+            }
+        }
+    }
+
+    /// Deletes an object; twice is fine.
+    pub(super) async fn delete(&self, key: &str) -> Result<()> {
+        match self.store.delete(&key_of(key)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.trouble(&error).into()),
+        }
+    }
+
+    /// Looks whether the store lets the station in, and has the bucket.
+    pub(super) async fn check(&self) -> Result<(), Trouble> {
+        let nothing = Key::from("_uploads/transect-looks-for-nothing");
+        let mut listed = self.store.list(Some(&nothing));
+        match tokio::time::timeout(LOOK, listed.next()).await {
+            Ok(None | Some(Ok(_))) => Ok(()),
+            Ok(Some(Err(error))) => Err(self.trouble(&error)),
+            Err(_) => Err(Trouble::Unreachable(unreachable(
+                &self.connection,
+                &format!("no answer within {} s", LOOK.as_secs()),
+            ))),
+        }
+    }
+}
+
+/// What came of a change of an object's storage class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tiering {
+    /// The object has the class.
+    Done,
+    /// The store brings it back first, which takes hours.
+    Waiting,
+    /// The store has no such classes: the object stays as it is.
+    Unsupported,
+}
+
+impl Remote {
+    /// Gives an object another storage class: S3 copies it onto itself, other stores get it once more.
+    ///
+    /// Errors: `Busy` when the store does not do it, or has no such object.
+    pub(super) async fn set_class(
+        &self,
+        key: &str,
+        size_bytes: u64,
+        class: &str,
+    ) -> Result<Tiering> {
+        match &self.connection.access {
+            Access::S3 { .. } if size_bytes <= LARGEST_COPY => {
+                let source = format!("/{}/{}", encode(&self.connection.name), encode(key));
+                let headers = [
+                    ("x-amz-copy-source", source.as_str()),
+                    ("x-amz-storage-class", class),
+                ];
+                let (status, answer) = self.ask("PUT", key, "", &headers, "").await?;
+                match (status, code_of(&answer).as_deref()) {
+                    // A copy may fail after its status was sent.
+                    (200, None) => Ok(Tiering::Done),
+                    (_, Some("InvalidObjectState")) => self.bring_back(key).await,
+                    (501, _) | (_, Some("NotImplemented" | "InvalidStorageClass")) => {
+                        Ok(Tiering::Unsupported)
+                    }
+                    (status, code) => Err(self.refusal(status, code)),
+                }
+            }
+            Access::Azure { .. } => Ok(Tiering::Unsupported),
+            Access::S3 { .. } | Access::Gcs { .. } => self.put_again(key, size_bytes, class).await,
+        }
+    }
+
+    /// Asks Amazon to make an archived object readable for a while.
+    async fn bring_back(&self, key: &str) -> Result<Tiering> {
+        let wanted = "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>3</Days>\
+                      <GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters></RestoreRequest>";
+        let (status, answer) = self.ask("POST", key, "?restore", &[], wanted).await?;
+        match (status, code_of(&answer).as_deref()) {
+            (200 | 202, _) | (_, Some("RestoreAlreadyInProgress")) => Ok(Tiering::Waiting),
+            (status, code) => Err(self.refusal(status, code)),
+        }
+    }
+
+    async fn put_again(&self, key: &str, size_bytes: u64, class: &str) -> Result<Tiering> {
+        let Some(bytes) = self.get(key, 0..size_bytes).await? else {
+            return Err(changed(&self.connection, key));
+        };
+        self.put(key, bytes, Some(size_bytes), Some(class)).await?;
+        Ok(Tiering::Done)
+    }
+
+    /// One signed request that the library has no function for; the status and the beginning of the answer.
+    async fn ask(
+        &self,
+        method: &str,
+        key: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: &'static str,
+    ) -> Result<(u16, String)> {
+        let Access::S3 {
+            endpoint,
+            region,
+            access_key,
+            secret_key,
+        } = &self.connection.access
+        else {
+            return Err(Error::internal("ask a bucket", "it is no S3"));
+        };
+        let region = if region.is_empty() {
+            "us-east-1"
+        } else {
+            region
+        };
+        let endpoint = match endpoint.trim_end_matches('/') {
+            "" => format!("https://s3.{region}.amazonaws.com"),
+            given => given.to_owned(),
+        };
+        let place = format!(
+            "{endpoint}/{}/{}{query}",
+            encode(&self.connection.name),
+            encode(key)
+        );
+        let wrong = |error: String| Error::internal("ask a bucket", error);
+        let mut request = axum::http::Request::builder().method(method).uri(place);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request
+            .body(HttpRequestBody::from(body.to_owned()))
+            .map_err(|error| wrong(error.to_string()))?;
+        let credential = AwsCredential {
+            key_id: access_key.clone(),
+            secret_key: secret_key.clone(),
+            token: None,
+        };
+        AwsAuthorizer::new(&credential, "s3", region)
+            .try_authorize(&mut request, None)
+            .map_err(|error| wrong(error.to_string()))?;
+        let silent = |cause: &dyn std::error::Error| {
+            Error::Busy(unreachable(&self.connection, &cause.to_string()))
+        };
+        let answer = HttpClient::new(self.client.clone()).execute(request).await;
+        let answer = answer.map_err(|error| silent(&error))?;
+        let status = answer.status().as_u16();
+        let bytes = answer
+            .into_body()
+            .bytes()
+            .await
+            .map_err(|error| silent(&error))?;
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn refusal(&self, status: u16, code: Option<&str>) -> Error {
+        let cause = format!("{status} {}", code.unwrap_or_default());
+        Error::Busy(unreachable(&self.connection, cause.trim()))
+    }
+}
+
+/// The code of an S3 error in an answer.
+fn code_of(answer: &str) -> Option<String> {
+    let (_, rest) = answer.split_once("<Code>")?;
+    Some(rest.split_once("</Code>")?.0.to_owned())
+}
+
+/// A key in a URL, as signatures have it.
+fn encode(key: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'/');
+    percent_encoding::utf8_percent_encode(key, KEPT).to_string()
+}
+
+/// A link that reads a key straight from an S3 store, as seen under another address.
+///
+/// None for a store that does not speak S3, and an address that is none.
+pub(super) async fn direct_link(
+    connection: &Connection,
+    external: &str,
+    client: &reqwest::Client,
+    key: &str,
+    expires: Duration,
+) -> Option<String> {
+    let mut connection = connection.clone();
+    let Access::S3 { endpoint, .. } = &mut connection.access else {
+        return None;
+    };
+    let scheme = match endpoint.split_once("://") {
+        Some((scheme, _)) => scheme,
+        None => "https",
+    };
+    *endpoint = match external.contains("://") {
+        true => external.trim_end_matches('/').to_owned(),
+        false => format!("{scheme}://{}", external.trim_end_matches('/')),
+    };
+    let store = s3(&connection)?.with_http_connector(Connector(client.clone()));
+    let store = store.build().ok()?;
+    let key = key_of(key).ok()?;
+    let link = store.signed_url(reqwest::Method::GET, &key, expires).await;
+    link.ok().map(String::from)
+}
+
+struct Receiving {
+    part: usize,
+    key: Key,
+    waiting: Vec<Bytes>,
+    size_bytes: u64,
+    md5: Md5,
+    upload: Upload,
+    attributes: Attributes,
+}
+
+/// An upload in parts that is called off when nobody finishes it.
+struct Upload(Option<WriteMultipart>);
+
+impl Upload {
+    async fn abort(&mut self) {
+        if let Some(upload) = self.0.take()
+            && let Err(error) = upload.abort().await
+        {
+            tracing::warn!(
+                error = %Chain(&error),
+                "parts of an upload that failed stay in a bucket; let it expire unfinished uploads"
+            );
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Some(upload), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn(async move { Upload(Some(upload)).abort().await });
+        }
+    }
+}
+
+fn key_of(key: &str) -> Result<Key> {
+    Key::parse(key)
+        .map_err(|error| Error::invalid_because("no bucket takes this key", error.to_string()))
+}
+
+fn build(
+    connection: &Connection,
+    client: &reqwest::Client,
+) -> object_store::Result<Arc<dyn object_store::ObjectStore>> {
+    let connector = || Connector(client.clone());
+    Ok(match &connection.access {
+        Access::S3 { .. } => {
+            let builder = s3(connection).expect("it is S3");
+            Arc::new(builder.with_http_connector(connector()).build()?)
+        }
+        Access::Gcs { service_account } => Arc::new(
+            GoogleCloudStorageBuilder::new()
+                .with_service_account_key(service_account)
+                .with_bucket_name(&connection.name)
+                .with_retry(retry())
+                .with_http_connector(connector())
+                .build()?,
+        ),
+        Access::Azure {
+            endpoint,
+            account,
+            key,
+            signature,
+        } => {
+            let mut builder = MicrosoftAzureBuilder::new()
+                .with_account(account)
+                .with_container_name(&connection.name)
+                .with_endpoint(endpoint.clone())
+                .with_allow_http(true)
+                .with_retry(retry())
+                .with_http_connector(connector());
+            builder = match signature.is_empty() {
+                true => builder.with_access_key(key),
+                false => builder.with_sas_authorization(signature.clone()),
+            };
+            Arc::new(builder.build()?)
+        }
+    })
+}
+
+/// None where the store is no S3.
+fn s3(connection: &Connection) -> Option<AmazonS3Builder> {
+    let Access::S3 {
+        endpoint,
+        region,
+        access_key,
+        secret_key,
+    } = &connection.access
+    else {
+        return None;
+    };
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&connection.name)
+        .with_access_key_id(access_key)
+        .with_secret_access_key(secret_key)
+        .with_allow_http(true)
+        // Few stores but Amazon's take deletions in bulk the way it is asked for.
+        .with_disable_bulk_delete(true)
+        .with_retry(retry());
+    if !region.is_empty() {
+        builder = builder.with_region(region);
+    }
+    if !endpoint.is_empty() {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+    }
+    Some(builder)
+}
+
+fn retry() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(2),
+            base: 2.,
+        },
+        max_retries: RETRIES,
+        retry_timeout: RETRY_FOR,
+    }
+}
+
+fn trouble(connection: &Connection, error: &object_store::Error) -> Trouble {
+    use object_store::Error as Cause;
+    let (id, name) = (connection.bucket, &connection.name);
+    let status = status(error);
+    let why = cause(connection, error);
+    match (error, status) {
+        _ if why == "InvalidObjectState" => Trouble::Refused(format!(
+            "the object is archived in bucket {id} ({name}): set archive_state of its media to to_live, and try again when the \
+             media is live, which may take hours"
+        )),
+        (Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. }, _)
+        | (_, Some(401 | 403)) => Trouble::Refused(format!(
+            "bucket {id} ({name}) refuses the station's credentials ({}): they must be right and allow listing, reading, \
+                 writing and deleting; an administrator of the organization sets others with PATCH /rest/Bucket/{id}",
+            why
+        )),
+        (Cause::NotFound { .. }, _) | (_, Some(404)) => Trouble::Refused(format!(
+            "bucket {id} is missing: its store has none with the name {name}; make it there, or let an administrator of the \
+             organization set another name with PATCH /rest/Bucket/{id}"
+        )),
+        _ => Trouble::Unreachable(unreachable(connection, &why)),
+    }
+}
+
+/// The status of the store's answer, where the library gives it in words only.
+fn status(error: &object_store::Error) -> Option<u16> {
+    let text = innermost(error).to_string();
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
+fn innermost<'e>(error: &'e object_store::Error) -> &'e (dyn std::error::Error + 'static) {
+    let mut inner: &'e (dyn std::error::Error + 'static) = error;
+    while let Some(next) = inner.source() {
+        inner = next;
+    }
+    inner
+}
+
+fn unreachable(connection: &Connection, cause: &str) -> String {
+    let (id, name) = (connection.bucket, &connection.name);
+    format!(
+        "bucket {id} ({name}) does not answer as it should ({cause}): see that its store runs and that the station reaches it, \
+         then try again; `transect doctor` tells how each bucket is"
+    )
+}
+
+/// The innermost cause, without what is secret and without the store's whole answer.
+fn cause(connection: &Connection, error: &object_store::Error) -> String {
+    let text = innermost(error).to_string();
+    // An answer of S3 has a code; the rest of it may repeat what was signed.
+    let mut short = code_of(&text).unwrap_or_else(|| text.chars().take(LONGEST_CAUSE).collect());
+    for secret in connection.access.secrets() {
+        if !secret.is_empty() {
+            short = short.replace(secret, "…");
+        }
+    }
+    short.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The error of an object that is not what the station wrote.
+pub(super) fn changed(connection: &Connection, key: &str) -> Error {
+    let (id, name) = (connection.bucket, &connection.name);
+    Error::Busy(format!(
+        "an object of bucket {id} ({name}) is not what the station wrote there; restore it from a copy: {key}"
+    ))
+}
