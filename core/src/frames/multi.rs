@@ -62,14 +62,16 @@ struct Child {
 impl Child {
     fn of(media: i64, index: &FrameIndex) -> Self {
         let base = index.time_base.as_f64();
-        let first = index.frames.first().map_or(0, |frame| frame.pts);
+        let first = index.frames().next().map_or(0, |frame| frame.pts);
         let secs = |ticks: i64| ticks as f64 * base;
-        let last = index.frames.last();
+        let last = index
+            .frame_count()
+            .checked_sub(1)
+            .map(|last| index.frame(last));
         Self {
             media,
             starts: index
-                .frames
-                .iter()
+                .frames()
                 .map(|frame| secs(frame.pts - first))
                 .collect(),
             end: last.map_or(0.0, |last| secs(last.pts + last.duration - first)),

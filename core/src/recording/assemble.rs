@@ -167,7 +167,7 @@ fn frames_of(
     };
     // Decoding times are as the feed sent them; times of frames may have been made up where those clash.
     let (mut current, mut newest) = (0, i64::MIN);
-    for packet in &index.packets {
+    for packet in index.packets() {
         let at = segment_of(packet.position);
         if at > current && packet.dts <= newest {
             return Err(at);
@@ -176,8 +176,8 @@ fn frames_of(
         newest = newest.max(packet.dts);
     }
     let mut ranges: Vec<Option<(usize, usize)>> = vec![None; segments.len()];
-    for (ordinal, frame) in index.frames.iter().enumerate() {
-        let range = &mut ranges[segment_of(index.packets[frame.packet as usize].position)];
+    for (ordinal, frame) in index.frames().enumerate() {
+        let range = &mut ranges[segment_of(index.packet(frame.packet as usize).position)];
         let (first, _) = range.unwrap_or((ordinal, ordinal));
         *range = Some((first, ordinal));
     }

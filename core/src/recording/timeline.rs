@@ -67,12 +67,8 @@ impl Timeline {
             let scaled = i128::from(ticks) * 1_000_000 * i128::from(base.num);
             i64::try_from(scaled.div_euclid(i128::from(base.den.max(1)))).unwrap_or(i64::MAX)
         };
-        let start = index.frames.first().map_or(0, |frame| frame.pts);
-        let at_us: Vec<i64> = index
-            .frames
-            .iter()
-            .map(|frame| us(frame.pts - start))
-            .collect();
+        let start = index.frames().next().map_or(0, |frame| frame.pts);
+        let at_us: Vec<i64> = index.frames().map(|frame| us(frame.pts - start)).collect();
         let own: Vec<&Segment> = segments.iter().filter(|one| one.part == part).collect();
         let mut spans: Vec<Span> = Vec::new();
         for (at, one) in own.iter().enumerate() {
@@ -87,7 +83,7 @@ impl Timeline {
             }
             let last = first + count - 1;
             let starts_us = one.utc_us + at_us[last] - at_us[first];
-            let shown_us = us(index.frames[last].duration).max(1);
+            let shown_us = us(index.frame(last).duration).max(1);
             let next = own.get(at + 1).filter(|next| !next.is_gap());
             let (end_us, drift_us) = match next {
                 // A moment between two segments belongs to the picture that was still to be seen.

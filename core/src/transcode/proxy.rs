@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use transect_frame_client::{Flags, Kind, Produced};
+use transect_frame_client::{Kind, Produced};
 
 use super::jobs::{self as renditions, Subject, goes_on, media_of, produced, remember, task};
 use super::produce::{self, Made};
@@ -197,9 +197,7 @@ fn has_stream(media: &media::Media) -> bool {
 
 /// Pictures from one point where decoding can start to the next, at most.
 fn longest_group(index: &FrameIndex) -> usize {
-    let frames = index.frames.iter().enumerate();
-    let keys = frames.filter(|(_, frame)| frame.flags.contains(Flags::KEY));
-    let mut starts: Vec<usize> = keys.map(|(at, _)| at).collect();
+    let mut starts: Vec<usize> = index.key_frames().collect();
     starts.push(index.frame_count());
     let steps = starts.windows(2).map(|pair| pair[1] - pair[0]);
     steps.max().unwrap_or(index.frame_count())
