@@ -107,7 +107,7 @@ async fn look(cx: &Context, connection: Connection) -> Result<()> {
     let named = format!("bucket 0 ({})", connection.name);
     match cx.places.check(connection).await {
         Ok(()) => Ok(()),
-        Err(Trouble::Unreachable(message)) => {
+        Err(Trouble::Unreachable(message) | Trouble::Archived(message)) => {
             tracing::warn!("a bucket was registered that cannot be used yet: {message}");
             Ok(())
         }

@@ -24,7 +24,7 @@ use super::service::{self, DAY_MS, lost};
 use super::store;
 use super::types::{Object, Place};
 use crate::context::Context;
-use crate::database::{Database, Tx};
+use crate::database::{Database, Dialect, Tx};
 use crate::error::{Chain, Error, Result};
 use crate::{bucket, id, project, values};
 
@@ -299,6 +299,9 @@ pub async fn settle_behind(cx: &Context) {
     let mut committed = cx.database.committed();
     let mut resting: HashMap<i64, Instant> = HashMap::new();
     let mut first = true;
+    if let Err(error) = free_names(cx).await {
+        tracing::warn!(error = %Chain(&error), "names that ended writes held stay taken for a day");
+    }
     loop {
         if !first {
             tokio::select! {
@@ -315,6 +318,22 @@ pub async fn settle_behind(cx: &Context) {
             tracing::warn!(error = %Chain(&error), "what is to move between buckets waits");
         }
     }
+}
+
+/// Frees the names that were being written when this station ended. Other stations on the same database may be at
+/// theirs; SQLite has one station only.
+async fn free_names(cx: &Context) -> Result<()> {
+    if cx.database.dialect() != Dialect::Sqlite {
+        return Ok(());
+    }
+    let freeing = cx.database.write(|tx| {
+        Box::pin(async move {
+            let sql = "update remote_blob set pending_since = $1 where pending_since <> $1";
+            tx.execute(sql, &values![FAILED]).await?;
+            Ok(())
+        })
+    });
+    freeing.await
 }
 
 async fn settle(cx: &Context, resting: &mut HashMap<i64, Instant>) -> Result<()> {

@@ -35,6 +35,8 @@ const RETRIES: usize = 3;
 const RETRY_FOR: Duration = Duration::from_secs(20);
 /// The largest object that S3 copies at once, in bytes.
 const LARGEST_COPY: u64 = 5 << 30;
+/// Classes whose objects must be brought back before they are read.
+const COLD: &[&str] = &["GLACIER", "DEEP_ARCHIVE"];
 /// How long a look at a bucket may take.
 const LOOK: Duration = Duration::from_secs(10);
 /// The longest cause that is shown, in characters.
@@ -103,6 +105,8 @@ impl Access {
 pub enum Trouble {
     /// The store answers, and refuses: credentials, rights or the name are wrong.
     Refused(String),
+    /// The object is archived, and must be brought back first.
+    Archived(String),
     /// Nothing usable answers.
     Unreachable(String),
 }
@@ -111,14 +115,19 @@ impl Trouble {
     /// What is wrong and what to do.
     pub fn message(&self) -> &str {
         match self {
-            Self::Refused(message) | Self::Unreachable(message) => message,
+            Self::Refused(message) | Self::Archived(message) | Self::Unreachable(message) => {
+                message
+            }
         }
     }
 }
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
-        Self::Busy(trouble.message().to_owned())
+        match trouble {
+            Trouble::Archived(message) => Self::Forbidden(message),
+            Trouble::Refused(message) | Trouble::Unreachable(message) => Self::Busy(message),
+        }
     }
 }
 
@@ -325,25 +334,36 @@ impl Remote {
         class: &str,
     ) -> Result<Tiering> {
         match &self.connection.access {
-            Access::S3 { .. } if size_bytes <= LARGEST_COPY => {
-                let source = format!("/{}/{}", encode(&self.connection.name), encode(key));
-                let headers = [
-                    ("x-amz-copy-source", source.as_str()),
-                    ("x-amz-storage-class", class),
-                ];
-                let (status, answer) = self.ask("PUT", key, "", &headers, "").await?;
-                match (status, code_of(&answer).as_deref()) {
-                    // A copy may fail after its status was sent.
-                    (200, None) => Ok(Tiering::Done),
-                    (_, Some("InvalidObjectState")) => self.bring_back(key).await,
-                    (501, _) | (_, Some("NotImplemented" | "InvalidStorageClass")) => {
-                        Ok(Tiering::Unsupported)
-                    }
-                    (status, code) => Err(self.refusal(status, code)),
-                }
+            Access::Azure { .. } => return Ok(Tiering::Unsupported),
+            Access::Gcs { .. } => return self.put_again(key, size_bytes, class).await,
+            Access::S3 { .. } => {}
+        }
+        let found = self.ask("HEAD", key, "", &[], "").await?;
+        if found.status != 200 {
+            return Err(self.refusal(&found));
+        }
+        if found.class == class {
+            return Ok(Tiering::Done);
+        }
+        if size_bytes > LARGEST_COPY && !COLD.contains(&found.class.as_str()) {
+            return self.put_again(key, size_bytes, class).await;
+        }
+        let source = format!("/{}/{}", encode(&self.connection.name), encode(key));
+        let headers = [
+            ("x-amz-copy-source", source.as_str()),
+            ("x-amz-storage-class", class),
+        ];
+        let copied = self.ask("PUT", key, "", &headers, "").await?;
+        match (copied.status, copied.code().as_deref()) {
+            // A copy may fail after its status was sent.
+            (200, None) => Ok(Tiering::Done),
+            (_, Some("InvalidObjectState" | "ObjectNotInActiveTierError")) => {
+                self.bring_back(key).await
             }
-            Access::Azure { .. } => Ok(Tiering::Unsupported),
-            Access::S3 { .. } | Access::Gcs { .. } => self.put_again(key, size_bytes, class).await,
+            (501, _) | (_, Some("NotImplemented" | "InvalidStorageClass")) => {
+                Ok(Tiering::Unsupported)
+            }
+            _ => Err(self.refusal(&copied)),
         }
     }
 
@@ -351,10 +371,10 @@ impl Remote {
     async fn bring_back(&self, key: &str) -> Result<Tiering> {
         let wanted = "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>3</Days>\
                       <GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters></RestoreRequest>";
-        let (status, answer) = self.ask("POST", key, "?restore", &[], wanted).await?;
-        match (status, code_of(&answer).as_deref()) {
+        let asked = self.ask("POST", key, "?restore", &[], wanted).await?;
+        match (asked.status, asked.code().as_deref()) {
             (200 | 202, _) | (_, Some("RestoreAlreadyInProgress")) => Ok(Tiering::Waiting),
-            (status, code) => Err(self.refusal(status, code)),
+            _ => Err(self.refusal(&asked)),
         }
     }
 
@@ -366,7 +386,7 @@ impl Remote {
         Ok(Tiering::Done)
     }
 
-    /// One signed request that the library has no function for; the status and the beginning of the answer.
+    /// One signed request that the library has no function for.
     async fn ask(
         &self,
         method: &str,
@@ -374,7 +394,7 @@ impl Remote {
         query: &str,
         headers: &[(&str, &str)],
         body: &'static str,
-    ) -> Result<(u16, String)> {
+    ) -> Result<Said> {
         let Access::S3 {
             endpoint,
             region,
@@ -420,17 +440,35 @@ impl Remote {
         let answer = HttpClient::new(self.client.clone()).execute(request).await;
         let answer = answer.map_err(|error| silent(&error))?;
         let status = answer.status().as_u16();
-        let bytes = answer
-            .into_body()
-            .bytes()
-            .await
-            .map_err(|error| silent(&error))?;
-        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+        let class = answer.headers().get("x-amz-storage-class");
+        let class = class.and_then(|class| class.to_str().ok());
+        let class = class.unwrap_or("STANDARD").to_owned();
+        let bytes = answer.into_body().bytes().await;
+        let bytes = bytes.map_err(|error| silent(&error))?;
+        Ok(Said {
+            status,
+            class,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        })
     }
 
-    fn refusal(&self, status: u16, code: Option<&str>) -> Error {
-        let cause = format!("{status} {}", code.unwrap_or_default());
+    fn refusal(&self, said: &Said) -> Error {
+        let cause = format!("{} {}", said.status, said.code().unwrap_or_default());
         Error::Busy(unreachable(&self.connection, cause.trim()))
+    }
+}
+
+/// What a store answered.
+struct Said {
+    status: u16,
+    /// The storage class of the object; stores leave out the usual one.
+    class: String,
+    body: String,
+}
+
+impl Said {
+    fn code(&self) -> Option<String> {
+        code_of(&self.body)
     }
 }
 
@@ -606,7 +644,7 @@ fn trouble(connection: &Connection, error: &object_store::Error) -> Trouble {
     let status = status(error);
     let why = cause(connection, error);
     match (error, status) {
-        _ if why == "InvalidObjectState" => Trouble::Refused(format!(
+        _ if why == "InvalidObjectState" => Trouble::Archived(format!(
             "the object is archived in bucket {id} ({name}): set archive_state of its media to to_live, and try again when the \
              media is live, which may take hours"
         )),
@@ -651,7 +689,10 @@ fn unreachable(connection: &Connection, cause: &str) -> String {
 fn cause(connection: &Connection, error: &object_store::Error) -> String {
     let text = innermost(error).to_string();
     // An answer of S3 has a code; the rest of it may repeat what was signed.
-    let mut short = code_of(&text).unwrap_or_else(|| text.chars().take(LONGEST_CAUSE).collect());
+    if let Some(code) = code_of(&text) {
+        return code;
+    }
+    let mut short: String = text.chars().take(LONGEST_CAUSE).collect();
     for secret in connection.access.secrets() {
         if !secret.is_empty() {
             short = short.replace(secret, "…");
