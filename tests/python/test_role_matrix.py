@@ -23,7 +23,7 @@ OURS = {
     "AcceptInvitation": "user", "GetJobLog": "view", "GetJournal": "view",
     **{f"Get{noun}{what}": "view" for noun in COUNTED for what in ("Aggregate", "Histogram", "Timeline")},
     "TextSearch": "user", "TextSearchInProject": "view", "Undo": "edit",
-    "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view", "GetMultiFrames": "view",
+    "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view", "GetMultiFrames": "view", "StreamFrames": "view",
     "GetFrameTimes": "view", "GetRecordingList": "view", "GetRecording": "view", "GetRecordingSegmentList": "view",
     "GetRecordingEventList": "view", "GetRecordingEvent": "view", "CreateRecording": "transfer", "UpdateRecording": "transfer",
     "DeleteRecording": "transfer", "CreateRecordingStates": "edit", "CreateRecordingEvent": "edit", "UpdateRecordingEvent": "edit",
@@ -120,6 +120,7 @@ CANNOT = {
     "GetRowProtection": "there is none of this id",
     "Notify": "no channel is set up",
     "SendEmail": "no mail server is set up",
+    "StreamFrames": "its connection has to become a WebSocket",
     **dict.fromkeys(["GetClip", "GetFrame", "GetFramePackets", "GetFramePicture", "GetLocalizationGraphic", "GetStateGraphic"], NO_FILE),
 }
 # What Ground.thing makes one of.

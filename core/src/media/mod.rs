@@ -7,6 +7,7 @@
 pub mod archive;
 mod by_name;
 mod change;
+mod chapters;
 mod clone;
 mod composite;
 mod convert;
@@ -18,6 +19,7 @@ mod filter;
 pub mod import;
 pub mod indexer;
 pub mod inspector;
+mod join;
 mod permalink;
 mod purge;
 mod queue;
