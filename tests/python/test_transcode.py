@@ -567,3 +567,17 @@ def test_the_client_adds_a_rendition(admin, project, corpus, tools, monkeypatch)
     assert (one.resolution, one.codec) == ([120, 160], "h264") and one.size > 1000
     link = admin.get_download_info(project, download_info_spec={"keys": [one.segment_info]})[0].url
     assert requests.get(link, timeout=60).json()["segments"][0]["name"] == "ftyp"
+
+
+def test_av1_is_a_choice_of_the_media_type(admin, project, corpus, tmp_path):
+    """By SVT-AV1, beside H.264: the same pictures at the same times, also of a variable rate."""
+    config = [{"resolution": 120, "vcodec": "av1", "crf": 40, "preset": "12"}, {"resolution": 120, "vcodec": "h264", "crf": 30}]
+    kind = add_media_type(admin, project, "video", streaming_config=config)
+    clip = corpus["h264_vfr"]
+    media, _ = transcoded(admin, kind, clip["path"])
+    by_codec = {one.codec: one for one in media.media_files.streaming if one.resolution == [120, 160]}
+    assert set(by_codec) == {"av1", "h264"} and by_codec["av1"].codec_mime.startswith('video/mp4; codecs="av01.')
+    for codec, one in by_codec.items():
+        video = downloaded(admin, media, one.path, tmp_path / f"{codec}.mp4")
+        check_segments(video, downloaded(admin, media, one.segment_info, tmp_path / f"{codec}.json"), clip["frames"])
+        assert numbers(video, 160, 120) == list(range(clip["frames"]))

@@ -206,15 +206,15 @@ pub(super) async fn note_unverified(tx: &mut Tx, source: &Source, left: i64) -> 
     }
 }
 
-/// Media after a given one whose source is ready, oldest first.
-pub async fn ready(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<i64>> {
+/// Media after a given one whose source is ready, with its fingerprint, oldest first.
+pub async fn ready(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<(i64, String)>> {
     let sql = format!(
-        "select s.media from media_source s join media m on m.id = s.media \
+        "select s.media, coalesce(s.fingerprint, '') from media_source s join media m on m.id = s.media \
          where s.state = 'ready' and s.media > $1 and not m.deleted and m.project is not null \
          order by s.media limit {most}"
     );
-    let rows = tx.rows(&sql, &values![after]).await?;
-    rows.into_iter().map(|mut row| row.take()).collect()
+    let rows = tx.rows(&sql, &values![after]).await?.into_iter();
+    rows.map(|mut row| Ok((row.take()?, row.take()?))).collect()
 }
 
 /// Inserts or replaces the source of a media.

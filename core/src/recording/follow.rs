@@ -22,6 +22,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// After a list that could not be read, doubled with each further one.
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
+/// Segments that are fetched before the list is read again.
+const AT_ONCE: usize = 32;
 /// How soon somebody who ends a recording is heard.
 const EAR: Duration = Duration::from_millis(250);
 /// Arrival is vague: a clock that is worked out from it is set anew only beyond this.
@@ -68,11 +70,16 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
                     Err(error @ (Error::StorageFull(_) | Error::Busy(_))) => error.explained(),
                     Err(error) => return Err(error),
                 };
-                if list.ended && follower.has_all(&list) {
+                let all = follower.has_all(&list);
+                if list.ended && all {
                     return Ok(String::new());
                 }
                 let half = Duration::from_millis(list.target_secs.saturating_mul(500));
-                (message, half.clamp(SHORTEST, LONGEST))
+                let pause = match all || !message.is_empty() {
+                    true => half.clamp(SHORTEST, LONGEST),
+                    false => SHORTEST,
+                };
+                (message, pause)
             }
             Err(error) => {
                 place = None;
@@ -194,15 +201,15 @@ impl Follower {
             self.miss(cx, missed).await?;
         }
         let mut some = false;
-        for one in list.segments.iter().filter(|one| one.sequence >= next) {
-            let behind = list
-                .segments
-                .iter()
-                .filter(|other| other.sequence >= one.sequence);
-            let behind_us: i64 = behind.map(|other| other.duration_us).sum();
+        // A list may hold hours: between the pieces of it somebody who ends the recording is heard.
+        let new = list.segments.iter().filter(|one| one.sequence >= next);
+        for one in new.take(AT_ONCE) {
             match self.fetch(cx, one).await {
                 Ok((bytes, init)) => {
-                    let arrived_us = listed_us - behind_us;
+                    let behind = list.segments.iter().rev();
+                    let behind = behind.take_while(|other| other.sequence >= one.sequence);
+                    let behind_us: i64 = behind.map(|other| other.duration_us).sum();
+                    let arrived_us = listed_us.saturating_sub(behind_us);
                     self.keep(cx, one, anew && !some, bytes, init, arrived_us)
                         .await?;
                     some = true;

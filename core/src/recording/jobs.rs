@@ -67,29 +67,30 @@ async fn perform(cx: &Context, id: i64) -> Result<()> {
     }
     let whole = recording.parts.iter().all(|part| part.media.is_some());
     let empty = recording.parts.is_empty();
-    change(cx, id, move |one| {
-        one.status = if whole && !empty {
-            Status::Finished
-        } else {
-            Status::Failed
-        };
-        if empty && one.message.is_empty() {
-            one.message = "nothing was fetched of the feed".into();
-        }
-        if !whole {
-            one.message = "a part cannot be read; its segments stay in the data folder".into();
-        }
-    })
-    .await?;
+    recording.status = match whole && !empty {
+        true => Status::Finished,
+        false => Status::Failed,
+    };
+    if empty && recording.message.is_empty() {
+        recording.message = "nothing was fetched of the feed".into();
+    }
+    if !whole {
+        recording.message = "a part cannot be read; its segments stay in the data folder".into();
+    }
+    let made = bind::states(cx, &recording).await?;
+    if !made.problems.is_empty() {
+        recording.message = made.problems.join("; ");
+    }
     if whole {
         keep::discard(cx, id).await;
     }
-    let made = bind::states(cx, &get(cx, id).await?).await?;
-    if !made.problems.is_empty() {
-        let message = made.problems.join("; ");
-        change(cx, id, move |one| one.message = message).await?;
-    }
-    Ok(())
+    // Whoever sees that it is over sees its states, too.
+    let (status, message) = (recording.status, recording.message);
+    change(cx, id, move |one| {
+        one.status = status;
+        one.message = message;
+    })
+    .await
 }
 
 async fn get(cx: &Context, id: i64) -> Result<Recording> {

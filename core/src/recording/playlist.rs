@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// Bytes that a playlist may have.
 const LIMIT: u64 = 8 << 20;
+/// What a segment may take, and when it may be: beyond, a feed does not know what it says.
+const LONGEST_SECS: f64 = 86_400.0;
+const LATEST_US: i64 = 8_000_000_000_000_000;
 /// Playlists that name each other.
 const DEPTH: usize = 3;
 
@@ -138,7 +141,7 @@ pub(super) fn listed(base: &Url, list: &MediaPlaylist) -> Result<Listed> {
             sequence,
             piece: piece(base, &one.uri, one.byte_range.as_ref(), before)?,
             init: init.clone(),
-            duration_us: (f64::from(one.duration) * 1e6).round() as i64,
+            duration_us: (f64::from(one.duration).clamp(0.0, LONGEST_SECS) * 1e6).round() as i64,
             utc_us: told.or(inferred),
             breaks: one.discontinuity,
             discontinuity,
@@ -165,7 +168,7 @@ fn stated(one: &MediaSegment) -> Option<i64> {
         DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z").ok()
     };
     let at = one.program_date_time.or_else(loose)?;
-    Some(at.timestamp_micros())
+    Some(at.timestamp_micros()).filter(|at_us| (0..LATEST_US).contains(at_us))
 }
 
 /// A range without a beginning goes on where that of the segment before ended.

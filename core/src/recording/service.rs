@@ -280,22 +280,12 @@ pub(super) async fn create(
                         running.id
                     )));
                 }
-                let id = tx.allocate("recording", 1).await?;
-                let job = NewJob {
-                    kind: RECORDING,
-                    uid: id::uuid(),
-                    gid: id::uuid(),
-                    project: Some(project),
-                    account: Some(actor.id),
-                    media: vec![live.id],
-                    payload: json!({"recording": id}),
-                };
-                let recording = Recording {
-                    id,
+                let mut recording = Recording {
+                    id: tx.allocate("recording", 1).await?,
                     project,
                     media: live.id,
                     account: actor.id,
-                    job: job.uid.clone(),
+                    job: String::new(),
                     status: Status::Recording,
                     message: String::new(),
                     spec,
@@ -303,6 +293,8 @@ pub(super) async fn create(
                     created_at: stamp.at_ms,
                     stopped_at: None,
                 };
+                let job = job(&recording);
+                recording.job.clone_from(&job.uid);
                 store::put(tx, &recording).await?;
                 jobs::enqueue(tx, &job, stamp.at_ms).await?;
                 wire(tx, recording).await
@@ -393,13 +385,13 @@ pub(super) async fn update(
     patch: RecordingPatch,
 ) -> Result<WireRecording> {
     let (actor, now) = (actor.clone(), cx.now());
-    cx.database
+    let changed = cx
+        .database
         .write(move |tx| {
             Box::pin(async move {
                 let mut recording = visible(tx, &actor, id, Level::Transfer).await?;
-                if patch.status.is_some() && recording.status == Status::Recording {
-                    recording.status = Status::Stopping;
-                    recording.stopped_at = Some(now);
+                if patch.status.is_some() {
+                    end(tx, &mut recording, now).await?;
                 }
                 let spec = &mut recording.spec;
                 spec.state_type = patch.state_type.or(spec.state_type);
@@ -416,7 +408,45 @@ pub(super) async fn update(
                 wire(tx, recording).await
             })
         })
-        .await
+        .await?;
+    cx.jobs.ring();
+    Ok(changed)
+}
+
+/// Asks a recording to end. One whose job is over without its videos is given another.
+async fn end(tx: &mut Tx, recording: &mut Recording, now_ms: i64) -> Result<()> {
+    if recording.status == Status::Recording {
+        recording.status = Status::Stopping;
+        recording.stopped_at = Some(now_ms);
+    }
+    let runs = match jobs::find(tx, &recording.job).await {
+        Ok(job) => !job.status.is_over(),
+        Err(Error::NotFound(_)) => false,
+        Err(error) => return Err(error),
+    };
+    if runs || recording.status == Status::Finished {
+        return Ok(());
+    }
+    recording.parts.retain(|part| part.media.is_some());
+    recording.status = Status::Assembling;
+    recording.stopped_at = recording.stopped_at.or(Some(now_ms));
+    recording.message.clear();
+    let job = job(recording);
+    recording.job.clone_from(&job.uid);
+    jobs::enqueue(tx, &job, now_ms).await?;
+    Ok(())
+}
+
+fn job(recording: &Recording) -> NewJob {
+    NewJob {
+        kind: RECORDING,
+        uid: id::uuid(),
+        gid: id::uuid(),
+        project: Some(recording.project),
+        account: Some(recording.account),
+        media: vec![recording.media],
+        payload: json!({"recording": recording.id}),
+    }
 }
 
 /// Removes a recording with its events and what was not made a video of yet. Its videos stay, and no

@@ -73,7 +73,7 @@ pub(super) async fn put(tx: &mut Tx, recording: &Recording) -> Result<()> {
     tx.execute(
         "insert into recording (id, project, media, account, job, status, message, spec, parts, created_at, stopped_at) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (id) do update set \
-         status = $6, message = $7, spec = $8, parts = $9, stopped_at = $11",
+         job = $5, status = $6, message = $7, spec = $8, parts = $9, stopped_at = $11",
         &values![
             recording.id,
             recording.project,

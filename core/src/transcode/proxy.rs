@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long nothing is looked for once everything was judged.
 const REST: Duration = Duration::from_secs(30);
 /// Media that are judged at a time.
-const BATCH: usize = 100;
+const BATCH: usize = 1_000;
 /// Pictures that are decoded for one without anybody noticing.
 const SHORT_GROUP: usize = 60;
 /// Lines that are.
@@ -112,13 +112,13 @@ async fn next(cx: &Context, judged: &mut HashSet<(i64, String)>) -> Result<bool>
             .database
             .read(move |tx| Box::pin(async move { source::ready(tx, after, BATCH).await }));
         let batch = batch.await?;
-        for id in &batch {
-            if judge(cx, *id, judged).await? {
+        for one in &batch {
+            if !judged.contains(one) && judge(cx, one.0, judged).await? {
                 return Ok(true);
             }
         }
         match batch.last() {
-            Some(last) => after = *last,
+            Some((last, _)) => after = *last,
             None => return Ok(false),
         }
     }
@@ -136,11 +136,14 @@ async fn judge(cx: &Context, id: i64, judged: &mut HashSet<(i64, String)>) -> Re
             })
         })
         .await?;
-    let (false, Some(media), Some(source)) = found else {
+    let (had, Some(media), Some(source)) = found else {
         return Ok(false);
     };
-    let key = (id, source.fingerprint.clone().unwrap_or_default());
-    if source.state != State::Ready || !judged.insert(key) {
+    if source.state != State::Ready {
+        return Ok(false);
+    }
+    judged.insert((id, source.fingerprint.clone().unwrap_or_default()));
+    if had {
         return Ok(false);
     }
     // A file that is gone, or another by now, says so to whoever wants to see it.

@@ -547,6 +547,16 @@ export interface FrameIndex {
   key_frames: number[];
 }
 
+export interface FrameTime {
+  media: number;
+  frame: number;
+  utc: string;
+  until: string;
+  segment: number;
+  clock: "program" | "arrival";
+  drift: number | null;
+}
+
 export interface GenericFile {
   name: string;
   upload_url: string;
@@ -1089,6 +1099,8 @@ export interface MediaFiles {
   live?: LiveDefinition[];
   ids?: number[];
   frameOffset?: number[];
+  timeOffset?: number[];
+  timeDrift?: number[];
   layout?: number[];
   quality?: number;
 }
@@ -1273,8 +1285,15 @@ export interface MessageResponse {
 export interface MultiDefinition {
   ids?: number[];
   frameOffset?: number[];
+  timeOffset?: number[];
+  timeDrift?: number[];
   layout?: number[];
   quality?: number;
+}
+
+export interface MultiFrame {
+  time: number;
+  children: { media?: number; frame?: number | null; time?: number; place?: "before" | "frame" | "after" }[];
 }
 
 export interface NotFoundResponse {
@@ -1363,6 +1382,95 @@ export interface ProjectUpdate {
   upload_bucket?: number;
   backup_bucket?: number;
   elemental_id?: string | null;
+}
+
+export interface Recording {
+  id: number;
+  project: number;
+  media: number;
+  name: string;
+  url: string;
+  feed: string;
+  type: number;
+  state_type: number | null;
+  text_attribute: string | null;
+  status: "recording" | "stopping" | "assembling" | "finished" | "failed";
+  message: string;
+  created_by: number;
+  created_datetime: string;
+  stopped_datetime: string | null;
+  start_utc: string | null;
+  duration: number;
+  num_segments: number;
+  num_lost: number;
+  size: number;
+  num_events: number;
+  gaps: { utc?: string; duration?: number; lost?: number; message?: string }[];
+  parts: { part?: number; media?: number | null; message?: string }[];
+}
+
+export interface RecordingEvent {
+  id: number;
+  recording: number;
+  utc: string;
+  type: number | null;
+  text: string;
+  attributes: Record<string, unknown>;
+  version: number | null;
+  created_by: number;
+  created_datetime: string;
+  elemental_id: string;
+  binding: "waiting" | "frame" | "gap" | "before" | "after";
+  media: number | null;
+  frame: number | null;
+  offset: number | null;
+  drift: number | null;
+  state: number | null;
+}
+
+export interface RecordingEventSpec {
+  utc?: string;
+  type?: number;
+  text?: string;
+  attributes?: Record<string, unknown>;
+  version?: number;
+}
+
+export interface RecordingSegment {
+  number: number;
+  part: number;
+  sequence: number;
+  utc: string;
+  clock: "program" | "arrival";
+  duration: number;
+  size: number;
+  lost: number;
+  message: string;
+  first_frame: number | null;
+  num_frames: number | null;
+}
+
+export interface RecordingSpec {
+  media_id: number;
+  stream?: number;
+  feed?: string;
+  url?: string;
+  name?: string;
+  type?: number;
+  state_type?: number;
+  text_attribute?: string;
+}
+
+export interface RecordingStates {
+  message: string;
+  id: number[];
+  problems: string[];
+}
+
+export interface RecordingUpdate {
+  status?: "stopped";
+  state_type?: number;
+  text_attribute?: string;
 }
 
 export interface ResolutionConfig {
@@ -1772,6 +1880,7 @@ export interface TranscodeSpec {
 export interface UndoResponse {
   message: string;
   undone: number[];
+  changes: string[];
   entries: number[];
 }
 
@@ -2059,6 +2168,24 @@ export function createProject(input: { organization?: number; elemental_id?: str
   return request(call, options);
 }
 
+/** Begin to record a feed of a live media; what it still lists is recorded, too. */
+export function createRecording(input: { project: number; body: RecordingSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/Recordings/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Note an event by its UTC time; without one, at this moment. */
+export function createRecordingEvent(input: { id: number; body: RecordingEventSpec }, options?: Options): Promise<CreateResponse> {
+  const call: Call = { method: 'POST', path: `/rest/RecordingEvents/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Make states of the events of a recording that are none yet, on the frames that they mean. */
+export function createRecordingStates(input: { id: number }, options?: Options): Promise<RecordingStates> {
+  const call: Call = { method: 'POST', path: `/rest/RecordingStates/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
 /** Grant a mask on one target to one user, organization or group; it is kept and decides nothing. */
 export function createRowProtection(input: { body: RowProtectionSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/RowProtections`, body: input.body };
@@ -2293,9 +2420,21 @@ export function deleteOrganization(input: { id: number }, options?: Options): Pr
   return request(call, options);
 }
 
-/** Delete a project; only its creator may, and its media are detached. */
-export function deleteProject(input: { id: number }, options?: Options): Promise<MessageResponse> {
-  const call: Call = { method: 'DELETE', path: `/rest/Project/${encodeURIComponent(input.id)}` };
+/** Delete a project; only its creator may. Undo brings it back for some weeks, unless it was pruned. */
+export function deleteProject(input: { id: number; prune?: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Project/${encodeURIComponent(input.id)}`, query: { prune: input.prune } };
+  return request(call, options);
+}
+
+/** Remove a recording with its events; its videos stay, without the times of their frames. */
+export function deleteRecording(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Recording/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Delete an event that no state was made of. */
+export function deleteRecordingEvent(input: { id: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/RecordingEvent/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
@@ -2578,6 +2717,12 @@ export function getFramePackets(input: { id: number; first: number; last: number
 /** One frame as a picture, by its ordinal. */
 export function getFramePicture(input: { id: number; frame: number; height?: number; roi?: string; quality?: number; tag?: string }, options?: Options): Promise<Response> {
   const call: Call = { method: 'GET', path: `/rest/FramePicture/${encodeURIComponent(input.id)}/${encodeURIComponent(input.frame)}`, query: { height: input.height, roi: input.roi, quality: input.quality, tag: input.tag }, binary: true };
+  return request(call, options);
+}
+
+/** UTC times of frames of a recorded media, and the frames that were up at UTC times, in the order asked. */
+export function getFrameTimes(input: { id: number; frame?: number[]; utc?: string[] }, options?: Options): Promise<FrameTime[]> {
+  const call: Call = { method: 'GET', path: `/rest/FrameTimes/${encodeURIComponent(input.id)}`, query: { frame: input.frame, utc: input.utc } };
   return request(call, options);
 }
 
@@ -2893,6 +3038,12 @@ export function getMembershipList(input: { project: number }, options?: Options)
   return request(call, options);
 }
 
+/** Which frames of the children of a multi belong to frames of its first child, or to times in seconds. */
+export function getMultiFrames(input: { id: number; frame?: number[]; time?: number[] }, options?: Options): Promise<MultiFrame[]> {
+  const call: Call = { method: 'GET', path: `/rest/MultiFrames/${encodeURIComponent(input.id)}`, query: { frame: input.frame, time: input.time } };
+  return request(call, options);
+}
+
 /** Read one organization. */
 export function getOrganization(input: { id: number }, options?: Options): Promise<Organization> {
   const call: Call = { method: 'GET', path: `/rest/Organization/${encodeURIComponent(input.id)}` };
@@ -2923,9 +3074,39 @@ export function getProject(input: { id: number }, options?: Options): Promise<Pr
   return request(call, options);
 }
 
-/** List the projects that the caller is a member of. */
-export function getProjectList(input: { organization?: number; elemental_id?: string } = {}, options?: Options): Promise<Project[]> {
-  const call: Call = { method: 'GET', path: `/rest/Projects`, query: { organization: input.organization, elemental_id: input.elemental_id } };
+/** List the projects that the caller is a member of; with `deleted`, those that Undo can bring back. */
+export function getProjectList(input: { organization?: number; elemental_id?: string; deleted?: boolean } = {}, options?: Options): Promise<Project[]> {
+  const call: Call = { method: 'GET', path: `/rest/Projects`, query: { organization: input.organization, elemental_id: input.elemental_id, deleted: input.deleted } };
+  return request(call, options);
+}
+
+/** Read one recording: how far it is, what it has, what it lacks. */
+export function getRecording(input: { id: number }, options?: Options): Promise<Recording> {
+  const call: Call = { method: 'GET', path: `/rest/Recording/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** Read one event. */
+export function getRecordingEvent(input: { id: number }, options?: Options): Promise<RecordingEvent> {
+  const call: Call = { method: 'GET', path: `/rest/RecordingEvent/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List what was noted while recording, by its time, with the frames that it means. */
+export function getRecordingEventList(input: { id: number }, options?: Options): Promise<RecordingEvent[]> {
+  const call: Call = { method: 'GET', path: `/rest/RecordingEvents/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
+/** List recordings of live feeds, oldest first. */
+export function getRecordingList(input: { project: number; media_id?: number }, options?: Options): Promise<Recording[]> {
+  const call: Call = { method: 'GET', path: `/rest/Recordings/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id } };
+  return request(call, options);
+}
+
+/** List the segments of a recording and its gaps, with their UTC times and frames. */
+export function getRecordingSegmentList(input: { id: number }, options?: Options): Promise<RecordingSegment[]> {
+  const call: Call = { method: 'GET', path: `/rest/RecordingSegments/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
@@ -3364,6 +3545,18 @@ export function updateOrganization(input: { id: number; body: OrganizationUpdate
 /** Edit a project. */
 export function updateProject(input: { id: number; body: ProjectUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/Project/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** End a recording (status stopped), or say what its events become. */
+export function updateRecording(input: { id: number; body: RecordingUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/Recording/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Edit an event that no state was made of. */
+export function updateRecordingEvent(input: { id: number; body: RecordingEventSpec }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/RecordingEvent/${encodeURIComponent(input.id)}`, body: input.body };
   return request(call, options);
 }
 
