@@ -148,6 +148,7 @@ impl std::fmt::Debug for Engine {
 )]
 pub struct Objects {
     pub url: String,
+    pub copy: String,
     pub reserve_bytes: u64,
 }
 
