@@ -150,6 +150,7 @@ impl std::fmt::Debug for Engine {
 )]
 pub struct Objects {
     pub url: String,
+    pub copy: String,
     pub reserve_bytes: u64,
     pub cache_bytes: u64,
 }

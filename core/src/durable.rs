@@ -1,7 +1,7 @@
 //! Names that outlive a power cut: a file or folder is certainly found again once the folder that it is in was flushed.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -38,6 +38,16 @@ pub(crate) fn create_folder(folder: &Path, mode: u32) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes a small file, durable under its name, or leaves none.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = File::create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
 /// The folders `ab/cd` of a root: each is durable before anything gets a name in it.

@@ -108,3 +108,19 @@ def test_objects_are_refused_too_and_none_is_lost(new_station, small_disk):
         {"PartNumber": number, "ETag": etag} for number, etag in ((1, first), (2, second))]})
     assert body(s3.get_object(Bucket="full", Key="parts")) == bytes(5 * MIB) + b"end" and same() == [True] * 3
     assert [row["level"] for row in station.lines("doctor", "--scrub") if row["check"] == "objects"] == ["ok"]
+
+
+def test_a_full_second_disk_holds_nobody_up(new_station, small_disk):
+    station = new_station(environment={"TRANSECT_OBJECTS_COPY": f"file:{small_disk}/second"})
+    s3 = client_of(make_key(station))
+    s3.create_bucket(Bucket="full")
+    copies = lambda: next(row for row in station.lines("doctor", check=False) if row["check"] == "copies")
+    wait_for("the second copy", lambda: copies()["level"] == "ok")
+    fill(small_disk / "ballast")
+    data = os.urandom(6 * MIB)
+    s3.put_object(Bucket="full", Key="k", Body=data)
+    assert "full" in wait_for("a warning", lambda: (lambda row: row["message"] if row["level"] == "warning" else "")(copies()))
+    assert body(s3.get_object(Bucket="full", Key="k")) == data
+    (small_disk / "ballast").unlink()
+    wait_for("the second copy", lambda: copies()["level"] == "ok")
+    assert any(path.read_bytes() == data for path in (small_disk / "second").glob("??/??/*"))

@@ -80,7 +80,8 @@ pub enum Task {
         /// Print one JSON object a line: check, level (ok, warning, failed), message.
         #[arg(long, global = true)]
         json: bool,
-        /// Build the search index again from the database before it is compared.
+        /// Build the search index again from the database before it is compared; with --scrub, also mend what is
+        /// damaged from its second copy (objects.copy), and the other way round.
         #[arg(long)]
         repair: bool,
         /// Read everything that is stored and compare it with its fingerprints; damaged objects are named.

@@ -297,10 +297,11 @@ pub(super) async fn run(cx: &Arc<Context>, command: Command, progress: Progress)
         Command::CheckDatabase { repair, scrub } => {
             let mut findings = doctor::check_database(cx).await;
             findings.extend(doctor::check_quotas(cx).await);
+            findings.extend(doctor::check_copies(cx));
             findings.push(doctor::check_search(cx, repair).await);
             findings.extend(doctor::check_buckets(cx).await);
             if scrub {
-                findings.push(doctor::check_objects(cx).await);
+                findings.push(doctor::check_objects(cx, repair).await);
             }
             Ok(serde_json::to_value(findings)?)
         }

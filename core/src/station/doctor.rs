@@ -39,8 +39,8 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `search`, `bucket`,
-    /// `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `copies`, `search`,
+    /// `bucket`, `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -295,6 +295,30 @@ pub(super) async fn check_search(cx: &Arc<Context>, repair: bool) -> Finding {
     }
 }
 
+/// How the second copies of stored files are; nothing where none are kept.
+pub(super) fn check_copies(cx: &Context) -> Option<Finding> {
+    let copies = cx.objects.copies()?;
+    let (behind, place) = (copies.behind, copies.folder.display());
+    Some(match copies.problem {
+        Some(problem) => Finding::new(
+            "copies",
+            Level::Warning,
+            format!("stored files get no second copy at the moment, and are kept once: {problem}"),
+        ),
+        None if !copies.compared => Finding::new(
+            "copies",
+            Level::Warning,
+            format!("both copies are still being compared, {behind} files wait at least: {place}"),
+        ),
+        None => Finding::ok(
+            "copies",
+            format!(
+                "every stored file is kept twice, but for {behind} that are on their way: {place}"
+            ),
+        ),
+    })
+}
+
 /// How much of the quotas is in use; nothing where there are none.
 pub(super) async fn check_quotas(cx: &Context) -> Option<Finding> {
     let mut uses = match quota::list(cx).await {
@@ -369,15 +393,21 @@ pub(super) async fn check_buckets(cx: &Context) -> Vec<Finding> {
 }
 
 /// Reads everything that is stored, and names what is not what was written.
-pub(super) async fn check_objects(cx: &Context) -> Finding {
-    let found = match storage::scrub(cx).await {
+pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
+    let found = match storage::scrub(cx, repair).await {
         Ok(found) => found,
         Err(error) => return Finding::failed("objects", &error),
     };
     let count = found.blobs;
     if !found.damaged.is_empty() {
+        let remedy = match cx.objects.copies() {
+            Some(_) if !repair => {
+                "mend it from the second copy with: transect doctor --scrub --repair"
+            }
+            _ => "restore it from a backup, or store it again",
+        };
         let message = format!(
-            "{} of what is stored is not what was written; restore it from a backup, or store it again: {}",
+            "{} of what is stored is not what was written; {remedy}: {}",
             found.damaged.len(),
             found.damaged.join("; ")
         );
@@ -389,9 +419,16 @@ pub(super) async fn check_objects(cx: &Context) -> Finding {
             format!("; {some} of them were stored by an earlier version, without a fingerprint")
         }
     };
+    let mended = match (found.mended, found.copied) {
+        (0, 0) => String::new(),
+        (mended, copied) => format!(
+            "; {mended} were damaged or missing and were mended from their second copy, {copied} second copies were \
+             written anew"
+        ),
+    };
     Finding::ok(
         "objects",
-        format!("{count} stored files were read and are whole{unmarked}"),
+        format!("{count} stored files were read and are whole{unmarked}{mended}"),
     )
 }
 

@@ -1,6 +1,6 @@
 //! Reading everything that is stored, to see whether it is still what was written.
 
-use super::objects::Soundness;
+use super::objects::{Mended, Soundness};
 use super::store;
 use crate::context::Context;
 use crate::error::Result;
@@ -17,12 +17,17 @@ pub struct Scrubbed {
     pub blobs: usize,
     /// Those without a fingerprint, of which nobody knows whether they are what was written.
     pub unmarked: usize,
+    /// Those that were written anew from their second copy.
+    pub mended: usize,
+    /// Those whose second copy was written anew.
+    pub copied: usize,
     /// What is damaged or missing, and whose it is: `damaged: bucket/key`.
     pub damaged: Vec<String>,
 }
 
-/// Reads every blob that an object or an upload in parts uses.
-pub async fn scrub(cx: &Context) -> Result<Scrubbed> {
+/// Reads every blob that an object or an upload in parts uses; to `repair` also its second copy, and writes that of both
+/// anew which is not what was written.
+pub async fn scrub(cx: &Context, repair: bool) -> Result<Scrubbed> {
     let mut found = Scrubbed::default();
     let mut after = String::new();
     loop {
@@ -37,6 +42,13 @@ pub async fn scrub(cx: &Context) -> Result<Scrubbed> {
         after.clone_from(last);
         for blob in blobs {
             found.blobs += 1;
+            if repair {
+                match cx.objects.mend(&blob).await? {
+                    Mended::First => found.mended += 1,
+                    Mended::Second => found.copied += 1,
+                    Mended::Nothing | Mended::Lost => {}
+                }
+            }
             let what = match cx.objects.verify(&blob).await? {
                 Soundness::Sound => continue,
                 Soundness::Unmarked => {

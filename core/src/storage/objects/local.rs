@@ -84,6 +84,37 @@ impl Local {
         blob_file(&self.root, blob)
     }
 
+    /// Stores bytes under a name that another store has minted, in place of what is there.
+    ///
+    /// Errors: `StorageFull`; `Invalid` when they are not as many as they should be.
+    pub(super) async fn keep(&self, blob: &str, mut bytes: ByteStream, size: u64) -> Result<()> {
+        if is_packed(blob) {
+            let mut all = Vec::new();
+            while let Some(chunk) = bytes.next().await {
+                all.extend_from_slice(&chunk?);
+            }
+            let blob = blob.to_owned();
+            return self.pack.write(Work::Small { blob, bytes: all }).await;
+        }
+        let mut writing = self.begin(Some(size)).await?;
+        writing.name = Some(blob.to_owned());
+        while let Some(chunk) = bytes.next().await {
+            let chunk = chunk?;
+            writing = blocking(move || {
+                writing.add(&chunk)?;
+                Ok(writing)
+            })
+            .await?;
+        }
+        if writing.size_bytes != size {
+            return Err(damaged(blob));
+        }
+        self.pack.forget(blob);
+        self.finish(writing).await?;
+        self.pack.forget(blob);
+        Ok(())
+    }
+
     async fn begin(&self, expected_bytes: Option<u64>) -> Result<Writing> {
         let (root, reserve_bytes) = (self.root.clone(), self.reserve_bytes);
         let shards = Arc::clone(&self.shards);
@@ -699,6 +730,8 @@ struct Writing {
     shards: Arc<Shards>,
     reserve_bytes: u64,
     blob: String,
+    /// The name that it gets, if that is another one.
+    name: Option<String>,
     file: File,
     /// Fingerprints of whole blocks, and the one of the block that is being written.
     prints: Vec<u8>,
@@ -726,6 +759,7 @@ impl Writing {
             shards,
             reserve_bytes,
             blob,
+            name: None,
             file,
             prints: Vec::new(),
             block: blake3::Hasher::new(),
@@ -823,7 +857,8 @@ impl Writing {
     fn finish(mut self) -> Result<(Stored, Vec<u8>)> {
         self.end_flush()?;
         self.file.sync_all().map_err(full)?;
-        let target = blob_file(&self.root, &self.blob);
+        let name = self.name.clone().unwrap_or_else(|| self.blob.clone());
+        let target = blob_file(&self.root, &name);
         let folder = target.parent().expect("blobs lie in folders").to_owned();
         self.shards.ready(&folder).map_err(full)?;
         fs::rename(self.temporary(), &target).map_err(full)?;
@@ -833,7 +868,7 @@ impl Writing {
             self.end_block();
         }
         let stored = Stored {
-            blob: self.blob.clone(),
+            blob: name,
             size_bytes: self.size_bytes,
             md5: String::new(),
         };

@@ -4,6 +4,7 @@
 //! changed. What a key means, and which blob it stands for at the moment, is the database's to say;
 //! so an overwritten key gives its readers the old bytes or the new ones, never a mixture.
 
+mod copied;
 mod fetched;
 mod lately;
 pub(super) mod local;
@@ -102,6 +103,49 @@ pub trait ObjectStore: Send + Sync {
 
     /// Reads a blob from end to end and says whether its bytes are those that were written.
     fn verify(&self, blob: &str) -> BoxFuture<'_, Result<Soundness>>;
+
+    /// Reads all copies of a blob, and writes those anew that are not what was written. A store without a second copy
+    /// can only look.
+    fn mend(&self, blob: &str) -> BoxFuture<'_, Result<Mended>> {
+        let verifying = self.verify(blob);
+        Box::pin(async move {
+            match verifying.await? {
+                Soundness::Sound | Soundness::Unmarked => Ok(Mended::Nothing),
+                Soundness::Damaged | Soundness::Missing => Ok(Mended::Lost),
+            }
+        })
+    }
+
+    /// How the second copies are; none for a store that keeps none.
+    fn copies(&self) -> Option<Copies> {
+        None
+    }
+}
+
+/// What mending a blob came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mended {
+    /// Every copy is what was written.
+    Nothing,
+    /// The blob was damaged or missing, and was written anew from its second copy.
+    First,
+    /// The second copy was damaged or missing, and was written anew.
+    Second,
+    /// No copy is what was written.
+    Lost,
+}
+
+/// How the second copies of a store are.
+#[derive(Debug, Clone)]
+pub struct Copies {
+    /// Where they are.
+    pub folder: PathBuf,
+    /// How many blobs are known to be copied or deleted there, still.
+    pub behind: u64,
+    /// Whether both folders were compared, so that there are no more.
+    pub compared: bool,
+    /// Why nothing is copied at the moment.
+    pub problem: Option<String>,
 }
 
 /// The error of bytes that are not those that were written.
@@ -123,15 +167,31 @@ pub const SHARDS: i64 = 256;
 
 /// Opens the engine that the URL names.
 pub fn open(settings: &config::Objects, data: &Path) -> Result<Arc<dyn ObjectStore>> {
-    match folder(settings, data) {
-        Some(folder) => Ok(Arc::new(local::Local::open(
-            folder,
-            settings.reserve_bytes,
-        )?)),
-        None => Err(Error::invalid(
+    let Some(folder) = folder(settings, data) else {
+        return Err(Error::invalid(
             "the objects URL names no known engine; use file: or file:/an/absolute/folder",
-        )),
+        ));
+    };
+    let reserve = settings.reserve_bytes;
+    if settings.copy.is_empty() {
+        return Ok(Arc::new(local::Local::open(folder, reserve)?));
     }
+    let second = settings.copy.strip_prefix("file:").map(Path::new);
+    let second = second.filter(|path| path.is_absolute()).ok_or_else(|| {
+        Error::invalid(
+            "objects.copy names no folder; use file:/an/absolute/folder, on another disk",
+        )
+    })?;
+    if second.starts_with(&folder) || folder.starts_with(second) {
+        return Err(Error::invalid(
+            "objects.copy must name a folder apart from objects.url, on another disk",
+        ));
+    }
+    Ok(Arc::new(copied::Copied::open(
+        folder,
+        second.to_owned(),
+        reserve,
+    )?))
 }
 
 /// The folder that objects lie in, where they are files of this machine.

@@ -328,15 +328,14 @@ fn write_group(
     for work in works {
         match work {
             Work::Small { blob, bytes } => {
-                let sql =
-                    "insert into small (blob, bytes, print, written_at) values (?1, ?2, ?3, ?4)";
+                let sql = "insert or replace into small (blob, bytes, print, written_at) values (?1, ?2, ?3, ?4)";
                 let print = blake3::hash(bytes);
                 let now = crate::time::now_ms();
                 let mut statement = connection.prepare_cached(sql)?;
                 statement.execute((blob, bytes, print.as_bytes().as_slice(), now))?;
             }
             Work::Large { blob, prints } => {
-                let sql = "insert into large (blob, prints) values (?1, ?2)";
+                let sql = "insert or replace into large (blob, prints) values (?1, ?2)";
                 connection.prepare_cached(sql)?.execute((blob, prints))?;
             }
             Work::Remove { blob } => {
