@@ -168,7 +168,11 @@ pub(super) async fn update(
             bucket: id,
             name: patch.name.clone().unwrap_or(known.name),
             access: config::access(kind, settings),
-            trusted: known.trusted || actor.is_staff,
+            // Where somebody else's configuration leads is not what staff has vouched for.
+            trusted: match patch.config {
+                Some(_) => actor.is_staff,
+                None => known.trusted,
+            },
         };
         look(cx, asked).await?;
     }

@@ -125,7 +125,8 @@ impl Api {
     }
 }
 
-async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
+async fn enter(State(api): State<Arc<Api>>, mut request: Request) -> Response {
+    Peer::let_in(&mut request);
     let request_id = crate::id::uuid();
     let path = request.uri().path().to_owned();
     let (request, rest_of_body) = body::Rest::of(request);

@@ -120,7 +120,8 @@ fn joined(base: &Url, uri: &str) -> Result<String> {
 
 /// What a playlist says, with everything that it leaves to be inferred.
 pub(super) fn listed(base: &Url, list: &MediaPlaylist) -> Result<Listed> {
-    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX / 2);
+    // Nobody counts further than floats do.
+    let signed = |number: u64| number.min(1 << 53) as i64;
     let first = signed(list.media_sequence);
     let mut segments: Vec<Listing> = Vec::with_capacity(list.segments.len());
     let (mut init, mut encrypted) = (None, false);

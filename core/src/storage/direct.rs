@@ -5,9 +5,10 @@
 //! place in memory, as long as the piece, while the piece itself waits at the connection's
 //! [`Outlet`]. The connection ([`Direct`]) writes `sendfile` where it meets a token, in order.
 //!
-//! A token that somebody copied would send the page's own bytes. These begin with a mark every few
-//! bytes, which is looked for in everything that is written while pieces wait: the connection breaks
-//! rather than send it.
+//! A token that somebody copied would send the page's own bytes. So only connections that speak
+//! HTTP/1 get any ([`Peer::let_in`]): there bodies are written as they are, while HTTP/2 cuts and copies
+//! them. And every token holds a whole mark, which is looked for in everything that is written while
+//! pieces wait: the connection breaks rather than send it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,18 +20,20 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
-use axum::extract::ConnectInfo;
 use axum::extract::connect_info::Connected;
-use axum::http::Extensions;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{Extensions, Version};
 use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
 use memchr::memmem;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The longest piece, in bytes.
 pub const MOST: u64 = 1 << 20;
+/// The shortest piece that a token stands for, in bytes: it holds a whole mark, wherever it was cut out of the page.
+const LEAST: u64 = 2 * MARK.len() as u64;
 /// What the page is made of; nobody else's bytes are like this.
 const MARK: &[u8; 32] = b"\x9d\x02[a piece of a file is here]\x03\xe7.";
 
@@ -52,6 +55,14 @@ struct Piece {
 }
 
 impl Outlet {
+    /// Whether a range of a file may go out this way: where the kernel has it in memory, as far as its first, middle
+    /// and last bytes tell. Who waits for a connection must not wait for a disk.
+    pub fn takes(&self, file: &File, range: &Range<u64>) -> bool {
+        let middle = range.start + (range.end - range.start) / 2;
+        let looked_at = [range.start, middle, range.end.saturating_sub(1)];
+        range.end - range.start >= LEAST && looked_at.into_iter().all(|at| is_at_hand(file, at))
+    }
+
     /// Bytes that stand for a range of a file, of at most [`MOST`] bytes, on this connection.
     pub fn token(&self, file: Arc<File>, range: Range<u64>) -> Bytes {
         let length = (range.end.saturating_sub(range.start)).min(MOST);
@@ -95,21 +106,11 @@ fn lost(why: &str) -> io::Error {
     io::Error::other(format!("a piece of a file cannot be sent: {why}"))
 }
 
-/// Whether the kernel has a range of a file in memory, as far as its first, middle and last bytes tell:
-/// who waits for a connection must not wait for a disk.
-pub fn is_at_hand(file: &File, range: &Range<u64>) -> bool {
-    let middle = range.start + (range.end - range.start) / 2;
-    [range.start, middle, range.end.saturating_sub(1)]
-        .into_iter()
-        .all(|at| {
-            let mut byte = [0];
-            let mut into = [IoSliceMut::new(&mut byte)];
-            let read = preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT);
-            !matches!(
-                read,
-                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) | Ok(0)
-            )
-        })
+fn is_at_hand(file: &File, at: u64) -> bool {
+    let mut byte = [0];
+    let mut into = [IoSliceMut::new(&mut byte)];
+    let read = preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT);
+    matches!(read, Ok(1))
 }
 
 /// Reads a range of a file whole.
@@ -119,31 +120,47 @@ pub fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Who is at the other end of a connection, and how to reach it.
+/// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
 pub struct Peer {
     /// The client's address.
     pub address: SocketAddr,
     /// Where pieces of files go straight to the connection; none for one that is encrypted.
-    pub outlet: Option<Outlet>,
+    outlet: Option<Outlet>,
 }
 
 impl Peer {
+    /// The other end of a connection whose bytes are changed on their way.
+    pub fn behind_a_cipher(address: SocketAddr) -> Self {
+        let outlet = None;
+        Self { address, outlet }
+    }
+
     /// Whose connection a request came on; none where there was no connection.
     pub fn of(request: &Extensions) -> Option<&Self> {
         let ConnectInfo(peer) = request.get::<ConnectInfo<Self>>()?;
         Some(peer)
     }
 
-    /// Where pieces of files go straight to the connection that a request came on, if they can.
-    pub fn outlet_of(request: &Extensions) -> Option<Outlet> {
-        Self::of(request)?.outlet.clone()
+    /// Lets the answer to a request send pieces of files, if its connection can: see [`outlet_of`].
+    pub fn let_in(request: &mut Request) {
+        let outlet = Self::of(request.extensions()).and_then(|peer| peer.outlet.clone());
+        if let Some(outlet) = outlet
+            && request.version() <= Version::HTTP_11
+        {
+            request.extensions_mut().insert(outlet);
+        }
     }
 
     /// Whether the connection is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.outlet.is_none()
     }
+}
+
+/// Where pieces of files go straight to the connection that a request came on, if they may.
+pub fn outlet_of(request: &Extensions) -> Option<Outlet> {
+    request.get().cloned()
 }
 
 /// An open port whose connections know tokens.
@@ -166,10 +183,7 @@ impl Listener for Port {
     }
 
     fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer {
-            address: self.0.local_addr()?,
-            outlet: None,
-        })
+        self.0.local_addr().map(Peer::behind_a_cipher)
     }
 }
 
@@ -323,7 +337,8 @@ mod tests {
     #[test]
     fn bytes_at_hand_are_told() {
         let file = file(&[7; 10_000]);
-        assert!(!is_at_hand(&file, &(20_000..30_000)));
+        let outlet = Outlet::default();
+        assert!(!outlet.takes(&file, &(20_000..30_000)) && !outlet.takes(&file, &(0..32)));
         assert_eq!(read_range(&file, 9_998..10_000).expect("read"), [7, 7]);
     }
 }

@@ -158,13 +158,10 @@ pub(super) async fn forget(tx: &mut Tx, blob: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes a name in a bucket that nothing is stored under: the key itself, or one beside it.
+/// Takes a name in a bucket that nothing is stored under: the key itself, or one beside it. A name whose write has
+/// failed is not taken again before a sweep has freed it: the bucket may still be about to do that write.
 async fn claim(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<String> {
     let mut blob = places::name(bucket, key);
-    // What a failed write may have left under the name is nobody's.
-    let sql = "delete from remote_blob where blob = $1 and pending_since = $2 \
-               and not exists (select 1 from object_blob b where b.blob = $1)";
-    tx.execute(sql, &values![&blob, FAILED]).await?;
     let known = "select blob from remote_blob where blob = $1 \
                  union all select blob from object_blob where blob = $1";
     if tx.row(known, &values![&blob]).await?.is_some() {
@@ -337,15 +334,30 @@ async fn free_names(cx: &Context) -> Result<()> {
 }
 
 async fn settle(cx: &Context, resting: &mut HashMap<i64, Instant>) -> Result<()> {
-    let left = cx.database.read(|tx| {
+    // Those that rest hold up nobody else.
+    let waiting: Vec<String> = resting.keys().map(i64::to_string).collect();
+    let left = cx.database.read(move |tx| {
         Box::pin(async move {
-            let sql = format!("select key, bucket from object_move order by since limit {BATCH}");
+            let others = match waiting.is_empty() {
+                true => String::new(),
+                false => format!("and coalesce(m.bucket, 0) not in ({})", waiting.join(", ")),
+            };
+            // The path of what is being indexed is in somebody's hands.
+            let sql = format!(
+                "select m.key, m.bucket from object_move m where not exists \
+                 (select 1 from media_source s where s.object_key = m.key and s.state = 'indexing') {others} \
+                 order by m.since limit {BATCH}"
+            );
             let mut moves: Vec<(String, Option<i64>)> = Vec::new();
             for mut row in tx.rows(&sql, &[]).await? {
                 moves.push((row.take()?, row.take()?));
             }
+            let others: String = waiting
+                .iter()
+                .map(|bucket| format!(" and blob not like '@{bucket}/%'"))
+                .collect();
             let sql = format!(
-                "select blob from object_blob where uses <= 0 and substr(blob, 1, 1) = '@' limit {BATCH}"
+                "select blob from object_blob where uses <= 0 and substr(blob, 1, 1) = '@'{others} limit {BATCH}"
             );
             let mut unused: Vec<String> = Vec::new();
             for mut row in tx.rows(&sql, &[]).await? {

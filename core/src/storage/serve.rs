@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use futures::StreamExt;
 
-use super::direct::Peer;
+use super::direct::outlet_of;
 use super::links::{INTO, key_of_path};
 use super::objects::ByteStream;
 use super::service::{self, BAD_DIGEST, RETRIES};
@@ -236,7 +236,7 @@ fn content_md5(headers: &HeaderMap) -> Result<Option<String>, Failure> {
 
 async fn get(cx: &Context, key: &str, request: &Parts) -> Result<Response, Failure> {
     let (method, headers) = (&request.method, &request.headers);
-    let outlet = Peer::outlet_of(&request.extensions);
+    let outlet = outlet_of(&request.extensions);
     for _ in 0..RETRIES {
         let object = service::find(cx, key).await?.ok_or_else(no_such_key)?;
         let etag = format!("\"{}\"", object.etag);

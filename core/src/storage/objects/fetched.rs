@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -29,7 +30,15 @@ pub(super) struct Fetched {
     root: PathBuf,
     most_bytes: u64,
     reserve_bytes: u64,
-    turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<String, Weak<Turn>>>,
+}
+
+/// The turn of whoever fetches a blob.
+#[derive(Default)]
+struct Turn {
+    taken: tokio::sync::Mutex<()>,
+    /// Whether the blob was forgotten since the turn began: what comes may be another one's bytes.
+    stale: AtomicBool,
 }
 
 impl Fetched {
@@ -79,10 +88,13 @@ impl Fetched {
         // It goes on when the caller has lost patience, for the next one.
         let fetching = tokio::spawn(async move {
             let turn = fetched.turn(&blob);
-            let _turn = turn.lock().await;
+            let _taken = turn.taken.lock().await;
             match fetched.at_hand(&blob) {
                 Some(path) => Ok(Some(path)),
-                None => fetched.fetch(&blob, &remote, &key, &facts).await,
+                None => {
+                    turn.stale.store(false, Ordering::SeqCst);
+                    fetched.fetch(&blob, &turn, &remote, &key, &facts).await
+                }
             }
         });
         fetching
@@ -90,13 +102,13 @@ impl Fetched {
             .map_err(|error| Error::internal("fetch a file", error))?
     }
 
-    fn turn(&self, blob: &str) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self, blob: &str) -> Arc<Turn> {
         let mut turns = self.turns.lock().expect("no holder panics");
         turns.retain(|_, turn| turn.strong_count() > 0);
         if let Some(turn) = turns.get(blob).and_then(Weak::upgrade) {
             return turn;
         }
-        let turn = Arc::default();
+        let turn = Arc::<Turn>::default();
         turns.insert(blob.to_owned(), Arc::downgrade(&turn));
         turn
     }
@@ -104,6 +116,7 @@ impl Fetched {
     async fn fetch(
         &self,
         blob: &str,
+        turn: &Turn,
         remote: &Remote,
         key: &str,
         facts: &Facts,
@@ -138,6 +151,11 @@ impl Fetched {
         if hex::encode(transfer.md5.finalize()) != facts.md5 {
             return Err(remote::changed(&remote.connection, key));
         }
+        // Nobody forgets it between the look and the file's arrival.
+        let _turns = self.turns.lock().expect("no holder panics");
+        if turn.stale.load(Ordering::SeqCst) {
+            return Err(remote::changed(&remote.connection, key));
+        }
         part.persist(&target)
             .map_err(|error| Error::internal("keep a fetched file", error.error))?;
         Ok(Some(target))
@@ -150,14 +168,19 @@ impl Fetched {
         let Ok(facts) = fs::metadata(file) else {
             return;
         };
+        self.forget(blob);
         // A link costs no room until the original goes.
         if self.make_room(facts.len()).is_ok() && fs::hard_link(file, &target).is_ok() {
             touch(&target);
         }
     }
 
-    /// Forgets the file of a blob.
+    /// Forgets the file of a blob, also one that is being fetched.
     pub(super) fn forget(&self, blob: &str) {
+        let turns = self.turns.lock().expect("no holder panics");
+        if let Some(turn) = turns.get(blob).and_then(Weak::upgrade) {
+            turn.stale.store(true, Ordering::SeqCst);
+        }
         let _ = fs::remove_file(self.file(blob));
     }
 
@@ -166,7 +189,10 @@ impl Fetched {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
-            let facts = entry.metadata()?;
+            // Another one may make room at the same time.
+            let Ok(facts) = entry.metadata() else {
+                continue;
+            };
             if facts.is_file() {
                 files.push((facts.modified()?, facts.len(), entry.path()));
             }
@@ -180,8 +206,12 @@ impl Fetched {
             if (room(taken) && free().is_ok()) || used > recent {
                 break;
             }
-            fs::remove_file(path)?;
-            taken -= bytes;
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                _ => taken -= bytes,
+            }
         }
         free()
     }

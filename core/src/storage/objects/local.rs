@@ -495,7 +495,7 @@ impl Reading {
             && self
                 .lately
                 .is_sound(&self.blob, &self.file, blocks_of(&piece))
-            && direct::is_at_hand(&self.file, &piece)
+            && outlet.takes(&self.file, &piece)
         {
             return Ok(Some(outlet.token(Arc::clone(&self.file), piece)));
         }
@@ -587,7 +587,7 @@ pub async fn read_file(
             let piece = wanted.start..wanted.end.min(wanted.start + most);
             wanted.start = piece.end;
             if let Some(outlet) = outlet
-                && direct::is_at_hand(&file, &piece)
+                && outlet.takes(&file, &piece)
             {
                 return Ok(Some((
                     outlet.token(Arc::clone(&file), piece),

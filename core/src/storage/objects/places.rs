@@ -309,7 +309,7 @@ impl ObjectStore for Places {
             return self.own.delete(blob);
         };
         self.fetched.forget(blob);
-        let key = key.to_owned();
+        let (blob, key) = (blob.to_owned(), key.to_owned());
         async move {
             if self.directory.connection(bucket).await?.is_none() {
                 tracing::warn!(
@@ -319,7 +319,10 @@ impl ObjectStore for Places {
                 );
                 return Ok(());
             }
-            self.bucket(bucket).await?.delete(&key).await
+            let deleted = self.bucket(bucket).await?.delete(&key).await;
+            // What was fetched while it went is nobody's.
+            self.fetched.forget(&blob);
+            deleted
         }
         .boxed()
     }

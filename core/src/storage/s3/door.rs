@@ -76,20 +76,14 @@ impl Listener for Door {
                 (Either::Left(stream), peer)
             }
             Way::Encrypted(waiting) => match waiting.recv().await {
-                Some((stream, address)) => {
-                    let outlet = None;
-                    (Either::Right(stream), Peer { address, outlet })
-                }
+                Some((stream, address)) => (Either::Right(stream), Peer::behind_a_cipher(address)),
                 None => std::future::pending().await,
             },
         }
     }
 
     fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer {
-            address: self.address,
-            outlet: None,
-        })
+        Ok(Peer::behind_a_cipher(self.address))
     }
 }
 

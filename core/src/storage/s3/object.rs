@@ -19,7 +19,7 @@ use super::types::{About, Bucket, Entry, NULL, Sums, Versioning};
 use super::{Answer, acl, error, store, tagging, timestamp};
 use crate::context::Context;
 use crate::database::Tx;
-use crate::storage::direct::Peer;
+use crate::storage::direct::outlet_of;
 use crate::storage::objects::{ByteStream, Stored};
 use crate::storage::quota::{self, Scope};
 use crate::storage::service::{self, RETRIES};
@@ -295,7 +295,7 @@ fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
 
 pub async fn get(cx: &Arc<Context>, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
     let call = Call::of(&request);
-    let outlet = Peer::outlet_of(&request.extensions);
+    let outlet = outlet_of(&request.extensions);
     let input = request.input;
     refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
     let overrides = [

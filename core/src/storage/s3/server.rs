@@ -197,7 +197,8 @@ fn bucket_of(shared: &Shared, request: &Request) -> Option<String> {
     (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 
-async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+async fn answer(State(shared): State<Shared>, mut request: Request) -> Response {
+    Peer::let_in(&mut request);
     let origin = text(request.headers(), header::ORIGIN);
     let preflight = request.method() == Method::OPTIONS;
     let bucket = origin.as_ref().and_then(|_| bucket_of(&shared, &request));
