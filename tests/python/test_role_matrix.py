@@ -22,7 +22,7 @@ OURS = {
     "AcceptInvitation": "user", "GetJobLog": "view", "GetJournal": "view",
     **{f"Get{noun}{what}": "view" for noun in COUNTED for what in ("Aggregate", "Histogram", "Timeline")},
     "TextSearch": "user", "TextSearchInProject": "view", "Undo": "edit",
-    "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view",
+    "GetFrameIndex": "view", "GetFramePackets": "view", "GetFramePicture": "view", "StreamFrames": "view",
 }
 # A PUT counts as reading, but for the one that changes a type.
 OTHERWISE = {"ReplaceAttributeType": "full", "GetTranscodeListById": "view"}
@@ -110,6 +110,7 @@ CANNOT = {
     "GetRowProtection": "there is none of this id",
     "Notify": "no channel is set up",
     "SendEmail": "no mail server is set up",
+    "StreamFrames": "its connection has to become a WebSocket",
     **dict.fromkeys(["GetClip", "GetFrame", "GetFramePackets", "GetFramePicture", "GetLocalizationGraphic", "GetStateGraphic"], NO_FILE),
 }
 # What Ground.thing makes one of.

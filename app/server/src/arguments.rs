@@ -142,7 +142,11 @@ pub struct Import {
     /// Copy the files into the station's own store, so that the originals may go.
     #[arg(long)]
     pub copy: bool,
-    /// Print one JSON object a file: path, media (its id), state (ready, failed, skipped), message,
+    /// Leave the chapters of one recording (GX010123.MP4, GX020123.MP4, …) apart, instead of making one media
+    /// that shows them one after another.
+    #[arg(long)]
+    pub no_join: bool,
+    /// Print one JSON object a file: path, media (its id), state (ready, failed, skipped, joined), message,
     /// num_frames, done, total.
     #[arg(long)]
     pub json: bool,

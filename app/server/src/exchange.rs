@@ -21,6 +21,7 @@ pub async fn import(place: &Place, task: Import) -> anyhow::Result<u8> {
         project: task.project,
         section: task.section,
         copy: task.copy,
+        no_join: task.no_join,
     });
     let (mut ready, mut skipped, mut failed) = (0, 0, 0);
     let tell = |line: serde_json::Value| {
@@ -30,6 +31,8 @@ pub async fn import(place: &Place, task: Import) -> anyhow::Result<u8> {
         match file.state.as_str() {
             "failed" => failed += 1,
             "skipped" => skipped += 1,
+            // Its files were counted.
+            "joined" => {}
             _ => ready += 1,
         }
         let text = if task.json {
@@ -56,6 +59,7 @@ fn sentence(file: &Imported) -> String {
         .map_or(String::new(), |frames| format!(", {frames} frames"));
     let what = match file.state.as_str() {
         "ready" => format!("ready{frames}"),
+        "joined" => format!("{}{frames}", file.message),
         state => format!("{state}: {}", file.message),
     };
     format!("[{}/{}] {} – {what}", file.done, file.total, file.path)

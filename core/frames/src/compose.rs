@@ -3,10 +3,8 @@
 use transect_frame_client::{ComposeRequest, Format, Fraction, Layout, WorkerError};
 
 use crate::animation;
-use crate::cache::Pictures;
 use crate::libav::{Colour, Frame, PixelFormat, scale};
 use crate::picture::{Encoded, Use, encode, needs, refused, render};
-use crate::source::Source;
 
 /// More frames in one answer are refused.
 const MOST_FRAMES: usize = 1000;
@@ -17,9 +15,8 @@ const LARGEST_PIXELS: u64 = 1 << 27;
 ///
 /// Errors: `Invalid` if layout, format and number of frames do not go together; those of the frames.
 pub fn compose(
-    source: &mut Source,
-    pictures: &Pictures,
     request: &ComposeRequest,
+    decoded: &mut dyn FnMut(usize) -> Result<(Frame, u16), WorkerError>,
 ) -> Result<Encoded, WorkerError> {
     let invalid = |message: &str| {
         Err(WorkerError::Invalid {
@@ -32,9 +29,11 @@ pub fn compose(
     if !request.rois.is_empty() && request.rois.len() != request.frames.len() {
         return invalid("there must be as many regions as frames, or none");
     }
-    let rotation = source.film.index.rotation_degrees;
-    let mut tiles = request.frames.iter().enumerate().map(|(at, &frame)| {
-        let decoded = source.frame(frame, pictures)?;
+    if !request.files.is_empty() && request.files.len() != request.frames.len() {
+        return invalid("there must be as many files named as frames, or none");
+    }
+    let mut tiles = (0..request.frames.len()).map(|at| {
+        let (decoded, rotation) = decoded(at)?;
         let roi = request.rois.get(at).copied().or(request.roi);
         render(&decoded, rotation, roi, request.size, Use::Rgb)
     });

@@ -203,10 +203,14 @@ impl Desk {
                 Ok((outcome(&still), Body::Still(still)))
             }
             Task::Compose(request) => {
-                self.open(&request.source, &request.index_file)?;
                 self.studio.rest();
-                let source = &mut self.sources[0];
-                let picture = compose::compose(source, &self.studio.pictures, &request)?;
+                let picture = compose::compose(&request, &mut |at| {
+                    let (path, index_file) = request.file_of(at)?;
+                    self.open(path, index_file)?;
+                    let source = &mut self.sources[0];
+                    let picture = source.frame(request.frames[at], &self.studio.pictures)?;
+                    Ok((picture, source.film.index.rotation_degrees))
+                })?;
                 Ok((outcome(&picture), Body::Bytes(picture.bytes)))
             }
             Task::Packets {

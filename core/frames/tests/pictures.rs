@@ -22,6 +22,8 @@ fn compose(path: &Path, index_file: &Path, layout: Layout, format: Format) -> Co
         source: path.to_owned(),
         index_file: index_file.to_owned(),
         frames: vec![3, 40, 11, 12, 59],
+        others: Vec::new(),
+        files: Vec::new(),
         layout,
         roi: None,
         rois: Vec::new(),

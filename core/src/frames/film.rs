@@ -3,18 +3,20 @@
 //! A media's pictures are those of its source. A streaming rendition stands in for it where it has
 //! exactly as many frames, since frame *n* of the one is then frame *n* of the other; a rendition
 //! with another number of frames is not trusted, and the source is scaled to its size instead. A
-//! media that has renditions but no source of its own is read from the best of them.
+//! media that has renditions but no source of its own is read from the best of them. A media that is a
+//! `concat` of others is read from those, one after another: its frames are theirs, counted on.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use transect_frame_client::{FrameIndex, Roi, Size};
+use transect_frame_client::{FrameIndex, Roi, Size, WorkerError};
 
 use super::rendition::{self, Rendition};
 use super::service::kept_index;
 use crate::account::Actor;
 use crate::context::Context;
+use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
 use crate::media::source::{self, Source, State};
 use crate::media::{self, Media};
@@ -79,9 +81,42 @@ pub struct Film {
     pub facts: Facts,
     /// The size that whole pictures have instead of the file's own.
     scaled: Option<(u32, u32)>,
+    /// What it consists of, if it is no file of its own: then path and index are those of the first part.
+    pub(super) parts: Vec<Part>,
+}
+
+/// A film within one that consists of several.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// Which frame of the whole its first one is.
+    pub first: u64,
+    /// At which second of the whole it begins, where somebody said so.
+    pub offset_secs: Option<f64>,
+    pub film: Film,
+}
+
+impl Part {
+    /// Which frame of the whole follows its last one.
+    pub fn end(&self) -> u64 {
+        self.first + self.film.facts.frames as u64
+    }
 }
 
 impl Film {
+    /// The film of one file that has a frame, and which frame of the whole its first one is.
+    ///
+    /// Errors: `Invalid` for a frame beyond the end of several parts; a single file is not asked.
+    pub(super) fn part(&self, frame: u64) -> Result<(u64, &Film)> {
+        if self.parts.is_empty() {
+            return Ok((0, self));
+        }
+        let part = self.parts.iter().find(|part| frame < part.end());
+        part.map(|part| (part.first, &part.film)).ok_or_else(|| {
+            let count = self.facts.frames as u64;
+            WorkerError::OutOfRange { frame, count }.into()
+        })
+    }
+
     /// Shows pictures at this size; at the file's own where it is the same.
     fn at_size(mut self, width: u32, height: u32) -> Self {
         let own = (self.facts.width, self.facts.height);
@@ -135,6 +170,16 @@ pub(super) struct Seen {
     pub source: Option<Source>,
     /// Keys of stored bytes that are the media's to show.
     own_keys: HashSet<String>,
+    /// The media that it shows one after another.
+    pieces: Vec<Piece>,
+}
+
+/// One of the media that another one shows.
+struct Piece {
+    media: i64,
+    offset_secs: Option<f64>,
+    /// None if it is not there any more.
+    seen: Option<Seen>,
 }
 
 impl Seen {
@@ -160,15 +205,35 @@ pub(super) async fn seen(cx: &Context, actor: &Actor, id: i64) -> Result<Seen> {
         .read(move |tx| {
             Box::pin(async move {
                 let (media, project) = media::service::visible(tx, &actor, id, Level::View).await?;
-                let owner = storage::owner(tx, project).await?;
-                Ok(Seen {
-                    own_keys: media::service::own_keys(tx, owner, &media).await?,
-                    source: source::find(tx, id).await?,
-                    media,
-                })
+                let mut seen = alone(tx, project, media).await?;
+                for (id, offset_secs) in media::service::joined(&seen.media) {
+                    let piece = media::service::find(tx, id).await?;
+                    let piece = piece.filter(|piece| piece.project == Some(project));
+                    let piece = match piece {
+                        Some(piece) => Some(alone(tx, project, piece).await?),
+                        None => None,
+                    };
+                    seen.pieces.push(Piece {
+                        media: id,
+                        offset_secs,
+                        seen: piece,
+                    });
+                }
+                Ok(seen)
             })
         })
         .await
+}
+
+/// A media without those that it may consist of.
+async fn alone(tx: &mut Tx, project: i64, media: Media) -> Result<Seen> {
+    let owner = storage::owner(tx, project).await?;
+    Ok(Seen {
+        own_keys: media::service::own_keys(tx, owner, &media).await?,
+        source: source::find(tx, media.id).await?,
+        media,
+        pieces: Vec::new(),
+    })
 }
 
 /// The film of a media at its full size.
@@ -176,13 +241,58 @@ pub(super) async fn seen(cx: &Context, actor: &Actor, id: i64) -> Result<Seen> {
 /// Errors: `NotFound` for a media without a file, `Invalid` for a file that cannot be read, `Busy`
 /// while its index is being made.
 pub(super) async fn whole(cx: &Context, seen: &Seen) -> Result<Film> {
-    if let Some(source) = seen.ready() {
-        return of_source(cx, source).await;
+    if let Some(film) = of_files(cx, seen).await? {
+        return Ok(film);
     }
-    match stand_in(cx, seen).await? {
-        Some(film) => Ok(film),
-        None => Err(unready(seen)),
+    if seen.pieces.is_empty() {
+        return Err(unready(seen));
     }
+    sequence(cx, seen).await
+}
+
+/// The film of a media's own files; none where there are none that can be read.
+async fn of_files(cx: &Context, seen: &Seen) -> Result<Option<Film>> {
+    match seen.ready() {
+        Some(source) => of_source(cx, source).await.map(Some),
+        None => stand_in(cx, seen).await,
+    }
+}
+
+/// The film of a media that shows others one after another. Pictures of other sizes than the first part's are scaled to it.
+async fn sequence(cx: &Context, seen: &Seen) -> Result<Film> {
+    let (mut parts, mut first) = (Vec::new(), 0);
+    for piece in &seen.pieces {
+        let gone = || {
+            Error::invalid(format!(
+                "media {} consists of several, of which media {} is gone; bring it back, or make another one without it",
+                seen.media.id, piece.media
+            ))
+        };
+        let part = piece.seen.as_ref().ok_or_else(gone)?;
+        let film = of_files(cx, part).await?.ok_or_else(|| unready(part))?;
+        let part = Part {
+            first,
+            offset_secs: piece.offset_secs,
+            film,
+        };
+        first = part.end();
+        parts.push(part);
+    }
+    let mut whole = parts[0].film.clone();
+    let mut hasher = blake3::Hasher::new();
+    for part in &parts {
+        hasher.update(part.film.facts.fingerprint.as_bytes());
+    }
+    let size = (whole.facts.width, whole.facts.height);
+    let size_of = |part: &Part| (part.film.facts.width, part.film.facts.height);
+    whole.scaled = parts
+        .iter()
+        .any(|part| size_of(part) != size)
+        .then_some(size);
+    whole.facts.frames = parts.iter().map(|part| part.film.facts.frames).sum();
+    whole.facts.fingerprint = hasher.finalize().to_hex().to_string();
+    whole.parts = parts;
+    Ok(whole)
 }
 
 /// The film of a media at the quality that a caller asks for: the size of the streaming rendition
@@ -256,6 +366,7 @@ async fn of_source(cx: &Context, source: &Source) -> Result<Film> {
         index_file,
         facts,
         scaled: None,
+        parts: Vec::new(),
     })
 }
 
@@ -306,6 +417,7 @@ pub(super) async fn of_rendition(
         index_file,
         facts,
         scaled: None,
+        parts: Vec::new(),
     }))
 }
 
@@ -340,6 +452,7 @@ mod tests {
                 height: 1080,
             },
             scaled: None,
+            parts: Vec::new(),
         }
     }
 

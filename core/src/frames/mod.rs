@@ -13,10 +13,11 @@ mod proof;
 mod rendition;
 pub mod routes;
 mod service;
+mod stream;
 mod transcoding;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
@@ -35,6 +36,9 @@ pub use transect_frame_client::{Proof, Sandbox};
 /// The worker program, beside this one.
 const WORKER: &str = "transect-frames";
 
+/// Streams of frames that are open at a time.
+const STREAMS: usize = 64;
+
 /// Clips that are encoded at a time.
 const ENCODED_CLIPS: usize = 2;
 
@@ -46,6 +50,8 @@ pub struct Frames {
     facts: KnownFacts,
     /// Turns of clips that are encoded: others have to wait.
     clips: Semaphore,
+    /// Places of streams.
+    streams: Arc<Semaphore>,
     asked_at: Mutex<Instant>,
     asked: Notify,
 }
@@ -77,6 +83,7 @@ impl Frames {
             binary,
             facts: KnownFacts::default(),
             clips: Semaphore::new(ENCODED_CLIPS),
+            streams: Arc::new(Semaphore::new(STREAMS)),
             asked_at: Mutex::new(Instant::now()),
             asked: Notify::new(),
         })

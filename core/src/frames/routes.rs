@@ -11,11 +11,14 @@ use super::clip;
 use super::film::{self, Film};
 use super::notice;
 use super::service::{self, Wanted, WantedTogether};
+use super::stream::Stream;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Operation};
 
 /// Frames that one composed picture may hold.
 const MOST_FRAMES: usize = 32;
+/// Bytes of one message to a stream.
+const MOST_SAID: usize = 64 << 10;
 /// Frames that one request for packets may span.
 const MOST_PACKETS: u64 = 2_000;
 
@@ -42,6 +45,10 @@ pub fn operations() -> Vec<Operation> {
             .about("One frame as a picture, by its ordinal.")
             .query("height: int<1..8192>, roi: string, quality: int<1..100>=85, tag: string")
             .binary("image/*", &["jpg", "png", "webp"]),
+        Operation::get("/rest/FrameStream/{id}", "StreamFrames", frame_stream)
+            .about("Pictures or coded packets of ranges of frames over a WebSocket, as many as the client gives credits for.")
+            .binary("application/octet-stream", &[])
+            .upgrades(),
     ]
 }
 
@@ -260,6 +267,41 @@ async fn packets(call: Call) -> Result<Answer> {
     Ok(caching.on(Answer::bytes("application/octet-stream", bytes)))
 }
 
+/// A WebSocket, on which `stream` describes what is said.
+async fn frame_stream(mut call: Call) -> Result<Answer> {
+    let media = call.id("id");
+    let actor = call.actor()?.clone();
+    // A refusal is an answer, before there is a socket.
+    film::seen(&call.cx, &actor, media).await?;
+    let upgrade = call.upgrade()?;
+    let place = call.cx.frames.streams.clone().try_acquire_owned();
+    let place = place.map_err(|_| {
+        Error::Busy("too many streams of frames are open; close one, or try again later".into())
+    })?;
+    let stream = Stream {
+        cx: call.cx.clone(),
+        actor,
+        media,
+        _place: place,
+    };
+    let upgrade = upgrade
+        .max_message_size(MOST_SAID)
+        .max_frame_size(MOST_SAID);
+    Ok(Answer::switched(
+        upgrade.on_upgrade(move |socket| stream.run(socket)),
+    ))
+}
+
+/// What a decoder must be told before the packets.
+pub(super) fn configuration(found: &Packets) -> serde_json::Value {
+    json!({
+        "codec": found.codec_string,
+        "codedWidth": found.coded_width,
+        "codedHeight": found.coded_height,
+        "description": found.description.as_ref().map(|bytes| STANDARD.encode(bytes)),
+    })
+}
+
 /// A little-endian length, that many bytes of JSON (decoder configuration and the list of packets),
 /// then the packets' bytes one after another.
 fn framed(found: &Packets) -> Result<Vec<u8>> {
@@ -269,12 +311,7 @@ fn framed(found: &Packets) -> Result<Vec<u8>> {
         .map(|packet| json!({"frame": packet.frame, "key": packet.key, "size": packet.bytes.len()}))
         .collect();
     let head = serde_json::to_vec(&json!({
-        "config": {
-            "codec": found.codec_string,
-            "codedWidth": found.coded_width,
-            "codedHeight": found.coded_height,
-            "description": found.description.as_ref().map(|bytes| STANDARD.encode(bytes)),
-        },
+        "config": configuration(found),
         "packets": packets,
     }))?;
     let length =

@@ -1,12 +1,14 @@
 //! Pictures, packets and indexes of media.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use transect_frame_client::{
     ComposeRequest, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi, Size,
     WorkerError, stamp,
 };
 
-use super::film::{self, Film};
+use super::film::{self, Film, Part};
 
 use crate::account::Actor;
 use crate::context::Context;
@@ -111,6 +113,7 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
     let index = match &seen.source {
         Some(source) if source.state == State::Ready => kept_index(cx, source).await,
         _ => match film::whole(cx, &seen).await {
+            Ok(film) if !film.parts.is_empty() => return sequence_index(cx, id, &film).await,
             Ok(film) => {
                 let workers = &cx.frames.workers;
                 Ok(workers.index(&film.path, &film.index_file).await?)
@@ -132,7 +135,59 @@ pub(super) async fn wire_index(cx: &Context, actor: &Actor, id: i64) -> Result<W
     }
 }
 
+/// The index of a film of several parts: their frames one after another, in the ticks of the first. A part begins where the one
+/// before it ends, or later where its offset says so.
+async fn sequence_index(cx: &Context, media: i64, film: &Film) -> Result<WireIndex> {
+    let mut whole: Option<WireIndex> = None;
+    for part in &film.parts {
+        let workers = &cx.frames.workers;
+        let index = workers
+            .index(&part.film.path, &part.film.index_file)
+            .await?;
+        let more = WireIndex::of(media, &index);
+        match &mut whole {
+            None => whole = Some(more),
+            Some(whole) => whole.append(&more, &index, part.offset_secs),
+        }
+    }
+    let mut whole = whole.ok_or_else(|| Error::invalid(format!("media {media} has no frames")))?;
+    let same = film.parts.iter().all(|part| {
+        let size = |film: &Film| (film.facts.width, film.facts.height);
+        size(&part.film) == size(film)
+    });
+    whole.codec_string = whole.codec_string.filter(|_| same);
+    whole.fingerprint = Some(film.facts.fingerprint.clone());
+    Ok(whole)
+}
+
 impl WireIndex {
+    /// Adds the frames of another file behind the last.
+    fn append(&mut self, more: &WireIndex, index: &FrameIndex, offset_secs: Option<f64>) {
+        let tick_secs = |base: [i64; 2]| base[0] as f64 / base[1] as f64;
+        let own = tick_secs(self.time_base);
+        let ratio = tick_secs(more.time_base) / own;
+        let end = self.start_pts + (self.duration / own).round() as i64;
+        let stated = offset_secs.map(|secs| self.start_pts + (secs / own).round() as i64);
+        let begin = stated.map_or(end, |stated| stated.max(end));
+        let first = self.pts.len();
+        for pts in &more.pts {
+            let since = (pts - more.start_pts) as f64 * ratio;
+            let after = self.pts.last().map_or(i64::MIN, |last| last + 1);
+            self.pts.push((begin + since.round() as i64).max(after));
+        }
+        let keys = more.key_frames.iter().map(|frame| first + frame);
+        self.key_frames.extend(keys);
+        self.num_frames += more.num_frames;
+        self.duration = (begin - self.start_pts) as f64 * own + index.duration_secs;
+        if self.frame_rate != more.frame_rate && self.duration > 0.0 {
+            let rate = self.num_frames as f64 / self.duration;
+            self.frame_rate = [(rate * 1000.0).round() as i64, 1000];
+        }
+        if self.codec_string != more.codec_string {
+            self.codec_string = None;
+        }
+    }
+
     fn empty(media: i64, state: State, message: String) -> Self {
         Self {
             media,
@@ -230,10 +285,11 @@ pub async fn film(cx: &Context, actor: &Actor, media: i64) -> Result<Film> {
 /// Errors: `Invalid` for a frame beyond the end or a region outside the picture.
 pub async fn frame(cx: &Context, film: &Film, wanted: Wanted) -> Result<Picture> {
     cx.frames.ask();
+    let (first, part) = film.part(wanted.frame)?;
     let request = PictureRequest {
-        source: film.path.clone(),
-        index_file: film.index_file.clone(),
-        frame: wanted.frame,
+        source: part.path.clone(),
+        index_file: part.index_file.clone(),
+        frame: wanted.frame - first,
         roi: wanted.roi,
         size: film.size(wanted.roi, wanted.size),
         format: wanted.format,
@@ -247,11 +303,22 @@ pub async fn frame(cx: &Context, film: &Film, wanted: Wanted) -> Result<Picture>
 /// Errors: `Invalid`, also where layout, encoding and number of frames do not go together.
 pub async fn compose(cx: &Context, film: &Film, wanted: WantedTogether) -> Result<Picture> {
     cx.frames.ask();
+    let places = places(film, &wanted.frames)?;
+    let size = match film.parts.len() {
+        0 => film.size(wanted.roi, wanted.size),
+        // A region of each its own has a size of its own, as ever.
+        _ if wanted.rois.is_empty() => film.size(wanted.roi, wanted.size),
+        _ => wanted.size,
+    };
+    let mut sources = places.sources.into_iter();
+    let (source, index_file) = sources.next().unwrap_or_default();
     let request = ComposeRequest {
-        source: film.path.clone(),
-        index_file: film.index_file.clone(),
-        size: film.size(wanted.roi, wanted.size),
-        frames: wanted.frames,
+        source,
+        index_file,
+        others: sources.collect(),
+        files: places.files,
+        size,
+        frames: places.frames,
         layout: wanted.layout,
         roi: wanted.roi,
         rois: wanted.rois,
@@ -261,7 +328,36 @@ pub async fn compose(cx: &Context, film: &Film, wanted: WantedTogether) -> Resul
     Ok(cx.frames.workers.compose(request).await?)
 }
 
+/// Where frames of a film are: its files, which of them each frame is in, and which frame of it.
+struct Places {
+    sources: Vec<(PathBuf, PathBuf)>,
+    files: Vec<usize>,
+    frames: Vec<u64>,
+}
+
+fn places(film: &Film, wanted: &[u64]) -> Result<Places> {
+    let mut places = Places {
+        sources: Vec::new(),
+        files: Vec::new(),
+        frames: Vec::new(),
+    };
+    for frame in wanted {
+        let (first, part) = film.part(*frame)?;
+        let source = (part.path.clone(), part.index_file.clone());
+        let known = places.sources.iter().position(|known| *known == source);
+        if known.is_none() {
+            places.sources.push(source);
+        }
+        places.files.push(known.unwrap_or(places.sources.len() - 1));
+        places.frames.push(frame - first);
+    }
+    Ok(places)
+}
+
 /// The packets that show a range of frames of a film of this media.
+///
+/// Errors: `Invalid` for frames beyond the end, and for a range that goes from one part of a film into another one that is
+/// encoded differently: no decoder goes on there.
 pub(super) async fn packets(
     cx: &Context,
     media: i64,
@@ -270,6 +366,51 @@ pub(super) async fn packets(
     last: u64,
 ) -> Result<Packets> {
     cx.frames.ask();
+    if film.parts.is_empty() {
+        return packets_of(cx, media, film, first, last).await;
+    }
+    film.part(first)?;
+    let mut all: Option<Packets> = None;
+    let meets = |part: &&Part| first < part.end() && last >= part.first;
+    for part in film.parts.iter().filter(meets) {
+        let from = first.saturating_sub(part.first);
+        let to = last.min(part.end() - 1) - part.first;
+        let mut found = packets_of(cx, media, &part.film, from, to).await?;
+        let before = i64::try_from(part.first).unwrap_or(i64::MAX);
+        let shown = found.packets.iter_mut().filter(|packet| packet.frame >= 0);
+        shown.for_each(|packet| packet.frame += before);
+        match &mut all {
+            None => all = Some(found),
+            Some(all) if same_stream(all, &found) => all.packets.append(&mut found.packets),
+            Some(_) => {
+                return Err(Error::invalid(format!(
+                    "the video is encoded differently from frame {} on, where another file begins: ask for frames on one \
+                     side of it, or for pictures",
+                    part.first
+                )));
+            }
+        }
+    }
+    all.ok_or_else(|| Error::invalid(format!("media {media} has no frames")))
+}
+
+/// Whether a decoder that was set up for the one decodes the other.
+fn same_stream(one: &Packets, other: &Packets) -> bool {
+    let setup = |packets: &Packets| {
+        let size = (packets.coded_width, packets.coded_height);
+        let codec = (packets.codec.clone(), packets.codec_string.clone());
+        (size, codec, packets.description.clone())
+    };
+    setup(one) == setup(other)
+}
+
+async fn packets_of(
+    cx: &Context,
+    media: i64,
+    film: &Film,
+    first: u64,
+    last: u64,
+) -> Result<Packets> {
     let workers = &cx.frames.workers;
     let found = workers
         .packets(&film.path, &film.index_file, first, last)

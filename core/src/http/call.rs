@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::guard;
 use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Streamed;
@@ -27,6 +30,7 @@ pub struct Call {
     pub(super) query: Map<String, Value>,
     pub(super) body: Value,
     pub(super) format: Option<String>,
+    pub(super) upgrade: Option<WebSocketUpgrade>,
 }
 
 impl Call {
@@ -79,6 +83,17 @@ impl Call {
         &self.body
     }
 
+    /// The WebSocket that the caller asks for.
+    ///
+    /// Errors: `Invalid` when it asks for none; `Forbidden` when a page of another origin does. A browser sends the cookies of
+    /// the session along with such a request, wherever the page comes from, and tells its origin.
+    pub fn upgrade(&mut self) -> Result<WebSocketUpgrade> {
+        guard::check_origin(&self.origin, &self.headers)?;
+        self.upgrade.take().ok_or_else(|| {
+            Error::invalid("this is a WebSocket: ask for an upgrade of the connection (RFC 6455)")
+        })
+    }
+
     /// What `format=` asks for, if it is there.
     pub fn format(&self) -> Option<&str> {
         self.format.as_deref()
@@ -109,6 +124,8 @@ pub(super) enum Body {
     Bytes(Bytes),
     /// Bytes as they come.
     Stream(axum::body::Body),
+    /// The connection goes over to another protocol.
+    Switched(Response),
 }
 
 impl Answer {
@@ -172,6 +189,11 @@ impl Answer {
     /// A body that streams.
     pub fn stream(media_type: &str, body: axum::body::Body) -> Self {
         Self::new(Body::Stream(body)).header("content-type", media_type)
+    }
+
+    /// The connection goes over to another protocol, as this response says.
+    pub fn switched(response: Response) -> Self {
+        Self::new(Body::Switched(response))
     }
 
     /// An empty answer that sends the caller elsewhere.

@@ -37,6 +37,27 @@ pub(super) fn check_host(listen: &str, headers: &HeaderMap) -> Result<()> {
     )))
 }
 
+/// Refuses what a page of another origin asks for. `origin` is how the caller sees the station.
+///
+/// Errors: `Forbidden`. A request without `Origin` passes: browsers always send it where this is asked.
+pub(super) fn check_origin(origin: &str, headers: &HeaderMap) -> Result<()> {
+    let Some(page) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let page = page.to_str().unwrap_or_default();
+    // A proxy may speak https to the browser without saying so; names and ports are what counts.
+    let host = |text: &str| {
+        text.split_once("://")
+            .map(|(_, host)| host.to_ascii_lowercase())
+    };
+    match (host(page), host(origin)) {
+        (Some(asking), Some(own)) if asking == own => Ok(()),
+        _ => Err(Error::Forbidden(format!(
+            "pages of {page:?} may not use this station; open the page from {origin}, or let the proxy pass X-Forwarded-Host on"
+        ))),
+    }
+}
+
 fn is_this_machine(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),

@@ -21,7 +21,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::{Body as HttpBody, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
@@ -136,7 +137,8 @@ async fn enter(State(api): State<Arc<Api>>, request: Request) -> Response {
         },
         _ => rest(&api, request, &path, &request_id).await,
     };
-    if !response.status().is_success() {
+    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if !response.status().is_success() && !switched {
         rest_of_body.drain().await;
     }
     guard::protect(&mut response);
@@ -236,7 +238,13 @@ async fn perform(
     request: Request,
     path: Vec<(String, String)>,
 ) -> Result<Response> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let upgrade = match operation.upgrades {
+        true => WebSocketUpgrade::from_request_parts(&mut parts, &())
+            .await
+            .ok(),
+        false => None,
+    };
     let asking = account::service::identify(&api.cx, &parts.headers, &parts.method).await;
     let account = asking.as_ref().ok().and_then(Option::as_ref);
     let peer = peer(&parts.extensions);
@@ -270,6 +278,7 @@ async fn perform(
         query,
         body,
         format: format.clone(),
+        upgrade,
     };
     let answer = (operation.handler)(call).await?;
     let local = peer.is_some_and(|peer| peer.is_loopback());
@@ -430,6 +439,7 @@ fn render(
     let mut response = match answer.body {
         Body::Bytes(bytes) => (status, HttpBody::from(bytes)).into_response(),
         Body::Stream(body) => (status, body).into_response(),
+        Body::Switched(response) => return Ok(response),
         Body::Json(bytes) => {
             let (kind, bytes) = form::document(bytes, format)?;
             form::respond(status, kind, bytes, gzip)

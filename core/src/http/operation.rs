@@ -35,6 +35,7 @@ pub struct Operation {
     pub(super) binary: Option<&'static str>,
     pub(super) formats: &'static [&'static str],
     pub(super) open: bool,
+    pub(super) upgrades: bool,
     pub(super) notice: Option<Notice>,
     pub(super) handler: Handler,
 }
@@ -62,6 +63,7 @@ impl Operation {
             binary: None,
             formats: TEXT_FORMATS,
             open: false,
+            upgrades: false,
             notice: None,
             handler: Arc::new(move |call| handler(call).boxed()),
         }
@@ -166,6 +168,13 @@ impl Operation {
     /// Refusals are pictures too, so that whatever shows the answer shows the reason.
     pub fn refused_with(mut self, notice: Notice) -> Self {
         self.notice = Some(notice);
+        self
+    }
+
+    /// Answers with a WebSocket: the connection goes on as one.
+    pub fn upgrades(mut self) -> Self {
+        self.upgrades = true;
+        self.success = 101;
         self
     }
 

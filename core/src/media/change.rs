@@ -122,7 +122,7 @@ async fn change(
 }
 
 /// Applies one patch to media, in a few statements, however many they are.
-async fn change_all(
+pub(super) async fn change_all(
     tx: &mut Tx,
     stamp: &Stamp,
     project: i64,

@@ -88,6 +88,14 @@ pub(super) async fn compose(
     Ok(())
 }
 
+/// The media that a media shows one after another, and at which second of it each begins, where that is given.
+pub(super) fn joined(media: &Media) -> Vec<(i64, Option<f64>)> {
+    let files = media.media_files.as_ref();
+    let parts = files.and_then(|files| files.get("concat")?.as_array());
+    let part = |part: &Json| Some((part["id"].as_i64()?, part["timestampOffset"].as_f64()));
+    parts.into_iter().flatten().filter_map(part).collect()
+}
+
 /// The media that some consist of.
 pub(super) fn parts(media: &[Media]) -> Vec<i64> {
     let files = media.iter().filter_map(|media| media.media_files.as_ref());

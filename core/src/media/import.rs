@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::chapters::{self, Chapters, Scheme};
 use super::create::{self, Links, Sourced};
+use super::join::{self, Joined};
 use super::source::{self, Bytes, Source, State};
 use super::types::{NewMedia, dtype_of_name};
 use super::{indexer, store};
@@ -34,6 +36,9 @@ pub struct Import {
     pub section: Option<String>,
     /// Copies the bytes into the station's own store instead of referring to the files.
     pub copy: bool,
+    /// Leaves chapters of one recording apart instead of making one media that shows them all.
+    #[serde(default)]
+    pub no_join: bool,
 }
 
 /// What became of one file.
@@ -43,7 +48,7 @@ pub struct Imported {
     pub path: String,
     /// The media, if one was made or was there.
     pub media: Option<i64>,
-    /// `ready`, `failed`, `skipped` for a file that is a media of the project already and has not
+    /// `joined` for a recording whose chapters are one media now, `ready`, `failed`, `skipped` for a file that is a media of the project already and has not
     /// changed, or `indexing` for one that the station will try again.
     pub state: String,
     /// Why it failed, was skipped or still waits; empty otherwise.
@@ -74,13 +79,71 @@ pub async fn import(cx: &Context, what: Import, report: mpsc::Sender<Imported>) 
     let actor = owner(cx).await?;
     let project = ensure_project(cx, &actor, &what.project).await?;
     let total = files.len();
-    for (at, file) in files.into_iter().enumerate() {
-        let mut done = one(cx, &actor, project, &what, &file).await?;
+    let gone = |_| Error::Busy("the caller of the import has gone away".into());
+    let mut ready = Vec::with_capacity(total);
+    for (at, file) in files.iter().enumerate() {
+        let mut done = one(cx, &actor, project, &what, file).await?;
         (done.done, done.total) = (at + 1, total);
-        let gone = |_| Error::Busy("the caller of the import has gone away".into());
+        let usable = done.num_frames.is_some() && done.state != "failed";
+        ready.push(done.media.filter(|_| usable));
         report.send(done).await.map_err(gone)?;
     }
+    if what.no_join {
+        return Ok(());
+    }
+    let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+    for found in chapters::find(&paths) {
+        if let Some(mut told) = joined(cx, &actor, project, &what, &paths, &ready, &found).await? {
+            (told.done, told.total) = (total, total);
+            report.send(told).await.map_err(gone)?;
+        }
+    }
     Ok(())
+}
+
+/// Joins chapters that were imported; tells what came of it, if there is something to tell.
+async fn joined(
+    cx: &Context,
+    actor: &Actor,
+    project: i64,
+    what: &Import,
+    paths: &[&Path],
+    ready: &[Option<i64>],
+    found: &Chapters,
+) -> Result<Option<Imported>> {
+    let parts: Option<Vec<i64>> = found.files.iter().map(|at| ready[*at]).collect();
+    let Some(parts) = parts else {
+        return Ok(None);
+    };
+    let files: Vec<&Path> = found.files.iter().map(|at| paths[*at]).collect();
+    let mut changed_at = Vec::new();
+    for file in &files {
+        changed_at.push(look(file).await.map_or(0, |look| look.modified_at));
+    }
+    let section = what.section.as_deref();
+    let (media, state, message, num_frames) =
+        match join::join(cx, actor, project, section, found, parts, changed_at).await? {
+            Joined::Made(media, frames) => (Some(media), "joined", join::said(&files), frames),
+            Joined::There => return Ok(None),
+            Joined::Apart(why) if found.scheme == Scheme::Chapters => {
+                let message = format!("its chapters were left apart, because {why}");
+                (None, "skipped", message, None)
+            }
+            // The names alone mean little.
+            Joined::Apart(_) => return Ok(None),
+        };
+    Ok(Some(Imported {
+        path: files[0]
+            .with_file_name(&found.name)
+            .to_string_lossy()
+            .into_owned(),
+        media,
+        state: state.into(),
+        message,
+        num_frames,
+        done: 0,
+        total: 0,
+    }))
 }
 
 /// The account that imports on behalf of the command line: the first administrator.
@@ -242,7 +305,10 @@ async fn one(
                     Some(_) => "it is a media of this project already, and stays in its folder",
                     None => "it is a media of this project already",
                 };
-                return Ok(told(Some(media), "skipped", message.into()));
+                return Ok(Imported {
+                    num_frames: frames_of(cx, media).await?,
+                    ..told(Some(media), "skipped", message.into())
+                });
             }
             media
         }
@@ -254,14 +320,18 @@ async fn one(
         }
     };
     let (state, message) = indexer::index(cx, media).await?;
+    Ok(Imported {
+        num_frames: frames_of(cx, media).await?,
+        ..told(Some(media), state.name(), message)
+    })
+}
+
+async fn frames_of(cx: &Context, media: i64) -> Result<Option<i64>> {
     let row = cx
         .database
         .read(move |tx| Box::pin(store::find(tx, media)))
         .await?;
-    Ok(Imported {
-        num_frames: row.and_then(|media| media.num_frames),
-        ..told(Some(media), state.name(), message)
-    })
+    Ok(row.and_then(|media| media.num_frames))
 }
 
 /// What a file looks like: its length in bytes, and when it was changed in UTC milliseconds.

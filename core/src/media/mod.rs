@@ -6,6 +6,7 @@
 
 mod by_name;
 mod change;
+mod chapters;
 mod clone;
 mod composite;
 mod convert;
@@ -17,6 +18,7 @@ mod filter;
 pub mod import;
 pub mod indexer;
 pub mod inspector;
+mod join;
 mod permalink;
 mod purge;
 mod queue;

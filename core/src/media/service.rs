@@ -30,6 +30,11 @@ pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Media>> {
     store::find(tx, id).await
 }
 
+/// The media that a media shows one after another (its `concat`), and at which second of it each begins, where given.
+pub fn joined(media: &Media) -> Vec<(i64, Option<f64>)> {
+    super::composite::joined(media)
+}
+
 /// Makes a media of a file, or gives an existing one its file; the actor may do so. Wake the indexer
 /// (`cx.indexing`) after the transaction.
 ///

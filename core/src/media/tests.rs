@@ -388,6 +388,7 @@ async fn imported(cx: &Context, path: &std::path::Path) -> Imported {
         project: "Dive".into(),
         section: None,
         copy: false,
+        no_join: false,
     };
     let (report, mut files) = mpsc::channel(4);
     import(cx, what, report).await.unwrap();

@@ -36,6 +36,9 @@ impl Reach {
             Task::Compose(request) => {
                 let files = [request.source.clone(), request.index_file.clone()];
                 reach.read.extend(files);
+                let others = request.others.iter();
+                let others = others.flat_map(|(path, index)| [path.clone(), index.clone()]);
+                reach.read.extend(others);
             }
             Task::Transcode(request) => {
                 let files = [request.source.clone(), request.index_file.clone()];

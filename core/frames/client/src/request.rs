@@ -1,6 +1,6 @@
 //! What can be asked of a worker, and what comes back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -163,6 +163,12 @@ pub struct ComposeRequest {
     pub index_file: PathBuf,
     /// Display ordinals, in the order wanted; may repeat.
     pub frames: Vec<u64>,
+    /// More media files, each with its index file, where the frames are not all of one.
+    #[serde(default)]
+    pub others: Vec<(PathBuf, PathBuf)>,
+    /// Which file each frame is of: 0 for `source`, 1 for the first of `others`; empty where all are of `source`.
+    #[serde(default)]
+    pub files: Vec<usize>,
     /// Grid or animation.
     pub layout: Layout,
     /// Part of every picture, or all of it.
@@ -176,6 +182,25 @@ pub struct ComposeRequest {
     pub format: Format,
     /// 1 to 100, for JPEG and WebP.
     pub quality: u8,
+}
+
+impl ComposeRequest {
+    /// The media file, and its index file, of the frame at this place of `frames`.
+    ///
+    /// Errors: `Invalid` if there is no such file.
+    pub fn file_of(&self, at: usize) -> Result<(&Path, &Path), WorkerError> {
+        let file = self.files.get(at).copied().unwrap_or(0);
+        let found = match file.checked_sub(1) {
+            None => Some((&self.source, &self.index_file)),
+            Some(other) => self.others.get(other).map(|(path, index)| (path, index)),
+        };
+        let unknown = || WorkerError::Invalid {
+            message: format!("there is no file {file} for frame {at} of the picture"),
+        };
+        found
+            .map(|(path, index)| (path.as_path(), index.as_path()))
+            .ok_or_else(unknown)
+    }
 }
 
 /// An encoded picture or animation.

@@ -69,10 +69,12 @@ impl Slot {
     /// Errors: `Crashed` while a new one has to wait, because too many have failed.
     fn running(
         &mut self,
-        source: &Path,
-        index_file: &Path,
+        files: &[(PathBuf, PathBuf)],
     ) -> Result<Option<Arc<Process>>, WorkerError> {
-        let more = self.reach.extend(source, index_file);
+        let mut more = false;
+        for (source, index_file) in files {
+            more |= self.reach.extend(source, index_file);
+        }
         if let Some(dead) = self.process.take_if(|process| process.dead()) {
             self.failures = if dead.useful() { 0 } else { self.failures + 1 };
             let doubled = self.failures.checked_sub(FREE_FAILURES);
@@ -296,24 +298,32 @@ impl Workers {
 
     async fn call(&self, task: Task, source: &Path) -> Result<(Outcome, Vec<u8>), WorkerError> {
         self.quarantine.admit(source)?;
-        let index_file = match &task {
-            Task::Picture(request) => &request.index_file,
-            Task::Compose(request) => &request.index_file,
-            Task::Index { index_file, .. } | Task::Packets { index_file, .. } => index_file,
+        let (index_file, others) = match &task {
+            Task::Picture(request) => (&request.index_file, &[][..]),
+            Task::Compose(request) => (&request.index_file, &request.others[..]),
+            Task::Index { index_file, .. } | Task::Packets { index_file, .. } => {
+                (index_file, &[][..])
+            }
             other => return Err(misplaced(other)),
         };
-        let process = self.process(source, index_file)?;
+        let mut files = vec![(source.to_owned(), index_file.clone())];
+        files.extend_from_slice(others);
+        let process = self.process(source, &files)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         process.call(id, task, source.to_owned()).await
     }
 
-    /// The process that the source belongs to, started if need be.
-    fn process(&self, source: &Path, index_file: &Path) -> Result<Arc<Process>, WorkerError> {
+    /// The process that the source belongs to, started if need be; it reaches these files, each with its index file.
+    fn process(
+        &self,
+        source: &Path,
+        files: &[(PathBuf, PathBuf)],
+    ) -> Result<Arc<Process>, WorkerError> {
         let mut hasher = DefaultHasher::new();
         source.hash(&mut hasher);
         let slot = &self.slots[(hasher.finish() % self.slots.len() as u64) as usize];
         let mut slot = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(process) = slot.running(source, index_file)? {
+        if let Some(process) = slot.running(files)? {
             return Ok(process);
         }
         let cache_bytes = self.options.cache_bytes / self.slots.len() as u64;

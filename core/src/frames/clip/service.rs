@@ -164,7 +164,7 @@ async fn encode(
     clip: PathBuf,
 ) -> Result<Vec<Span>> {
     let film = film::of_quality(cx, seen, quality).await?;
-    let all = parts::of_frames(film.facts.frames as u64);
+    let all = segments(&film);
     let places = parts::covering(&all, ranges)?;
     let spans: Vec<Span> = places.into_iter().map(|at| all[at]).collect();
     let frames: u64 = spans.iter().map(|(first, last)| last - first + 1).sum();
@@ -174,6 +174,19 @@ async fn encode(
              streaming renditions made, out of which clips are copied"
         )));
     }
+    let (before, part) = film.part(spans.first().map_or(0, |(first, _)| *first))?;
+    let joins = film.parts.iter().map(|part| part.first);
+    let mut joins = joins.filter(|join| *join > before);
+    let crossed = |join: u64| spans.iter().any(|(_, last)| *last >= join);
+    if let Some(join) = joins.next().filter(|join| crossed(*join)) {
+        return Err(Error::invalid(format!(
+            "another file begins with frame {join}, and a clip is cut out of one: ask for the frames before it and for those \
+             from it on in clips of their own"
+        )));
+    }
+    let local = spans
+        .iter()
+        .map(|(first, last)| (first - before, last - before));
     let output = Output::Stream {
         file: clip,
         codec: VideoCodec::H264,
@@ -186,14 +199,27 @@ async fn encode(
         fragmented: false,
     };
     let request = TranscodeRequest {
-        source: film.path.clone(),
-        index_file: film.index_file.clone(),
-        ranges: parts::joined(spans.iter().copied()),
+        source: part.path.clone(),
+        index_file: part.index_file.clone(),
+        ranges: parts::joined(local),
         outputs: vec![output],
     };
     let _turn = cx.frames.clips.acquire().await;
     cx.frames.workers.transcode(request, |_| {}).await?;
     Ok(spans)
+}
+
+/// The segments of a film; none goes from one of its files into the next.
+fn segments(film: &film::Film) -> Vec<Span> {
+    if film.parts.is_empty() {
+        return parts::of_frames(film.facts.frames as u64);
+    }
+    let of_part = |part: &film::Part| {
+        let first = part.first;
+        let segments = parts::of_frames(part.end() - first).into_iter();
+        segments.map(move |(from, to)| (first + from, first + to))
+    };
+    film.parts.iter().flat_map(of_part).collect()
 }
 
 #[cfg(test)]

@@ -1772,6 +1772,7 @@ export interface TranscodeSpec {
 export interface UndoResponse {
   message: string;
   undone: number[];
+  changes: string[];
   entries: number[];
 }
 
@@ -2293,9 +2294,9 @@ export function deleteOrganization(input: { id: number }, options?: Options): Pr
   return request(call, options);
 }
 
-/** Delete a project; only its creator may, and its media are detached. */
-export function deleteProject(input: { id: number }, options?: Options): Promise<MessageResponse> {
-  const call: Call = { method: 'DELETE', path: `/rest/Project/${encodeURIComponent(input.id)}` };
+/** Delete a project; only its creator may. Undo brings it back for some weeks, unless it was pruned. */
+export function deleteProject(input: { id: number; prune?: number }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'DELETE', path: `/rest/Project/${encodeURIComponent(input.id)}`, query: { prune: input.prune } };
   return request(call, options);
 }
 
@@ -2923,9 +2924,9 @@ export function getProject(input: { id: number }, options?: Options): Promise<Pr
   return request(call, options);
 }
 
-/** List the projects that the caller is a member of. */
-export function getProjectList(input: { organization?: number; elemental_id?: string } = {}, options?: Options): Promise<Project[]> {
-  const call: Call = { method: 'GET', path: `/rest/Projects`, query: { organization: input.organization, elemental_id: input.elemental_id } };
+/** List the projects that the caller is a member of; with `deleted`, those that Undo can bring back. */
+export function getProjectList(input: { organization?: number; elemental_id?: string; deleted?: boolean } = {}, options?: Options): Promise<Project[]> {
+  const call: Call = { method: 'GET', path: `/rest/Projects`, query: { organization: input.organization, elemental_id: input.elemental_id, deleted: input.deleted } };
   return request(call, options);
 }
 
@@ -3160,6 +3161,12 @@ export function saveGenericFile(input: { project: number; body: GenericFileSpec 
 /** Send a letter, perhaps with stored objects, to members of a project. */
 export function sendEmail(input: { project: number; body: EmailSpec }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'POST', path: `/rest/Email/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Pictures or coded packets of ranges of frames over a WebSocket, as many as the client gives credits for. */
+export function streamFrames(input: { id: number }, options?: Options): Promise<unknown> {
+  const call: Call = { method: 'GET', path: `/rest/FrameStream/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
