@@ -123,12 +123,7 @@ async fn joined(
     let section = what.section.as_deref();
     let (media, state, message, num_frames) =
         match join::join(cx, actor, project, section, found, parts, changed_at).await? {
-            Joined::Made(media) => (
-                Some(media.id),
-                "joined",
-                join::said(&files),
-                media.num_frames,
-            ),
+            Joined::Made(media, frames) => (Some(media), "joined", join::said(&files), frames),
             Joined::There => return Ok(None),
             Joined::Apart(why) if found.scheme == Scheme::Chapters => {
                 let message = format!("its chapters were left apart, because {why}");

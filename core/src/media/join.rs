@@ -32,8 +32,8 @@ const THUMBNAIL_HEIGHT: u32 = 256;
 
 /// What became of chapters.
 pub(super) enum Joined {
-    /// They are this media now.
-    Made(Media),
+    /// They are this media now, with so many frames.
+    Made(i64, Option<i64>),
     /// They were joined before.
     There,
     /// They are not one recording; why.
@@ -99,12 +99,13 @@ pub(super) async fn join(
                 let mut ledger = Ledger::default();
                 change::change_all(tx, &stamp, project, rows, &apart, &mut ledger).await?;
                 ledger.write(tx, &stamp, project).await?;
-                Ok((Joined::Made(media), source::find(tx, first).await?))
+                let made = Joined::Made(media.id, media.num_frames);
+                Ok((made, source::find(tx, first).await?))
             })
         })
         .await?;
-    if let (Joined::Made(media), Some(source)) = (&joined, &source) {
-        thumbnail(cx, media.id, project, source).await?;
+    if let (Joined::Made(media, _), Some(source)) = (&joined, &source) {
+        thumbnail(cx, *media, project, source).await?;
     }
     Ok(joined)
 }
