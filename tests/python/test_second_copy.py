@@ -137,7 +137,8 @@ def test_a_killed_station_catches_up(twice):
     station.kill()
     station.start()
     kept_twice(station)
-    assert all(places(second, data) for data in station.content.values())
+    # Small ones lie on several pages of a database.
+    assert all(places(second, data if len(data) > 32 * KIB else data[:64]) for data in station.content.values())
     assert everything_is_there(station)
 
 
