@@ -2282,7 +2282,7 @@ export function deleteBookmark(input: { id: number }, options?: Options): Promis
   return request(call, options);
 }
 
-/** Delete a bucket that no project uses; its objects stay where they are. */
+/** Delete a bucket that no project uses and that holds nothing of this station. */
 export function deleteBucket(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/Bucket/${encodeURIComponent(input.id)}` };
   return request(call, options);
@@ -3341,6 +3341,12 @@ export function saveGenericFile(input: { project: number; body: GenericFileSpec 
 /** Send a letter, perhaps with stored objects, to members of a project. */
 export function sendEmail(input: { project: number; body: EmailSpec }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'POST', path: `/rest/Email/${encodeURIComponent(input.project)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Pictures or coded packets of ranges of frames over a WebSocket, as many as the client gives credits for. */
+export function streamFrames(input: { id: number }, options?: Options): Promise<unknown> {
+  const call: Call = { method: 'GET', path: `/rest/FrameStream/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
