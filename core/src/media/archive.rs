@@ -17,6 +17,7 @@ use crate::database::Tx;
 use crate::error::{Chain, Result};
 use crate::journal::Ledger;
 use crate::storage::{self, Tier};
+use crate::values;
 
 /// The roles whose files change their class.
 const ROLES: &[&str] = &["streaming", "archival", "audio", "image", "attachment"];
@@ -25,7 +26,7 @@ const AFTER: Duration = Duration::from_millis(300);
 /// When what could not be done yet is tried again.
 const AGAIN: Duration = Duration::from_secs(300);
 /// Media that are looked at in one round.
-const BATCH: i64 = 100;
+const BATCH: usize = 100;
 
 /// Takes a request for another state; says whether anything changed.
 pub(super) async fn request(
@@ -89,31 +90,41 @@ pub async fn run(cx: &Context) {
 async fn round(cx: &Context, later: &mut HashMap<i64, Instant>) -> Result<()> {
     let now = Instant::now();
     later.retain(|_, due| *due > now);
-    let requested = cx.database.read(|tx| {
-        Box::pin(async move {
-            let sql = format!(
-                "select id from media where archive_state in ('to_archive', 'to_live') order by id limit {BATCH}"
-            );
-            let rows = tx.rows(&sql, &[]).await?;
-            rows.into_iter().map(|mut row| row.take::<i64>()).collect::<Result<Vec<_>>>()
-        })
-    });
-    for media in requested.await? {
-        if later.contains_key(&media) {
-            continue;
+    let mut after = 0;
+    loop {
+        let requested = cx
+            .database
+            .read(move |tx| Box::pin(async move { requested(tx, after).await }));
+        let requested = requested.await?;
+        for media in requested.iter().copied() {
+            if later.contains_key(&media) {
+                continue;
+            }
+            match follow(cx, media).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    later.insert(media, now + AGAIN);
+                }
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), media.id = media, "a request to archive or restore waits");
+                    later.insert(media, now + AGAIN);
+                }
+            }
         }
-        match follow(cx, media).await {
-            Ok(true) => {}
-            Ok(false) => {
-                later.insert(media, now + AGAIN);
-            }
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), media.id = media, "a request to archive or restore waits");
-                later.insert(media, now + AGAIN);
-            }
+        match requested.last() {
+            Some(last) if requested.len() == BATCH => after = *last,
+            _ => return Ok(()),
         }
     }
-    Ok(())
+}
+
+/// The next media behind this one whose state is to change.
+async fn requested(tx: &mut Tx, after: i64) -> Result<Vec<i64>> {
+    let sql = format!(
+        "select id from media where archive_state in ('to_archive', 'to_live') and id > $1 order by id limit {BATCH}"
+    );
+    let rows = tx.rows(&sql, &values![after]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// Does what is requested of one media; says whether it is done.

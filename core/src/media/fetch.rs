@@ -146,7 +146,15 @@ pub async fn bring(cx: &Context, account: Option<i64>, media: i64, url: &str) ->
             attach(tx, &stamp, project, &row, Origin::Blob(stored)).await
         })
     });
-    keep(cx, &blob, written.await).await?;
+    match keep(cx, &blob, written.await).await {
+        Err(error @ Error::QuotaExceeded(_)) => {
+            give_up(cx, media, error.explained()).await?;
+            return Err(error);
+        }
+        kept => {
+            kept?;
+        }
+    }
     cx.indexing.forget(media);
     cx.indexing.notify_one();
     Ok(())

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::store;
-use super::timeline::{self, Found, Timed, Timeline};
+use super::timeline::{Found, Moments, Timed, Timeline};
 use super::types::{Event, Recording, Segment};
 use crate::account::{self, Actor};
 use crate::annotation::service::{self as annotations, FrameState};
@@ -142,8 +142,9 @@ pub(super) async fn shown(
         })
     });
     let states = states.await?;
+    let moments = Moments::of(&timelines);
     let shown = events.into_iter().map(|event| {
-        let found = timeline::find(&timelines, event.utc_us);
+        let found = moments.find(event.utc_us);
         let state = states.get(&event.elemental_id).copied();
         WireEvent::of(event, found, state)
     });

@@ -67,7 +67,12 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
                         follower.trouble.clone()
                     }
                     // What goes missing meanwhile is listed as a gap.
-                    Err(error @ (Error::StorageFull(_) | Error::Busy(_))) => error.explained(),
+                    Err(error @ Error::StorageFull(_)) => {
+                        // The feed gives; there is no room.
+                        heard = Instant::now();
+                        error.explained()
+                    }
+                    Err(error @ Error::Busy(_)) => error.explained(),
                     Err(error) => return Err(error),
                 };
                 let all = follower.has_all(&list);

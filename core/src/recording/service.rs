@@ -8,7 +8,7 @@ use super::events::check_state_type;
 use super::jobs::RECORDING;
 use super::keep;
 use super::store::{self, Sums};
-use super::timeline::{self, Found};
+use super::timeline::{Found, Moments};
 use super::types::{NewRecording, Part, Recording, RecordingPatch, Segment, Spec, Status, utc_us};
 use crate::account::Actor;
 use crate::attribute::{Dtype, Kind};
@@ -533,8 +533,9 @@ pub(super) async fn frame_times(
             timed.ok_or_else(|| Error::invalid(format!("media {id} has no frame {frame}")))?;
         found.push(timed.into());
     }
+    let moments = Moments::of(&all);
     for text in times {
-        match timeline::find(&all, utc_us(&text)?) {
+        match moments.find(utc_us(&text)?) {
             Some(Found::Frame(timed)) => found.push(timed.into()),
             Some(Found::Gap(timed) | Found::Before(timed) | Found::After(timed)) => {
                 return Err(Error::invalid(format!(

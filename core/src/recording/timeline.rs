@@ -149,27 +149,43 @@ impl Timeline {
     }
 }
 
-/// Where a time lies in a recording: of segments whose times overlap, the later one says.
-pub(super) fn find(timelines: &[Timeline], utc_us: i64) -> Option<Found> {
-    let mut all: Vec<(&Timeline, &Span)> = Vec::new();
-    for timeline in timelines {
-        all.extend(timeline.spans.iter().map(|span| (timeline, span)));
+/// Every segment of a recording that has frames, in order, so that many times are found.
+pub(super) struct Moments<'t> {
+    all: Vec<(&'t Timeline, &'t Span)>,
+    /// The earliest beginning from each segment on: clocks may run back.
+    earliest_us: Vec<i64>,
+}
+
+impl<'t> Moments<'t> {
+    pub(super) fn of(timelines: &'t [Timeline]) -> Self {
+        let spans =
+            |timeline: &'t Timeline| timeline.spans.iter().map(move |span| (timeline, span));
+        let mut all: Vec<(&Timeline, &Span)> = timelines.iter().flat_map(spans).collect();
+        all.sort_by_key(|(_, span)| span.number);
+        let mut earliest_us: Vec<i64> = all.iter().map(|(_, span)| span.utc_us).collect();
+        for at in (1..earliest_us.len()).rev() {
+            earliest_us[at - 1] = earliest_us[at - 1].min(earliest_us[at]);
+        }
+        Self { all, earliest_us }
     }
-    all.sort_by_key(|(_, span)| span.number);
-    let at = all.iter().rposition(|(_, span)| span.utc_us <= utc_us);
-    let Some(at) = at else {
-        let (timeline, span) = all.first()?;
-        return Some(Found::Before(timeline.within(span, span.first)));
-    };
-    let (timeline, span) = all[at];
-    let timed = timeline.frame_of(span, utc_us);
-    Some(if utc_us < timed.end_us {
-        Found::Frame(timed)
-    } else if at + 1 == all.len() {
-        Found::After(timed)
-    } else {
-        Found::Gap(timed)
-    })
+
+    /// Where a time lies: of segments whose times overlap, the later one says. None where there are no frames.
+    pub(super) fn find(&self, utc_us: i64) -> Option<Found> {
+        let begun = self.earliest_us.partition_point(|from| *from <= utc_us);
+        let Some(at) = begun.checked_sub(1) else {
+            let (timeline, span) = self.all.first()?;
+            return Some(Found::Before(timeline.within(span, span.first)));
+        };
+        let (timeline, span) = self.all[at];
+        let timed = timeline.frame_of(span, utc_us);
+        Some(if utc_us < timed.end_us {
+            Found::Frame(timed)
+        } else if at + 1 == self.all.len() {
+            Found::After(timed)
+        } else {
+            Found::Gap(timed)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +242,8 @@ mod tests {
     #[test]
     fn every_time_finds_the_frame_that_was_up() {
         let all = [timeline()];
-        let found = |ms: i64| find(&all, ms * 1000).unwrap();
+        let moments = Moments::of(&all);
+        let found = |ms: i64| moments.find(ms * 1000).unwrap();
         for (ms, frame) in [
             (1_000, 0),
             (1_099, 0),
@@ -252,6 +269,21 @@ mod tests {
     #[test]
     fn frames_without_a_segment_have_no_time() {
         assert_eq!(timeline().timed(-1), None);
-        assert_eq!(find(&[], 0), None);
+        assert_eq!(Moments::of(&[]).find(0), None);
+    }
+
+    #[test]
+    fn a_clock_that_runs_back_is_followed() {
+        let mut back = timeline();
+        back.spans[2].utc_us = 1_100_000;
+        back.spans[2].end_us = 1_400_000;
+        let all = [back];
+        let moments = Moments::of(&all);
+        for (ms, frame) in [(1_050, 0), (1_150, 6), (1_330, 8)] {
+            let Some(Found::Frame(timed)) = moments.find(ms * 1000) else {
+                panic!("{ms}");
+            };
+            assert_eq!(timed.frame, frame, "{ms}");
+        }
     }
 }

@@ -83,7 +83,8 @@ async fn facts(tx: &mut Tx, blob: &str) -> Result<Option<Facts>> {
 
 /// Whether anything is stored in a bucket.
 pub async fn is_bucket_in_use(tx: &mut Tx, bucket: i64) -> Result<bool> {
-    let sql = "select blob from remote_blob where bucket = $1 limit 1";
+    let sql = "select blob from remote_blob where bucket = $1 \
+               union all select key from object_move where bucket = $1 limit 1";
     Ok(tx.row(sql, &values![bucket]).await?.is_some())
 }
 

@@ -107,19 +107,23 @@ pub trait ObjectStore: Send + Sync {
     /// Reads all copies of a blob, and writes those anew that are not what was written. A store without a second copy
     /// can only look.
     fn mend(&self, blob: &str) -> BoxFuture<'_, Result<Mended>> {
-        let verifying = self.verify(blob);
-        Box::pin(async move {
-            match verifying.await? {
-                Soundness::Sound | Soundness::Unmarked => Ok(Mended::Nothing),
-                Soundness::Damaged | Soundness::Missing => Ok(Mended::Lost),
-            }
-        })
+        looked_at(self.verify(blob))
     }
 
     /// How the second copies are; none for a store that keeps none.
     fn copies(&self) -> Option<Copies> {
         None
     }
+}
+
+/// What looking at the only copy of a blob comes to.
+fn looked_at(verifying: BoxFuture<'_, Result<Soundness>>) -> BoxFuture<'_, Result<Mended>> {
+    Box::pin(async move {
+        match verifying.await? {
+            Soundness::Sound | Soundness::Unmarked => Ok(Mended::Nothing),
+            Soundness::Damaged | Soundness::Missing => Ok(Mended::Lost),
+        }
+    })
 }
 
 /// What mending a blob came to.

@@ -17,7 +17,7 @@ use md5::{Digest, Md5};
 
 use super::fetched::Fetched;
 use super::remote::{self, Connection, Remote, Tiering, Trouble};
-use super::{ByteStream, Head, ObjectStore, Soundness, Stored};
+use super::{ByteStream, Copies, Head, Mended, ObjectStore, Soundness, Stored, looked_at};
 use crate::client::{self, Origin};
 use crate::config;
 use crate::error::{Error, Result};
@@ -346,6 +346,17 @@ impl ObjectStore for Places {
     }
 
     /// Reads what the bucket has, whatever was fetched of it.
+    fn mend(&self, blob: &str) -> BoxFuture<'_, Result<Mended>> {
+        match split(blob) {
+            None => self.own.mend(blob),
+            Some(_) => looked_at(self.verify(blob)),
+        }
+    }
+
+    fn copies(&self) -> Option<Copies> {
+        self.own.copies()
+    }
+
     fn verify(&self, blob: &str) -> BoxFuture<'_, Result<Soundness>> {
         let Some((bucket, key)) = split(blob) else {
             return self.own.verify(blob);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use http_body_util::{BodyExt, Limited};
 use md5::{Digest, Md5};
 use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
@@ -39,6 +40,8 @@ const LARGEST_COPY: u64 = 5 << 30;
 const COLD: &[&str] = &["GLACIER", "DEEP_ARCHIVE"];
 /// How long a look at a bucket may take.
 const LOOK: Duration = Duration::from_secs(10);
+/// The longest answer to a question that the library has no function for, in bytes.
+const LONGEST_ANSWER: usize = 64 << 10;
 /// The longest cause that is shown, in characters.
 const LONGEST_CAUSE: usize = 300;
 
@@ -155,6 +158,9 @@ impl Remote {
         let (endpoint, name) = (connection.access.endpoint(), &connection.name);
         let cause = if !endpoint.is_empty() && !is_address(endpoint) {
             Some("its endpoint is no http:// or https:// address")
+        } else if matches!(&connection.access, Access::S3 { region, .. } if !region.is_empty() && !is_plain(region))
+        {
+            Some("no store has such a region: letters, digits, dots, dashes and underscores")
         } else if !is_plain(name) {
             Some(
                 "no store has buckets of such a name: letters, digits, dots, dashes and underscores",
@@ -457,8 +463,10 @@ impl Remote {
         let class = answer.headers().get("x-amz-storage-class");
         let class = class.and_then(|class| class.to_str().ok());
         let class = class.unwrap_or("STANDARD").to_owned();
-        let bytes = answer.into_body().bytes().await;
-        let bytes = bytes.map_err(|error| silent(&error))?;
+        let bytes = Limited::new(answer.into_body(), LONGEST_ANSWER)
+            .collect()
+            .await;
+        let bytes = bytes.map_err(|error| silent(error.as_ref()))?.to_bytes();
         Ok(Said {
             status,
             class,
