@@ -86,6 +86,17 @@ impl Access {
         }
     }
 
+    /// What stands in the headers of requests.
+    fn signing(&self) -> Vec<&str> {
+        match self {
+            Self::S3 {
+                region, access_key, ..
+            } => vec![region, access_key],
+            Self::Gcs { .. } => Vec::new(),
+            Self::Azure { account, .. } => vec![account],
+        }
+    }
+
     /// What must never be shown.
     fn secrets(&self) -> Vec<&str> {
         match self {
@@ -151,6 +162,27 @@ impl HttpConnector for Connector {
 impl Remote {
     /// Errors: `Busy` for a configuration that the library refuses.
     pub(super) fn open(connection: Connection, client: &reqwest::Client) -> Result<Self> {
+        // The library takes addresses and names as they are, and trips over them at the first request.
+        let (endpoint, name) = (connection.access.endpoint(), &connection.name);
+        let cause = if !endpoint.is_empty() && !is_address(endpoint) {
+            Some("its endpoint is no http:// or https:// address")
+        } else if !is_plain(name) {
+            Some(
+                "no store has buckets of such a name: letters, digits, dots, dashes and underscores",
+            )
+        } else if !connection
+            .access
+            .signing()
+            .iter()
+            .all(|text| is_signable(text))
+        {
+            Some("its region, account or key has spaces or letters that no such thing has")
+        } else {
+            None
+        };
+        if let Some(cause) = cause {
+            return Err(Error::Busy(unreachable(&connection, cause)));
+        }
         let store = match build(&connection, client) {
             Ok(store) => store,
             Err(error) => return Err(trouble(&connection, &error).into()),
@@ -511,6 +543,9 @@ pub(super) async fn direct_link(
         true => external.trim_end_matches('/').to_owned(),
         false => format!("{scheme}://{}", external.trim_end_matches('/')),
     };
+    if !is_address(endpoint) {
+        return None;
+    }
     let store = s3(&connection)?.with_http_connector(Connector(client.clone()));
     let store = store.build().ok()?;
     let key = key_of(key).ok()?;
@@ -551,6 +586,24 @@ impl Drop for Upload {
             runtime.spawn(async move { Upload(Some(upload)).abort().await });
         }
     }
+}
+
+fn is_address(endpoint: &str) -> bool {
+    let url = reqwest::Url::parse(endpoint);
+    url.is_ok_and(|url| {
+        let plain = url.query().is_none() && url.fragment().is_none();
+        matches!(url.scheme(), "http" | "https") && url.has_host() && plain
+    }) && endpoint.parse::<axum::http::Uri>().is_ok()
+}
+
+/// Whether a text may stand in the header that signs a request.
+fn is_signable(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
+}
+
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !name.is_empty() && name != "." && name != ".." && name.chars().all(plain)
 }
 
 fn key_of(key: &str) -> Result<Key> {
