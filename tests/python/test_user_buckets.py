@@ -254,12 +254,15 @@ def test_what_the_store_refuses(admin, organization, remote):
     body_ = refused(400, admin.create_bucket, organization, bucket_spec={**spec, "config": config_of(remote.key)})
     assert "has none with the name" in str(body_) and name in str(body_), body_
     # What is no address at all is kept, as one that does not answer is, and says so when it is used.
-    for endpoint in ("u", "ftp://a.org", "http://", "http://a b", "https://a.org/?x", "file:///etc/passwd"):
+    for endpoint in ("u", "ftp://a.org", "http://", "http://a b", "http://a.org/b c", "https://a.org/?x", "file:///etc/passwd"):
         made = admin.create_bucket(organization, bucket_spec={**spec, "config": config_of({**remote.key, "endpoint": endpoint})}).id
         nowhere = admin.create_project(project_spec={"name": unique("Dive"), "organization": organization, "bucket": made}).id
         info = admin.get_upload_info(nowhere, media_id=empty(admin, nowhere), filename="a.txt")
         answer = put(info, b"x")
         assert answer.status_code == 503 and "no http:// or https:// address" in answer.text, (endpoint, answer.text)
+    for odd in ({"region_name": "a\nb"}, {"region_name": "é"}, {"aws_access_key_id": "a b"}):
+        admin.create_bucket(organization, bucket_spec={**spec, "config": config_of(remote.key, **odd)})
+    admin.create_bucket(organization, bucket_spec={**spec, "name": "../ é?", "config": config_of(remote.key)})
     remote.s3.create_bucket(Bucket=name)
     made = admin.create_bucket(organization, bucket_spec={**spec, "config": config_of(remote.key)}).id
     refused(400, admin.update_bucket, made, bucket_update={"config": wrong})

@@ -89,6 +89,17 @@ impl Access {
         }
     }
 
+    /// What stands in the headers of requests.
+    fn signing(&self) -> Vec<&str> {
+        match self {
+            Self::S3 {
+                region, access_key, ..
+            } => vec![region, access_key],
+            Self::Gcs { .. } => Vec::new(),
+            Self::Azure { account, .. } => vec![account],
+        }
+    }
+
     /// What must never be shown.
     fn secrets(&self) -> Vec<&str> {
         match self {
@@ -165,6 +176,13 @@ impl Remote {
             Some(
                 "no store has buckets of such a name: letters, digits, dots, dashes and underscores",
             )
+        } else if !connection
+            .access
+            .signing()
+            .iter()
+            .all(|text| is_signable(text))
+        {
+            Some("its region, account or key has spaces or letters that no such thing has")
         } else {
             None
         };
@@ -583,7 +601,12 @@ fn is_address(endpoint: &str) -> bool {
     url.is_ok_and(|url| {
         let plain = url.query().is_none() && url.fragment().is_none();
         matches!(url.scheme(), "http" | "https") && url.has_host() && plain
-    })
+    }) && endpoint.parse::<axum::http::Uri>().is_ok()
+}
+
+/// Whether a text may stand in the header that signs a request.
+fn is_signable(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
 }
 
 fn is_plain(name: &str) -> bool {
