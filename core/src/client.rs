@@ -123,7 +123,7 @@ pub async fn bytes(
     Ok(bytes)
 }
 
-/// As [`bytes`], with the URL that was read in the end, behind all redirects: what the base of relative
+/// As [`bytes()`], with the URL that was read in the end, behind all redirects: what the base of relative
 /// links is.
 pub async fn document(
     cx: &Context,
@@ -200,7 +200,7 @@ pub async fn size(cx: &Context, url: &str) -> Result<Option<u64>> {
 
 /// The length, if the server says it, and the bytes that a URL gives, as they come.
 ///
-/// Errors: as [`bytes`].
+/// Errors: as [`bytes()`].
 pub async fn open(
     cx: &Context,
     url: &str,
