@@ -4,7 +4,7 @@
 //! is read-only). Several keys may share a blob; it goes when the last of them does. Bytes travel
 //! between the HTTP side (`serve`) and the engine only: no service ever holds them.
 //!
-//! Bytes are in the station's own store or in a bucket of another one, see [`remote`]; what is said here of blobs
+//! Bytes are in the station's own store or in a bucket of another one, see `remote`; what is said here of blobs
 //! is true of both.
 //!
 //! The station's own objects are in the bucket `transect`. Links look as S3's do and live at most a
