@@ -383,27 +383,40 @@ async fn settle(cx: &Context, resting: &mut HashMap<i64, Instant>) -> Result<()>
         !resting.contains_key(&to)
     });
     let due: Vec<_> = due.collect();
+    // Each does all of its own, the note of its failure too: whoever awaited anything else here would leave the others
+    // unpolled, and one of them may hold the writers' turn.
     let moving = due.into_iter().map(|(key, to)| async move {
-        let moved = move_object(cx, &key, to).await;
-        (key, to, moved)
+        let failed = move_or_note(cx, &key, to).await;
+        (to, failed)
     });
     let mut moving = futures::stream::iter(moving).buffer_unordered(AT_ONCE);
-    while let Some((key, to, moved)) = moving.next().await {
-        if let Err(error) = moved {
-            let message = Chain(&error).to_string();
-            tracing::warn!(key, "an object waits to move to its bucket: {message}");
+    while let Some((to, failed)) = moving.next().await {
+        if failed {
             resting.insert(to.unwrap_or_default(), Instant::now() + REST);
-            let noting = cx.database.write(move |tx| {
-                Box::pin(async move {
-                    let sql = "update object_move set message = $2 where key = $1";
-                    tx.execute(sql, &values![key, message]).await?;
-                    Ok(())
-                })
-            });
-            noting.await?;
         }
     }
     Ok(())
+}
+
+/// Moves an object; says whether it failed, and notes why.
+async fn move_or_note(cx: &Context, key: &str, to: Option<i64>) -> bool {
+    let Err(error) = move_object(cx, key, to).await else {
+        return false;
+    };
+    let message = Chain(&error).to_string();
+    tracing::warn!(key, "an object waits to move to its bucket: {message}");
+    let key = key.to_owned();
+    let noting = cx.database.write(move |tx| {
+        Box::pin(async move {
+            let sql = "update object_move set message = $2 where key = $1";
+            tx.execute(sql, &values![key, message]).await?;
+            Ok(())
+        })
+    });
+    if let Err(error) = noting.await {
+        tracing::warn!(error = %Chain(&error), "why it waits could not be noted");
+    }
+    true
 }
 
 async fn delete(cx: &Context, blob: &str) -> Result<()> {
