@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 /// Transect: annotate video and images where they are.
@@ -317,30 +318,10 @@ fn size(text: &str) -> Result<Size, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(Size(None));
     }
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        "t" | "tib" => 1 << 40,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "tb" => 1_000_000_000_000,
-        other => {
-            return Err(format!(
-                "there is no unit {other}; use KiB, MiB, GiB, TiB, KB, MB, GB or TB"
-            ));
-        }
-    };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| "write a number, such as 10GiB, or none".to_owned())?;
-    Ok(Size(Some((number * unit as f64) as u64)))
+    let read = text.parse::<ByteSize>();
+    let size =
+        read.map_err(|_| "write a number, such as 500MB, 10GiB or 1.5TiB, or none".to_owned());
+    Ok(Size(Some(size?.as_u64())))
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,8 +1,9 @@
 //! `transect quota …`.
 
+use bytesize::ByteSize;
 use serde_json::Value;
 use transect::station::{self, Command};
-use transect::storage::quota::{Target, Use, in_words};
+use transect::storage::quota::{Target, Use};
 
 use crate::arguments::{QuotaTask, Size};
 use crate::place::Place;
@@ -36,10 +37,12 @@ async fn ask(place: &Place, command: Command) -> anyhow::Result<Value> {
 }
 
 fn in_line(one: &Use) -> String {
-    let quota = one
-        .quota_bytes
-        .map_or_else(|| "no quota".to_owned(), in_words);
-    let (kind, name, used) = (&one.kind, &one.name, in_words(one.used_bytes));
+    let quota = one.quota_bytes.map_or_else(
+        || "no quota".to_owned(),
+        |bytes| ByteSize(bytes).to_string(),
+    );
+    let used = ByteSize(one.used_bytes).to_string();
+    let (kind, name) = (&one.kind, &one.name);
     format!("{kind:<8} {name:<32} {used:>12} of {quota}")
 }
 

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command as Program};
@@ -329,7 +330,7 @@ pub(super) async fn check_quotas(cx: &Context) -> Option<Finding> {
     let nearly = uses.iter().any(quota::Use::is_nearly_full);
     let told = uses.iter().map(|one| {
         let (used, quota) = (one.used_bytes, one.quota_bytes.unwrap_or_default());
-        let (used, quota) = (quota::in_words(used), quota::in_words(quota));
+        let (used, quota) = (ByteSize(used), ByteSize(quota));
         format!("{} {}: {used} of {quota}", one.kind, one.name)
     });
     let told: Vec<String> = told.collect();

@@ -5,6 +5,7 @@
 //! way; objects that share bytes count each. A project holds what lies under its keys; files in place take no room of
 //! the store, and temporary uploads, which go within a day, count once they are taken over.
 
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::key::project_of;
@@ -99,12 +100,12 @@ pub async fn check(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
     // What was added already is rolled back with the refusal.
     let state = match more_bytes {
         0 => "it would hold more than that".to_owned(),
-        _ => format!("{} are in use", in_words(used.max(0).unsigned_abs())),
+        _ => format!("{} are in use", ByteSize(used.max(0).unsigned_abs())),
     };
     Err(Error::QuotaExceeded(format!(
         "the {kind} {name} has a quota of {}, and {state}: nothing was written; delete something from it, or have its \
          quota raised by who runs the station: transect quota set --{kind} {name:?} SIZE",
-        in_words(quota)
+        ByteSize(quota)
     )))
 }
 
@@ -179,20 +180,4 @@ pub async fn set(cx: &Context, target: Target, quota_bytes: Option<u64>) -> Resu
         used_bytes: writing.await?.max(0).unsigned_abs(),
         quota_bytes,
     })
-}
-
-/// Bytes in words: `1.5 GiB`.
-pub fn in_words(bytes: u64) -> String {
-    let mut unit = "B";
-    let mut shown = bytes as f64;
-    for next in ["KiB", "MiB", "GiB", "TiB"] {
-        if shown < 1024.0 {
-            break;
-        }
-        (shown, unit) = (shown / 1024.0, next);
-    }
-    match unit {
-        "B" => format!("{bytes} B"),
-        _ => format!("{shown:.1} {unit}"),
-    }
 }
