@@ -36,13 +36,19 @@ pub fn project_of(key: &str) -> Option<(i64, bool)> {
         None => (key, false),
     };
     let (organization, rest) = rest.split_once('/')?;
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !number(organization) && organization != GENERIC {
         return None;
     }
     let (project, rest) = rest.split_once('/')?;
     let known = number(project) && !rest.is_empty();
     Some((project.parse().ok().filter(|_| known)?, temporary))
+}
+
+/// Whether a key is one of a project's generic files, which are the station's own to serve.
+pub fn is_generic(key: &str) -> bool {
+    key.strip_prefix(GENERIC)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl Owner {
@@ -162,6 +168,25 @@ mod tests {
         organization: 1,
         project: 2,
     };
+
+    #[test]
+    fn a_key_says_which_project_it_is_of() {
+        assert_eq!(project_of("1/2/3/clip.mp4"), Some((2, false)));
+        assert_eq!(project_of("1/2/files/3/a.txt"), Some((2, false)));
+        assert_eq!(project_of("_media/5/a"), Some((5, false)));
+        assert_eq!(project_of("_uploads/2026-11-20/1/2/7/x"), Some((2, true)));
+        for other in [
+            "_uploads/2026-11-20/3/organization/7/x",
+            "avatars/1",
+            "1/2",
+            "1/2x/3",
+            "/2/3",
+            "",
+        ] {
+            assert_eq!(project_of(other), None, "{other}");
+        }
+        assert!(is_generic("_media/5/a") && !is_generic("1/2/files/3/_media"));
+    }
 
     #[test]
     fn keys_say_whose_they_are() {

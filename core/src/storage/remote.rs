@@ -16,7 +16,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::key::UPLOADS;
+use super::key::{UPLOADS, is_generic, project_of};
 use super::objects::places::{self, Directory, Facts, Places};
 use super::objects::remote::{Connection, Tiering};
 use super::objects::{ByteStream, ObjectStore, Stored};
@@ -94,23 +94,9 @@ pub async fn is_any_in_use(tx: &mut Tx) -> Result<bool> {
     Ok(tx.row(sql, &[]).await?.is_some())
 }
 
-/// The project of a key, and whether it is one of a temporary upload.
-fn project_of(key: &str) -> Option<(i64, bool)> {
-    let (rest, temporary) = match key.strip_prefix(UPLOADS) {
-        Some(dated) => (dated.split_once('/')?.1, true),
-        None => (key, false),
-    };
-    let mut parts = rest.split('/');
-    let number = |part: Option<&str>| part?.parse::<i64>().ok().filter(|id| *id > 0);
-    number(parts.next())?;
-    let project = number(parts.next())?;
-    parts.next()?;
-    Some((project, temporary))
-}
-
 /// The bucket that a key's bytes belong in; none for the station's own store.
 pub(super) async fn home(tx: &mut Tx, key: &str) -> Result<Option<i64>> {
-    let Some((project, temporary)) = project_of(key) else {
+    let Some((project, temporary)) = project_of(key).filter(|_| !is_generic(key)) else {
         return Ok(None);
     };
     let (live, upload) = project::service::buckets_of(tx, project).await?;
@@ -643,28 +629,6 @@ pub(super) async fn signpost(cx: &Context, key: &str) -> Option<Signpost> {
         Err(error) => {
             tracing::warn!(error = %Chain(&error), "a link leads through the station, as its bucket could not be looked up");
             None
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::project_of;
-
-    #[test]
-    fn a_key_says_which_project_it_is_of() {
-        assert_eq!(project_of("1/2/3/clip.mp4"), Some((2, false)));
-        assert_eq!(project_of("1/2/files/3/a.txt"), Some((2, false)));
-        assert_eq!(project_of("_uploads/2026-11-20/1/2/7/x"), Some((2, true)));
-        for other in [
-            "_uploads/2026-11-20/3/organization/7/x",
-            "_media/5/a",
-            "avatars/1",
-            "1/2",
-            "1/2x/3",
-            "",
-        ] {
-            assert_eq!(project_of(other), None, "{other}");
         }
     }
 }
