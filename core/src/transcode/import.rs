@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 use super::archive::{self, Contents, Member};
-use super::jobs::{goes_on, remember};
+use super::jobs::{concluded, remember};
 use super::progress::{Memory, Node};
 use super::service::enqueue;
 use super::types::{ARCHIVE, Payload, Spec, TRANSCODE};
@@ -67,16 +67,10 @@ fn expired(key: &str) -> Error {
 async fn body(run: Run) -> Result<()> {
     let mut memory = Memory::of(&run.job.memory)?;
     let outcome = perform(&run, &mut memory).await;
-    if let Err(error) = &outcome {
-        if goes_on(&run, error, ATTEMPTS) {
-            return outcome;
-        }
-        memory.fail(run.cx.now(), &error.explained());
-        remember(&run, &memory).await?;
+    if concluded(&run, &mut memory, &outcome, ATTEMPTS).await? {
+        let payload: Payload = serde_json::from_value(run.job.payload.clone())?;
+        report::send(&run, &payload.spec, outcome.as_ref().err()).await;
     }
-    folder::remove(&run.cx, run.job.id);
-    let payload: Payload = serde_json::from_value(run.job.payload.clone())?;
-    report::send(&run, &payload.spec, outcome.as_ref().err()).await;
     outcome
 }
 

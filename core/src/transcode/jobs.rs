@@ -34,28 +34,36 @@ pub const WORK: Work = Work {
     body: |run| Box::pin(body(run)),
 };
 
-/// Whether a job that ended so is begun again.
-pub(super) fn goes_on(run: &Run, error: &Error, most: i64) -> bool {
-    let passes = matches!(
-        error,
-        Error::Busy(_) | Error::StorageFull(_) | Error::Internal { .. }
-    );
-    passes && run.job.attempts < most
+/// Notes how a job ended, and lets go of its files; says whether it is over. One that met a passing trouble is not: it
+/// is begun again, at most so often, and keeps what it has.
+pub(super) async fn concluded(
+    run: &Run,
+    memory: &mut Memory,
+    outcome: &Result<()>,
+    most: i64,
+) -> Result<bool> {
+    if let Err(error) = outcome {
+        let passes = matches!(
+            error,
+            Error::Busy(_) | Error::StorageFull(_) | Error::Internal { .. }
+        );
+        if passes && run.job.attempts < most {
+            return Ok(false);
+        }
+        memory.fail(run.cx.now(), &error.explained());
+        remember(run, memory).await?;
+    }
+    folder::remove(&run.cx, run.job.id);
+    Ok(true)
 }
 
 async fn body(run: Run) -> Result<()> {
     let mut memory = Memory::of(&run.job.memory)?;
     let outcome = perform(&run, &mut memory).await;
-    if let Err(error) = &outcome {
-        if goes_on(&run, error, ATTEMPTS) {
-            return outcome;
-        }
-        memory.fail(run.cx.now(), &error.explained());
-        remember(&run, &memory).await?;
+    if concluded(&run, &mut memory, &outcome, ATTEMPTS).await? {
+        let payload: Payload = serde_json::from_value(run.job.payload.clone())?;
+        report::send(&run, &payload.spec, outcome.as_ref().err()).await;
     }
-    folder::remove(&run.cx, run.job.id);
-    let payload: Payload = serde_json::from_value(run.job.payload.clone())?;
-    report::send(&run, &payload.spec, outcome.as_ref().err()).await;
     outcome
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use transect_frame_client::{Kind, Produced};
 
-use super::jobs::{self as renditions, Subject, goes_on, media_of, produced, remember, task};
+use super::jobs::{Subject, concluded, media_of, produced, remember, task};
 use super::produce::{self, Made};
 use super::progress::{Memory, Node};
 use super::recipe::{Codec, Encoding, Recipe, Rendition};
@@ -209,14 +209,7 @@ fn longest_group(index: &FrameIndex) -> usize {
 async fn body(run: Run) -> Result<()> {
     let mut memory = Memory::of(&run.job.memory)?;
     let outcome = perform(&run, &mut memory).await;
-    if let Err(error) = &outcome {
-        if goes_on(&run, error, ATTEMPTS) {
-            return outcome;
-        }
-        memory.fail(run.cx.now(), &error.explained());
-        remember(&run, &memory).await?;
-    }
-    folder::remove(&run.cx, run.job.id);
+    concluded(&run, &mut memory, &outcome, ATTEMPTS).await?;
     outcome
 }
 
@@ -252,7 +245,7 @@ async fn perform(run: &Run, memory: &mut Memory) -> Result<()> {
     };
     produce::record(run, &subject, made).await?;
     memory.end(&name, cx.now(), "");
-    renditions::remember(run, memory).await
+    remember(run, memory).await
 }
 
 /// Makes the files of a recipe, and lets everything else go first.
