@@ -18,7 +18,7 @@ use super::produce::{self, Made};
 use super::progress::{Memory, Node};
 use super::recipe::{Codec, Encoding, Recipe, Rendition};
 use super::types::{PROXY, TRANSCODE};
-use super::{folder, service};
+use super::service;
 use crate::config::Proxies;
 use crate::context::Context;
 use crate::error::{Chain, Error, Result};
