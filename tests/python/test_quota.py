@@ -148,7 +148,7 @@ def test_the_doctor_tells_what_is_nearly_full(station, s3, bucket):
 
 @pytest.mark.parametrize("words, told", [
     (("--bucket", "nowhere", "1GiB"), "no bucket of S3 clients named nowhere"), (("--project", "nothing", "1GiB"), "no project named nothing"),
-    (("--bucket", "transect", "1GiB"), "no bucket"), (("--bucket", "b", "some"), "no unit some"), (("1GiB",), "--bucket"),
+    (("--bucket", "transect", "1GiB"), "no bucket"), (("--bucket", "b", "some"), "write a number"), (("1GiB",), "--bucket"),
 ])
 def test_what_cannot_be_limited(station, words, told):
     done = station.command("quota", "set", *words, check=False)
