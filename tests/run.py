@@ -35,9 +35,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or CACHE / "transect-target")
 RUNNERS = ("rust", "page", "sqlite", "postgres", "browser")
-SOAK_ROUNDS = "200"
-SOAK_MUTATIONS = "2000"
-SOAK_POWER_CUTS = "40"
+# What the long runs set, where it is not set already.
+SOAK = {"TRANSECT_CRASH_ROUNDS": "200", "TRANSECT_CRASH_OBJECT_ROUNDS": "100", "TRANSECT_CRASH_IMPORT_ROUNDS": "40",
+        "TRANSECT_MUTATIONS": "2000", "TRANSECT_POWER_CUTS": "40"}
 RUNNER_SECS = 3600
 PAGE_SECS = 600
 STOP_SECS = 20
@@ -156,8 +156,7 @@ def test_environment(python):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSECT_")}
     cargo_bin = pathlib.Path.home() / ".cargo" / "bin"
     clean["PATH"] = os.pathsep.join([str(python / "bin"), os.environ["PATH"], str(cargo_bin)])
-    kept = ("TRANSECT_CRASH_ROUNDS", "TRANSECT_CRASH_SEED", "TRANSECT_FUZZ_EXAMPLES", "TRANSECT_MUTATIONS",
-            "TRANSECT_MUTATION_SEED")
+    kept = (*SOAK, "TRANSECT_CRASH_SEED", "TRANSECT_FUZZ_EXAMPLES", "TRANSECT_MUTATION_SEED", "TRANSECT_POWER_DISK")
     clean.update({name: os.environ[name] for name in kept if name in os.environ})
     clean["CARGO_TARGET_DIR"] = str(TARGET)
     clean["TRANSECT_BIN"] = str(TARGET / "debug" / "transect")
@@ -389,9 +388,8 @@ def main():
             return bench(arguments.words)
         words = arguments.words
         if arguments.soak:
-            os.environ.setdefault("TRANSECT_CRASH_ROUNDS", SOAK_ROUNDS)
-            os.environ.setdefault("TRANSECT_MUTATIONS", SOAK_MUTATIONS)
-            os.environ.setdefault("TRANSECT_POWER_CUTS", SOAK_POWER_CUTS)
+            for name, value in SOAK.items():
+                os.environ.setdefault(name, value)
             words = ["test_crash.py", "test_power_cut.py", "test_s3.py::test_kill_minus_nine_while_objects_are_put", "test_damaged_media.py", *words]
         return report(all_tests(wanted, words))
     except (Interrupted, RuntimeError) as error:

@@ -1,19 +1,24 @@
 """Killing the station without warning, again and again: what was acknowledged is there, and nothing is half there.
 
-TRANSECT_CRASH_ROUNDS sets the number of rounds (20), TRANSECT_CRASH_SEED repeats a run.
+TRANSECT_CRASH_ROUNDS sets the number of rounds (20), TRANSECT_CRASH_IMPORT_ROUNDS that of imports (4), TRANSECT_CRASH_SEED repeats
+a run.
 """
 
+import json
 import os
 import random
+import shutil
+import subprocess
 import threading
 
 import pytest
 import requests
 import tator
-from station import wait_for
+from station import program, wait_for
 from support import Scene, add_box_type, box
 
 ROUNDS = int(os.environ.get("TRANSECT_CRASH_ROUNDS", "20"))
+IMPORT_ROUNDS = int(os.environ.get("TRANSECT_CRASH_IMPORT_ROUNDS", "4"))
 SEED = int(os.environ.get("TRANSECT_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 30)
 BATCH = 20
 ATTRIBUTES = [{"name": "Value", "dtype": "int"}, {"name": "Batch", "dtype": "string"}]
@@ -134,6 +139,48 @@ def test_change_log_keeps_step_with_the_rows(ground):
     created = api.get_change_log_list(scene.project, entity_type="localization", entity_id=last)
     assert created, "a row without its entry"
     assert api.get_change_log_list(scene.project, entity_type="localization", entity_id=last + 1) == [], "an entry without its row"
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["in place", "copied"])
+def test_kill_minus_nine_during_an_import(new_station, corpus, tmp_path, copied):
+    """What was imported stays what it is, and the same import goes on where it was: every file is one media."""
+    station = new_station()
+    dice = random.Random(SEED)
+    print(f"TRANSECT_CRASH_SEED={SEED}")
+    clip, flags = corpus["vp8"], ["--copy"] if copied else []
+    for number in range(IMPORT_ROUNDS):
+        folder = tmp_path / f"disk{number}"
+        folder.mkdir()
+        for name in range(12):
+            shutil.copy(clip["path"], folder / f"dive {name}.webm")
+        words = ["import", str(folder), "--project", f"Dive {number}", *flags]
+        importing = subprocess.Popen([program(), *words, "--json", "--data", str(station.data)], stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL, text=True, env=station.environment)
+        told = [json.loads(importing.stdout.readline()) for _ in range(dice.randint(1, 8))]
+        station.kill()
+        told += [json.loads(line) for line in importing.stdout if line.endswith("\n")]
+        assert importing.wait(60) != 0, "an import that was cut off says so"
+        station.start()
+        again = station.lines(*words)
+        assert {row["state"] for row in again} <= {"ready", "skipped"} and len(again) == 12, again
+        api = tator.get_api(station.url, station.admin_token)
+        project = next(one.id for one in api.get_project_list() if one.name == f"Dive {number}")
+        rows = wait_for("every media", lambda: ready(api.get_media_list(project)))
+        assert sorted(row.name for row in rows) == sorted(path.name for path in folder.iterdir())
+        assert {row.num_frames for row in rows} == {clip["frames"]}
+        ids = {row.id: row.name for row in rows}
+        for row in told:
+            assert ids[row["media"]] == os.path.basename(row["path"]), "what was imported is another media now"
+        for row in rows:
+            picture = station.http("GET", f"/rest/FramePicture/{row.id}/{clip['frames'] - 1}", station.admin_token)
+            assert picture.status_code == 200, picture.text
+    findings = station.lines("doctor", "--scrub", check=False)
+    assert [row for row in findings if row["check"] == "objects"][0]["level"] == "ok", findings
+    assert station.stop() == 0
+
+
+def ready(rows):
+    return rows if all(row.num_frames for row in rows) else None
 
 
 def test_workers_end_with_the_station(new_station, corpus):

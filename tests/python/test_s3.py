@@ -331,7 +331,7 @@ class Putter(threading.Thread):
 
 
 def test_kill_minus_nine_while_objects_are_put(new_station):
-    rounds = int(os.environ.get("TRANSECT_CRASH_ROUNDS", "20")) // 4
+    rounds = int(os.environ.get("TRANSECT_CRASH_OBJECT_ROUNDS", "5"))
     station = new_station()
     station.options = []
     key = make_key(station)

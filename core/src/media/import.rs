@@ -293,12 +293,17 @@ async fn one(
     if let Some(problem) = &file.problem {
         return Ok(told(None, "failed", problem.clone()));
     }
-    let known = path.clone();
+    let look = look(&file.path).await;
+    let origin = Origin {
+        path: path.clone(),
+        name: file.name.clone(),
+        copied: look.as_ref().ok().copied().filter(|_| what.copy),
+    };
     let known = cx
         .database
-        .read(move |tx| Box::pin(async move { source::find_path(tx, project, &known).await }))
+        .read(move |tx| Box::pin(async move { origin.media(tx, project).await }))
         .await?;
-    let media = match (look(&file.path).await, known) {
+    let media = match (look, known) {
         (Ok(look), Some(media)) => {
             if !try_again(cx, media, look).await? {
                 let message = match what.section {
@@ -339,6 +344,28 @@ async fn frames_of(cx: &Context, media: i64) -> Result<Option<i64>> {
 struct Look {
     size_bytes: i64,
     modified_at: i64,
+}
+
+/// What tells whether a file is a media already.
+struct Origin {
+    path: String,
+    name: String,
+    /// What the file looks like, where it is to be copied.
+    copied: Option<Look>,
+}
+
+impl Origin {
+    /// The media that was made of the file, in place or as a copy. An import that was cut off so goes on where it was.
+    async fn media(&self, tx: &mut Tx, project: i64) -> Result<Option<i64>> {
+        let known = source::find_path(tx, project, &self.path).await?;
+        match self.copied {
+            Some(look) if known.is_none() => {
+                let facts = (look.size_bytes, look.modified_at);
+                source::find_copy(tx, project, &self.name, facts).await
+            }
+            _ => Ok(known),
+        }
+    }
 }
 
 async fn look(file: &Path) -> std::io::Result<Look> {
@@ -408,14 +435,16 @@ async fn add(
     };
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     let dtype = dtype(&file.path).unwrap_or("video");
-    let path = file.path.to_string_lossy().into_owned();
+    let origin = Origin {
+        path: file.path.to_string_lossy().into_owned(),
+        name: name.clone(),
+        copied: what.copy.then_some(look),
+    };
     cx.database
         .write(move |tx| {
             Box::pin(async move {
                 // Another import may have added it since it was looked for.
-                if copied.is_none()
-                    && let Some(media) = source::find_path(tx, project, &path).await?
-                {
+                if let Some(media) = origin.media(tx, project).await? {
                     return Ok(media);
                 }
                 let new = NewMedia {
@@ -436,7 +465,7 @@ async fn add(
                         storage::quota::check_kept(tx, &key, 0).await?;
                         Bytes::Stored(key)
                     }
-                    None => Bytes::InPlace(path),
+                    None => Bytes::InPlace(origin.path),
                 };
                 let source = Source::waiting(media.id, bytes, look.size_bytes, look.modified_at);
                 source::put(tx, &source).await?;

@@ -175,6 +175,21 @@ pub async fn find_path(tx: &mut Tx, project: i64, path: &str) -> Result<Option<i
     tx.scalar(sql, &values![path, project]).await
 }
 
+/// The media of a project that was made of a copy of this file: of a file of this name and length that was last changed at
+/// this time (UTC milliseconds), wherever it lay.
+pub async fn find_copy(
+    tx: &mut Tx,
+    project: i64,
+    name: &str,
+    (size_bytes, modified_at): (i64, i64),
+) -> Result<Option<i64>> {
+    let sql = "select m.id from media m join media_source s on s.media = m.id where m.project = $1 and m.name = $2 \
+               and not m.deleted and s.object_key is not null and s.size_bytes = $3 and s.modified_at = $4 \
+               order by m.id limit 1";
+    tx.scalar(sql, &values![project, name, size_bytes, modified_at])
+        .await
+}
+
 /// Media after a given one whose source waits to be indexed, oldest first.
 pub async fn waiting(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<i64>> {
     let sql = format!(
