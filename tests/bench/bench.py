@@ -15,13 +15,17 @@
             memory grows by while it lists them all
     frames  a picture by number over HTTP against decord and a JPEG encoder: CPU a picture for random frames, median
             latency for steps of one and of fifteen; every picture's bar code is read
+    single  a random picture over HTTP against one ffmpeg process for each, CPU and wall; and a station that was just started shows
+            the first picture of two hours of video, against decord's opening of that file
+    right   ten thousand random pictures of every kind of clip of the tests, and how many of them are wrong
     aggregate  grouped counts, a histogram and a timeline of a million localizations over HTTP, when somebody has asked
             before, against DuckDB in process with the same columns; also the first answer, and the one after a write
     text    median latency of a free-text query over HTTP against tantivy in process and an empty request beside it; and how
             much later the next query answers that has to find what was just written
     index   wall time of indexing an MP4 file of 100 GB from its sample tables (mostly a hole, which takes no room); and what
             the index of ten hours at 60 pictures a second takes in the worker's memory, while it is open
-    hostile p99 of small requests while damaged media are imported, against the same requests alone
+    hostile p99 of small requests, and of pictures of a healthy video, while damaged media of every kind are imported, against the
+            same requests alone; every picture is compared
     objects a GiB put and got over S3 against `dd conv=fsync` and nginx, ranges of 256 KiB and objects of 16 KiB against nginx,
             durable objects of 1 KiB from sixteen clients against one fsync each, and pages of a list of a million keys
     start   cold start to the `ready` line, and the memory of the idle station (PSS of all its processes)
@@ -55,6 +59,7 @@ import aggregates  # noqa: E402
 import annotations  # noqa: E402
 import files  # noqa: E402
 import freetext  # noqa: E402
+import long  # noqa: E402
 import objects  # noqa: E402
 import transcoding  # noqa: E402
 from clips import CLIP, make_clip  # noqa: E402
@@ -184,6 +189,107 @@ def frames(arguments, dice, folder):
     return result
 
 
+TWO_HOURS = 2 * 3600 * CLIP["rate"]
+
+
+def children_cpu_secs():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def one_process_each(clip, numbers):
+    """One ffmpeg for each picture, which seeks by time."""
+    def get(number):
+        command = ["ffmpeg", "-nostdin", "-v", "error", "-ss", f"{max(0, number - 0.25) / CLIP['rate']:.6f}", "-i", str(clip),
+                   "-frames:v", "1", "-q:v", "3", "-f", "image2pipe", "-c:v", "mjpeg", "-"]
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+
+    cpu = children_cpu_secs()
+    walls, pictures = timed(numbers, get)
+    cpu_ms = (children_cpu_secs() - cpu) / len(numbers) * 1e3
+    check_pictures(numbers, pictures)
+    return {"cpu_ms": cpu_ms, "p50_ms": statistics.median(walls) * 1e3}
+
+
+def first_picture(folder, clip):
+    """Seconds from the question to the picture, of a station that knows the file and has opened nothing."""
+    station = started(folder / "first")
+    try:
+        media = station.lines("import", clip, "--project", "Bench", secs=300)[0]["media"]
+        wait_for("the clip to be indexed", lambda: Client(station).json("GET", f"/rest/Media/{media}")["num_frames"] == TWO_HOURS)
+        check(station.stop() == 0, "the station did not end well")
+        station.start()
+        settle(station)
+        walls, pictures = timed([0], lambda n: Client(station).send("GET", picture_path(media, n)))
+        check_pictures([0], pictures)
+        check(station.stop() == 0, "the station did not end well")
+        return walls[0]
+    finally:
+        station.remove()
+        shutil.rmtree(folder / "first", ignore_errors=True)
+
+
+OPENING = """import sys, time
+import decord
+before = time.perf_counter()
+reader = decord.VideoReader(sys.argv[1])
+assert len(reader) == int(sys.argv[2]) and reader[0].shape[0] == int(sys.argv[3])
+print(time.perf_counter() - before)
+"""
+
+
+def single(arguments, dice, folder):
+    clip, hours = folder / "clip.mp4", folder / "hours.mp4"
+    make_clip(clip)
+    long.make(clip, hours, TWO_HOURS // CLIP["frames"])
+    numbers = {"random": sequences(arguments.pictures)["random"]}
+    ours, theirs, first, opened = [], [], [], []
+
+    def decord_opens():
+        command = [sys.executable, "-c", OPENING, str(hours), str(TWO_HOURS), str(CLIP["height"])]
+        opened.append(float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
+
+    for _ in range(arguments.rounds):
+        turns = [lambda: ours.append(frames_ours(folder, clip, numbers)["random"]), lambda: first.append(first_picture(folder, hours)),
+                 lambda: theirs.append(one_process_each(clip, numbers["random"][:50])), decord_opens]
+        dice.shuffle(turns)
+        for turn in turns:
+            turn()
+    cpu, other = (statistics.median(one["cpu_ms"] for one in rounds) for rounds in (ours, theirs))
+    wall, other_wall = (statistics.median(one["p50_ms"] for one in rounds) for rounds in (ours, theirs))
+    return {"frames_random_against_ffmpeg_each": figure(cpu / other, "<= 0.25", transect_cpu_ms=cpu, ffmpeg_cpu_ms=other, wall_ratio=wall / other_wall,
+                                                        transect_p50_ms=wall, ffmpeg_p50_ms=other_wall),
+            "first_picture_of_2h": figure(statistics.median(first) / statistics.median(opened), "<= 0.2", ms=statistics.median(first) * 1e3,
+                                          decord_ms=statistics.median(opened) * 1e3)}
+
+
+def right(arguments, _dice, folder):
+    """Random pictures of every clip of the tests, in every size and format; none may be another than its number says."""
+    clips = corpus_clips(folder)
+    station, dice, wrong = started(folder / "right"), random.Random(SEED), []
+    try:
+        client = Client(station)
+        rows = station.lines("import", *(clip["path"] for clip in clips), "--project", "Right", "--no-join", secs=600)
+        media = {os.path.realpath(row["path"]): row["media"] for row in rows}
+        for _ in range(arguments.right):
+            clip = dice.choice(clips)
+            number = dice.randrange(clip["frames"])
+            picture = client.send("GET", f"/rest/FramePicture/{media[os.path.realpath(clip['path'])]}/{number}?format={dice.choice(('jpg', 'png'))}")
+            if (seen := barcode.read_file(picture)) != clip["first"] + number:
+                wrong.append((clip["name"], number, seen))
+        check(station.stop() == 0, "the station did not end well")
+    finally:
+        station.remove()
+    return {"wrong_pictures": {"value": len(wrong), "floor": "0", "pictures": arguments.right, "clips": len(clips), "which": wrong[:5]}}
+
+
+def corpus_clips(folder):
+    """The clips of the tests whose every picture is a bar code of its own."""
+    subprocess.run([sys.executable, HERE.parent / "fixtures" / "corpus.py", folder / "corpus"], check=True)
+    clips = json.loads((folder / "corpus" / "corpus.json").read_text())["clips"]
+    return [{**clip, "path": str(folder / "corpus" / clip["path"])} for clip in clips if clip["kind"] == "video" and "damaged" not in clip]
+
+
 # ---------------------------------------------------------------- start and idle
 
 def start(arguments, _dice, folder):
@@ -204,7 +310,7 @@ def start(arguments, _dice, folder):
             "idle_pss_mib": {"value": round(statistics.median(memory), 1), "floor": "<= 150"}}
 
 
-PARTS = {**annotations.PARTS, "frames": frames, "aggregate": aggregates.aggregates, "text": freetext.text, "start": start,
+PARTS = {**annotations.PARTS, "frames": frames, "single": single, "right": right, "aggregate": aggregates.aggregates, "text": freetext.text, "start": start,
          **files.PARTS, **objects.PARTS, **transcoding.PARTS}
 
 
@@ -217,6 +323,7 @@ def main():
     parser.add_argument("--big", action="store_true", help="scale up to ten million rows")
     parser.add_argument("--localizations", type=int, default=1_000_000, help="how many are aggregated")
     parser.add_argument("--pictures", type=int, default=200, help="random pictures a round")
+    parser.add_argument("--right", type=int, default=10_000, help="pictures whose bar codes are read")
     parser.add_argument("--notes", type=int, default=100_000, help="texts that are searched")
     parser.add_argument("--questions", type=int, default=150, help="of each round")
     parser.add_argument("--clip-secs", type=int, default=60, help="length of the clip that is transcoded")

@@ -6,9 +6,11 @@ import pathlib
 import statistics
 import struct
 import subprocess
+import sys
 import threading
 import time
 
+import barcode
 import huge
 import long
 from clips import CLIP, make_clip
@@ -16,6 +18,7 @@ from measure import Client, check, figure, settle, started
 from mutate import mutate
 from transcoding import worker
 
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 HUGE_BYTES = 100 << 30
 # Ten hours of sixty pictures a second.
 LONG_FRAMES = 36_000 * 60
@@ -75,42 +78,53 @@ def p99(walls):
     return sorted(walls)[len(walls) * 99 // 100]
 
 
-def asked(client, path, until):
-    walls = []
+def asked(client, paths, until):
+    """(wall seconds, path, answer) of requests one after another, in turns."""
+    seen = []
     while not until():
-        before = time.perf_counter()
-        client.send("GET", path)
-        walls.append(time.perf_counter() - before)
-    return walls
+        for path in paths():
+            before = time.perf_counter()
+            answer = client.send("GET", path)
+            seen.append((time.perf_counter() - before, path, answer))
+    return seen
 
 
-def hostile(arguments, _dice, folder):
-    """Requests beside an import of damaged files, against the same requests alone."""
-    clip = folder / "whole.mp4"
+def hostile(arguments, dice, folder):
+    """Requests beside an import of damaged files of every kind, against the same requests alone."""
+    clip, damaged = folder / "whole.mp4", folder / "damaged"
     make_clip(clip, 60)
-    data = clip.read_bytes()
-    damaged = folder / "damaged"
     damaged.mkdir()
-    for seed in range(40 * arguments.rounds):
-        (damaged / f"{seed}.mp4").write_bytes(mutate(data, seed))
+    subprocess.run([sys.executable, FIXTURES / "corpus.py", folder / "kinds", "--frames", "40"], check=True)
+    kinds = [(folder / "kinds" / one["path"]) for one in json.loads((folder / "kinds" / "corpus.json").read_text())["clips"]]
+    for seed in range(100 * arguments.rounds):
+        kind = kinds[seed % len(kinds)]
+        (damaged / f"{seed}_{kind.name}").write_bytes(mutate(kind.read_bytes(), seed))
     station = started(folder / "hostile")
     try:
         client = Client(station)
-        path = "/rest/Projects"
+        media = station.lines("import", clip, "--project", "Healthy")[0]["media"]
+        paths = lambda: ("/rest/Projects", f"/rest/FramePicture/{media}/{dice.randrange(60)}")
         settle(station)
         until = time.monotonic() + SECONDS
-        idle = asked(client, path, lambda: time.monotonic() > until)
+        idle = asked(client, paths, lambda: time.monotonic() > until)
         importing = threading.Thread(target=station.command, args=("import", damaged, "--project", "Hostile"),
-                                     kwargs={"check": False, "secs": 1800})
+                                     kwargs={"check": False, "secs": 3600})
         importing.start()
-        busy = asked(client, path, lambda: not importing.is_alive())
+        busy = asked(client, paths, lambda: not importing.is_alive())
         importing.join()
         check(station.stop() == 0, "the station did not end well")
     finally:
         station.remove()
-    return {"hostile_p99": figure(p99(busy) / p99(idle), "<= 1.5", idle_ms=p99(idle) * 1e3, busy_ms=p99(busy) * 1e3,
-                                  idle_p50_ms=statistics.median(idle) * 1e3, busy_p50_ms=statistics.median(busy) * 1e3,
-                                  requests=len(busy))}
+    wrong = [path for _, path, answer in (*idle, *busy)
+             if "FramePicture" in path and barcode.read_file(answer) != int(path.rpartition("/")[2])]
+    check(not wrong, f"wrong pictures: {wrong[:5]}")
+    result = {}
+    for name, of in (("requests", "/rest/Projects"), ("pictures", "/rest/FramePicture")):
+        alone, beside = ([wall for wall, path, _ in seen if path.startswith(of)] for seen in (idle, busy))
+        result[f"hostile_{name}_p99"] = figure(p99(beside) / p99(alone), "<= 1.5", idle_ms=p99(alone) * 1e3, busy_ms=p99(beside) * 1e3,
+                                               idle_p50_ms=statistics.median(alone) * 1e3, busy_p50_ms=statistics.median(beside) * 1e3,
+                                               asked=len(beside), files=100 * arguments.rounds)
+    return result
 
 
 PARTS = {"index": index, "hostile": hostile}

@@ -1,6 +1,6 @@
 """The power goes, at any moment: what was acknowledged is there, and nothing is half there.
 
-A station works on a recorded disk (disk.py) while objects are put, overwritten, put in parts and deleted, files imported, and
+A station works on a recorded disk (disk.py) while objects are put, overwritten, put in parts and deleted, files imported in place and as copies, and
 annotations written. Then the disk is made as it would have been found after a cut at this moment and that, ext4 puts itself
 in order, a station starts on it, and everything is compared with what had been acknowledged by then.
 
@@ -15,6 +15,7 @@ import shutil
 import threading
 import time
 
+import barcode
 import pytest
 import tator
 from botocore.exceptions import ClientError
@@ -176,7 +177,7 @@ def import_clip(ground, number):
     path = ground.scratch / f"clip{number}.mp4"
     shutil.copy(ground.clip, path)
     with ground.ledger.telling("media", path.name, path.name):
-        ground.station.lines("import", path, "--project", "Cut")
+        ground.station.lines("import", path, "--project", "Cut", *(["--copy"] if number % 2 else []))
 
 
 WORK = (put_large, put_small, put_small, overwrite, put_in_parts, annotate, annotate, import_clip)
@@ -311,13 +312,18 @@ def check_media(ground, station, position):
         answer = station.http("GET", f"/rest/Medias/{ground.scene.project}", station.admin_token).json()
         return {row["name"]: row for row in answer if row["name"].startswith("clip") and not row["name"].startswith("clip ")}
 
-    found, last = rows(), None
+    found = rows()
     for name, values in ground.ledger.at(position, "media").items():
         insist(ABSENT in values or name in found, name, "is gone")
-        last = name if name in found else last
-    if last:
-        path = f"/rest/GetFrame/{found[last]['id']}?frames=3"
-        wait_for("a picture", lambda: station.http("GET", path, station.admin_token).status_code == 200, secs=20)
+        if name in found:
+            path = f"/rest/FramePicture/{found[name]['id']}/3"
+            answer = wait_for("a picture", lambda: shown(station, path), secs=20)
+            insist(barcode.read_file(answer) == 3, name, "shows another picture")
+
+
+def shown(station, path):
+    answer = station.http("GET", path, station.admin_token)
+    return answer.content if answer.status_code == 200 else None
 
 
 def test_cuts(ground, tmp_path):
