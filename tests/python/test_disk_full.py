@@ -69,6 +69,8 @@ def test_full_and_free_again(new_station, small_disk):
         assert write().status_code == 507
         assert scene.found() == kept + accepted
     assert station.http("GET", f"/rest/Localization/{kept[0]}", station.admin_token).status_code == 200
+    said = {row["check"]: row["level"] for row in station.lines("doctor", check=False, secs=60)}
+    assert said["disk"] == "failed" and said["database"] == "ok" and "search" in said
     token = station.http("POST", "/rest/Token", json={"username": "admin", "password": PASSWORD})
     assert (token.status_code, token.json()["token"]) == (201, station.admin_token)
     assert station.alive

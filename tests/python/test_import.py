@@ -123,7 +123,9 @@ def test_a_source_that_went_away_and_came_back(station, admin, disk):
     assert barcode.read_file(admin.get_frame(made, frames=[7])) == 7
     source.rename(disk / "moved")
     answer = station.http("GET", f"/rest/GetFrame/{made}?frames=110", station.admin_token)
-    assert answer.status_code in (400, 404) and answer.headers["Content-Type"] == "image/png"
+    assert answer.status_code == 400 and answer.headers["Content-Type"] == "image/png"
+    told = station.http("GET", f"/rest/FramePicture/{made}/110", station.admin_token).json()["message"]
+    assert "plug in its disk" in told and str(source) in told
     assert admin.get_media(made).id == made
     (disk / "moved").rename(source)
     wait_for("the picture to be back", lambda: station.http(
@@ -173,3 +175,59 @@ def test_an_import_is_undone_whatever_the_station_found_out_since(station, admin
     entries = [entry.id for entry in admin.get_journal(project, noun="media", limit=1000) if entry.action == "create"]
     admin.undo(project, undo_spec={"entries": entries})
     assert admin.get_media_list(project) == [] and all(path.exists() for path in fingerprints(disk))
+
+
+def test_a_copy_is_made_once(station, admin, disk):
+    name, source = unique("Copied"), disk / "h264_cfr25.mp4"
+    first = import_folder(station, source, name, "--copy")[0]
+    # Another folder, as the same card is put in again.
+    other = disk.parent / "again"
+    other.mkdir()
+    shutil.copy2(source, other / source.name)
+    for path in (source, other / source.name):
+        row = import_folder(station, path, name, "--copy")[0]
+        assert (row["state"], row["media"]) == ("skipped", first["media"])
+    os.utime(source, (1, 1))
+    assert import_folder(station, source, name, "--copy")[0]["state"] == "ready"
+    assert admin.get_media_count(project_named(admin, name)) == 2
+
+
+def test_annotations_stay_with_the_file_that_they_were_made_on(station, admin, disk, corpus):
+    source, name = disk / "h264_cfr25.mp4", unique("Replaced")
+    made = import_folder(station, source, name)[0]["media"]
+    project = project_named(admin, name)
+    again = lambda *options: import_folder(station, source, name, *options)[0]
+    other = pathlib.Path(corpus["h264_vfr_mkv"]["path"]).read_bytes()
+    original = source.read_bytes()
+    # Nobody has said anything about it yet: then it is just another file.
+    source.write_bytes(other)
+    assert again()["state"] == "ready"
+    source.write_bytes(original)
+    assert again()["state"] == "ready"
+    kind = next(one.id for one in admin.get_localization_type_list(project) if one.dtype == "box")
+    box = admin.create_localization_list(project, body=[{"type": kind, "media_id": made, "frame": 77, "x": 0, "y": 0, "width": 1,
+                                                         "height": 1}]).id[0]
+    source.write_bytes(other)
+    for _ in range(2):
+        row = again()
+        assert (row["state"], row["media"]) == ("failed", made) and "taken the place" in row["message"], row
+        assert station.http("GET", f"/rest/FramePicture/{made}/77", station.admin_token).status_code == 400
+    assert (admin.get_media(made).num_frames, admin.get_localization(box).frame) == (120, 77)
+    source.write_bytes(original)
+    assert again()["state"] == "ready" and barcode.read_file(admin.get_frame(made, frames=[77])) == 77
+    source.write_bytes(other)
+    assert again("--replace")["state"] == "ready"
+    assert barcode.read_file(admin.get_frame(made, frames=[77])) == 77 and admin.get_localization(box).media == made
+
+
+def test_the_doctor_misses_files_in_place(new_station, disk):
+    station = new_station()
+    assert [row for row in station.lines("doctor") if row["check"] == "in place"] == []
+    import_folder(station, disk, "Dive 20")
+    found = lambda: next(row for row in station.lines("doctor", check=False) if row["check"] == "in place")
+    assert (found()["level"], found()["message"]) == ("ok", f"{len(GOOD)} files are where they were imported")
+    (disk / "h264_cfr25.mp4").rename(disk / "elsewhere")
+    os.utime(disk / "vp9.webm", (1, 1))
+    row = found()
+    assert row["level"] == "warning" and f"missing: {disk}/h264_cfr25.mp4" in row["message"]
+    assert f"changed: {disk}/vp9.webm" in row["message"]

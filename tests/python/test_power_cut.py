@@ -129,7 +129,7 @@ class Ground:
 
 
 def put_large(ground, number):
-    ground.put("large", f"large/{number}", 1_000_000 + number, (300 * KIB, 3 * MIB + 17, 12 * MIB)[number % 3])
+    ground.put("large", f"large/{number}", 1_000_000 + number, (300 * KIB, 3 * MIB + 17, 17 * MIB + 5)[number % 3])
 
 
 def put_small(ground, number):

@@ -28,7 +28,7 @@ def copies(station):
 
 
 def kept_twice(station):
-    return wait_for("the copies", lambda: (lambda row: row["level"] == "ok" and " 0 that" in row["message"])(copies(station)))
+    return wait_for("the copies", lambda: (lambda row: row["level"] == "ok" and "kept twice: " in row["message"])(copies(station)))
 
 
 def objects(station):

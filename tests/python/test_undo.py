@@ -39,12 +39,24 @@ def test_an_edit_comes_back_with_its_old_id(admin, scene, undo, last):
     edited = scene.list()[0].id
     assert edited != made and scene.found(attribute=["Species::eel"]) == [edited]
     answer = undo(last=1)
-    assert answer.message == "Successfully undid 1 changes (1 rows)!"
+    assert answer.message == "Successfully undid 1 change (1 row)!"
     assert plain(scene.list()[0]) == before
     assert (scene.found(attribute=["Species::eel"]), scene.found(attribute=["Species::cod"])) == ([], [made])
     undo(answer.entries)
     assert (scene.list()[0].id, scene.list()[0].x) == (edited, 0.5)
     assert scene.found(attribute=["Species::eel"]) == [edited]
+
+
+def test_the_last_changes_are_never_the_project_itself(admin, organization, undo):
+    project = admin.create_project(project_spec={"name": unique("P"), "organization": organization}).id
+    admin.create_section(project, section_spec={"name": "Leg 1"})
+    every = [entry.action for entry in admin.get_journal(project)]
+    assert every.count("create") >= 2
+    admin.undo(project, undo_spec={"last": 100})
+    assert admin.get_section_list(project) == [] and admin.get_project(project).id == project
+    made = next(entry.id for entry in admin.get_journal(project) if entry.noun == "project" and entry.action == "create")
+    admin.undo(project, undo_spec={"entries": [made]})
+    refused(404, admin.get_project, project)
 
 
 def test_an_edit_in_place_keeps_what_others_did_to_other_fields(admin, scene, undo, last):

@@ -324,6 +324,18 @@ def test_a_store_that_is_away(new_station, tmp_path, corpus):
     told = [row for row in station.lines("doctor", check=False) if row["check"] == "bucket"]
     assert [row["level"] for row in told] == ["failed"] and bucket.name in told[0]["message"], told
 
+    # What is damaged here is found beside what cannot be read there.
+    own = client_of(make_key(station))
+    own.create_bucket(Bucket="own")
+    data = os.urandom(300_000)
+    own.put_object(Bucket="own", Key="k", Body=data)
+    blob = next(path for path in (station.data / "objects").glob("??/??/*") if path.read_bytes() == data)
+    blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    found = next(row for row in station.lines("doctor", "--scrub", check=False) if row["check"] == "objects")
+    assert found["level"] == "failed" and "damaged: own/k" in found["message"], found
+    assert f"1 in bucket {bucket.id} could not be read" in found["message"], found
+    own.delete_object(Bucket="own", Key="k")
+
     # A video that is uploaded meanwhile is worked on all the same.
     response = upload_media(api, kind, corpus["h264_cfr25"]["path"])
     clip = wait_for("the transcode", lambda: transcoded(api, project, response))

@@ -151,6 +151,10 @@ pub struct Import {
     /// that shows them one after another.
     #[arg(long)]
     pub no_join: bool,
+    /// Where another file has taken the place of one that is annotated: show the new one under those annotations. Without
+    /// this, such a file is told of, and what was annotated stays.
+    #[arg(long)]
+    pub replace: bool,
     /// Print one JSON object a file: path, media (its id), state (ready, failed, skipped, joined), message,
     /// num_frames, done, total.
     #[arg(long)]

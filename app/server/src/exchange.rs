@@ -22,6 +22,7 @@ pub async fn import(place: &Place, task: Import) -> anyhow::Result<u8> {
         section: task.section,
         copy: task.copy,
         no_join: task.no_join,
+        replace: task.replace,
     });
     let (mut ready, mut skipped, mut failed) = (0, 0, 0);
     let tell = |line: serde_json::Value| {
@@ -30,9 +31,10 @@ pub async fn import(place: &Place, task: Import) -> anyhow::Result<u8> {
         };
         match file.state.as_str() {
             "failed" => failed += 1,
-            "skipped" => skipped += 1,
-            // Its files were counted.
+            // Their files were counted: chapters that were joined, or left apart.
             "joined" => {}
+            "skipped" if file.media.is_none() => {}
+            "skipped" => skipped += 1,
             _ => ready += 1,
         }
         let text = if task.json {

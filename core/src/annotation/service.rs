@@ -54,6 +54,11 @@ pub async fn add_frame_states(
     create::states(cx, actor, project, news.collect()).await
 }
 
+/// Whether anything is said of a media: a localization on it, or a state about it, that was not deleted.
+pub async fn is_annotated(tx: &mut Tx, media: i64) -> Result<bool> {
+    store::is_annotated(tx, media).await
+}
+
 /// The states that stand for identities now, by elemental id; those that were deleted are left out.
 pub async fn living_states(tx: &mut Tx, uuids: &[&str]) -> Result<HashMap<String, i64>> {
     let latest = store::latest_ids(tx, Kind::State, uuids).await?;

@@ -445,6 +445,14 @@ pub async fn prune_all(tx: &mut Tx, kind: Kind, ids: &[i64], at_ms: i64) -> Resu
     Ok(())
 }
 
+/// Whether a media has a localization or a state that stands.
+pub async fn is_annotated(tx: &mut Tx, media: i64) -> Result<bool> {
+    let sql = "select exists (select 1 from localization t where t.media = $1 and t.latest and not t.deleted \
+               and not t.variant_deleted) or exists (select 1 from state_media sm join state t on t.id = sm.state \
+               where sm.media = $1 and t.latest and not t.deleted and not t.variant_deleted)";
+    Ok(tx.scalar(sql, &values![media]).await?.unwrap_or_default())
+}
+
 /// Every remaining revision of localizations on some media.
 pub async fn of_deleted_media(tx: &mut Tx, media: &[i64]) -> Result<Vec<Localization>> {
     let mut selection = Selection::new(Kind::Localization, tx.dialect());

@@ -393,8 +393,12 @@ pub(super) async fn of_rendition(
     let Some(object) = seen.object(cx, &one.path).await? else {
         return Ok(None);
     };
+    let source = seen.source.as_ref();
+    let in_place = source.is_some_and(|source| source.path.is_some());
     let path = match &object.place {
         Place::Blob(blob) => cx.objects.path(blob).await?,
+        // A source in place is read as one, or not at all: only its index tells whether it is still that file.
+        Place::File(_) if in_place => None,
         Place::File(path) => Some(path.clone()),
     };
     let Some(path) = path else {

@@ -52,6 +52,7 @@ pub fn operations() -> Vec<Operation> {
             .answers("[MultiFrame]"),
         Operation::get("/rest/FrameStream/{id}", "StreamFrames", frame_stream)
             .about("Pictures or coded packets of ranges of frames over a WebSocket, as many as the client gives credits for.")
+            .details(include_str!("stream.md"))
             .binary("application/octet-stream", &[])
             .upgrades(),
     ]

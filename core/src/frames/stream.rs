@@ -1,35 +1,4 @@
-//! Frames as a stream over a WebSocket: the client says which frames it wants, and how many messages it is ready to take.
-//!
-//! **Client to station**, text messages with a JSON object each:
-//!
-//! - `{"want": [[first, last], …], "as": "jpeg" | "webp" | "packets", "height": 360, "quality": 80, "id": 7}` asks for ranges of
-//!   frames, in this order; a range that falls (`[90, 30]`) comes backwards, pictures only. It takes the place of whatever was
-//!   wanted before and was not sent yet, so that seeking is asking for something else. `height` (pictures are made no higher),
-//!   `quality` (85) and `id` (0, comes back with each message) may be left out.
-//! - `{"credits": 8, "bytes": 4000000}` lets the station send so many more messages, and so many more bytes of them. Nothing is
-//!   sent before the first credits. As long as a client never names bytes, only messages count; once it did, a message waits
-//!   until all of it is covered, so a client lets at least as much come as its largest message may have. Both keys may stand in
-//!   the same object as `want`.
-//! - `{"stop": true}` wants nothing any more.
-//!
-//! **Station to client**, binary messages: 24 bytes of header, little-endian, then the payload.
-//!
-//! | Bytes | Meaning |
-//! | --- | --- |
-//! | 0 | version, 1 |
-//! | 1 | kind: 1 JPEG, 2 WebP, 3 coded packet, 4 decoder configuration (JSON, as in `GetFramePackets`), 5 end of what was wanted |
-//! | 2 | marks: 1 random access point, 2 shows nothing by itself |
-//! | 3 | zero |
-//! | 4–7 | `id` of the request (u32) |
-//! | 8–15 | ordinal of the frame (i64); −1 where there is none |
-//! | 16–23 | its presentation time in the ticks of the frame index (i64) |
-//!
-//! Packets come in decode order, from the random access point at or before the first frame of a range on, in groups that each begin
-//! with one; a group may repeat the packets that close the one before it. Their configuration comes first, and again where it changes.
-//!
-//! At most one group of packets, or one picture, is made ahead of the credits. A client that does not take what it gave credits for
-//! is dropped after half a minute, one from which nothing was heard for ten minutes is let go. The close frame says why: 1008 what
-//! the client asked for cannot be, 1013 try again later, 1000 it was quiet, 1011 a fault of the station.
+#![doc = include_str!("stream.md")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -77,6 +77,9 @@ fn describe(operation: &Operation) -> Value {
         "tags": [tag(operation.path)],
         "parameters": parameters,
     });
+    if !operation.details.is_empty() {
+        description["description"] = json!(operation.details);
+    }
     if let Some(body) = &operation.body {
         description["requestBody"] = json!({
             "required": operation.body_required,

@@ -26,6 +26,7 @@ pub struct Operation {
     pub(super) path: &'static str,
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
+    pub(super) details: &'static str,
     pub(super) query: Vec<Field>,
     pub(super) body: Option<Shape>,
     pub(super) body_required: bool,
@@ -54,6 +55,7 @@ impl Operation {
             path,
             id,
             summary: "",
+            details: "",
             query: Vec::new(),
             body: None,
             body_required: false,
@@ -117,6 +119,12 @@ impl Operation {
     /// One sentence for the document.
     pub fn about(mut self, summary: &'static str) -> Self {
         self.summary = summary;
+        self
+    }
+
+    /// What a sentence does not say, as Markdown for the document.
+    pub fn details(mut self, markdown: &'static str) -> Self {
+        self.details = markdown;
         self
     }
 

@@ -39,6 +39,9 @@ pub struct Import {
     /// Leaves chapters of one recording apart instead of making one media that shows them all.
     #[serde(default)]
     pub no_join: bool,
+    /// Shows a file that took the place of another under the annotations that were made on that one.
+    #[serde(default)]
+    pub replace: bool,
 }
 
 /// What became of one file.
@@ -305,7 +308,7 @@ async fn one(
         .await?;
     let media = match (look, known) {
         (Ok(look), Some(media)) => {
-            if !try_again(cx, media, look).await? {
+            if !try_again(cx, media, look, what.replace).await? {
                 let message = match what.section {
                     Some(_) => "it is a media of this project already, and stays in its folder",
                     None => "it is a media of this project already",
@@ -317,7 +320,13 @@ async fn one(
             }
             media
         }
-        (Ok(look), None) => add(cx, actor, project, what, file, look).await?,
+        (Ok(look), None) => match add(cx, actor, project, what, file, look).await {
+            // A smaller one may find room.
+            Err(error @ Error::StorageFull(_)) => {
+                return Ok(told(None, "failed", error.explained()));
+            }
+            added => added?,
+        },
         // The file went since it was found.
         (Err(error), known) => {
             let message = format!("cannot read: {error}: {path}");
@@ -341,9 +350,9 @@ async fn frames_of(cx: &Context, media: i64) -> Result<Option<i64>> {
 
 /// What a file looks like: its length in bytes, and when it was changed in UTC milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Look {
-    size_bytes: i64,
-    modified_at: i64,
+pub(super) struct Look {
+    pub size_bytes: i64,
+    pub modified_at: i64,
 }
 
 /// What tells whether a file is a media already.
@@ -368,7 +377,7 @@ impl Origin {
     }
 }
 
-async fn look(file: &Path) -> std::io::Result<Look> {
+pub(super) async fn look(file: &Path) -> std::io::Result<Look> {
     let facts = tokio::fs::metadata(file).await?;
     let modified = facts.modified()?.duration_since(std::time::UNIX_EPOCH);
     let ms = |since: std::time::Duration| i64::try_from(since.as_millis()).unwrap_or_default();
@@ -379,8 +388,8 @@ async fn look(file: &Path) -> std::io::Result<Look> {
 }
 
 /// Lets a media that failed, or whose file has changed, wait to be indexed anew; says whether it
-/// waits now.
-async fn try_again(cx: &Context, media: i64, look: Look) -> Result<bool> {
+/// waits now. Without `replace`, a file under annotations must be the one that they were made on.
+async fn try_again(cx: &Context, media: i64, look: Look, replace: bool) -> Result<bool> {
     let waits = cx
         .database
         .write(move |tx| {
@@ -400,7 +409,8 @@ async fn try_again(cx: &Context, media: i64, look: Look) -> Result<bool> {
                     modified_at: look.modified_at,
                     state: State::Indexing,
                     message: String::new(),
-                    fingerprint: None,
+                    // It tells the indexer what the annotations were made on.
+                    fingerprint: source.fingerprint.filter(|_| !replace),
                     ..source
                 };
                 source::put(tx, &again).await?;

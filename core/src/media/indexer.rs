@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Chain, Error, Result};
 use crate::journal::{self, Change};
-use crate::{frames, storage};
+use crate::{annotation, frames, storage};
 
 /// Sources taken from the queue at a time.
 const BATCH: usize = 16;
@@ -28,6 +28,9 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Tries of a source that somebody waits for.
 const TRIES: usize = 3;
 const THUMBNAIL_WIDTH: u32 = 256;
+const REPLACED: &str = "another file has taken the place of the one that the annotations of this media were made on; put that one \
+                        back and import it again, or import this one under another name, or, to see this one under those \
+                        annotations, with: transect import --replace";
 
 /// Indexes sources as they come, for ever.
 pub async fn run(cx: Arc<Context>) {
@@ -250,6 +253,11 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                 let (Some(before), Some(current)) = (store::find(tx, media).await?, current) else {
                     return Ok(false);
                 };
+                let earlier = source.fingerprint.as_ref();
+                let is_another = earlier.is_some_and(|earlier| *earlier != found.index.fingerprint);
+                if is_another && annotation::service::is_annotated(tx, media).await? {
+                    return Err(Error::invalid(REPLACED));
+                }
                 if !current.is_same(&source) {
                     // The media got another file meanwhile, which waits for its own index.
                     storage::remove(tx, &thumbnail_key).await?;

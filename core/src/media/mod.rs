@@ -21,6 +21,7 @@ pub mod indexer;
 pub mod inspector;
 mod join;
 mod permalink;
+pub mod present;
 mod purge;
 mod queue;
 mod read;

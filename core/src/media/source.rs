@@ -190,6 +190,21 @@ pub async fn find_copy(
         .await
 }
 
+/// Files in place of media that stand, after a given media, by media: (media, path, length, time of change).
+pub(super) async fn in_place(
+    tx: &mut Tx,
+    after: i64,
+    most: usize,
+) -> Result<Vec<(i64, String, i64, i64)>> {
+    let sql = format!(
+        "select s.media, s.path, s.size_bytes, s.modified_at from media_source s join media m on m.id = s.media \
+         where s.path is not null and not m.deleted and s.media > $1 order by s.media limit {most}"
+    );
+    let rows = tx.rows(&sql, &values![after]).await?;
+    let read = |mut row: Row| Ok((row.take()?, row.take()?, row.take()?, row.take()?));
+    rows.into_iter().map(read).collect()
+}
+
 /// Media after a given one whose source waits to be indexed, oldest first.
 pub async fn waiting(tx: &mut Tx, after: i64, most: usize) -> Result<Vec<i64>> {
     let sql = format!(
@@ -325,7 +340,13 @@ pub(super) async fn follow(
 /// Errors: `NotFound` when the file in place is gone, or the object's bytes are.
 pub async fn file(cx: &Context, source: &Source) -> Result<PathBuf> {
     if let Some(path) = &source.path {
-        return Ok(PathBuf::from(path));
+        // What cannot be looked at is opened, and tells why.
+        return match tokio::fs::try_exists(path).await {
+            Ok(false) => Err(Error::invalid(format!(
+                "the file is not there; plug in its disk, or put it back: {path}"
+            ))),
+            _ => Ok(PathBuf::from(path)),
+        };
     }
     let key = source.object_key.as_deref().unwrap_or_default();
     let path = storage::service::path(cx, key).await?;

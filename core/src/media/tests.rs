@@ -389,6 +389,7 @@ async fn imported(cx: &Context, path: &std::path::Path) -> Imported {
         section: None,
         copy: false,
         no_join: false,
+        replace: false,
     };
     let (report, mut files) = mpsc::channel(4);
     import(cx, what, report).await.unwrap();

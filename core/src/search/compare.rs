@@ -30,7 +30,7 @@ pub struct Comparison {
 
 /// Compares the ids of the index with those of the database, after the index has come up to now.
 ///
-/// Errors: `Busy` when it does not come up in time.
+/// Errors: `Busy` when it does not come up in time, or fails.
 pub async fn compare(cx: &Arc<Context>) -> Result<Vec<Comparison>> {
     // What cannot be opened is not waited for.
     let search = Arc::clone(&cx.search);
@@ -40,10 +40,11 @@ pub async fn compare(cx: &Arc<Context>) -> Result<Vec<Comparison>> {
         .database
         .read(|tx| Box::pin(async move { Ok(journal::newest(tx).await?.0) }))
         .await?;
-    if !cx.search.wait_for(head, COMPARING).await {
-        return Err(Error::Busy(
-            "the search index is still being built; ask again later".into(),
-        ));
+    tokio::select! {
+        came_up = cx.search.wait_for(head, COMPARING) => if !came_up {
+            return Err(Error::Busy("the search index is still being built; ask again later".into()));
+        },
+        why = cx.search.trouble() => return Err(not_at_work(&why)),
     }
     let search = Arc::clone(&cx.search);
     cx.database
@@ -86,7 +87,7 @@ pub async fn compare(cx: &Arc<Context>) -> Result<Vec<Comparison>> {
 
 /// Builds the index from the database, and returns when it is whole.
 ///
-/// Errors: `Busy` when that takes too long.
+/// Errors: `Busy` when that takes too long, or fails.
 pub async fn rebuild(cx: &Arc<Context>) -> Result<()> {
     let mut progress = cx.search.progress.subscribe();
     indexer::begin(cx);
@@ -97,8 +98,17 @@ pub async fn rebuild(cx: &Arc<Context>) -> Result<()> {
         let after = progress.wait_for(|progress| progress.complete && progress.builds > before);
         after.await.is_ok()
     };
-    match tokio::time::timeout(COMPARING, built).await {
-        Ok(true) => Ok(()),
-        _ => Err(Error::Busy("the search index is still being built".into())),
+    tokio::select! {
+        built = tokio::time::timeout(COMPARING, built) => match built {
+            Ok(true) => Ok(()),
+            _ => Err(Error::Busy("the search index is still being built".into())),
+        },
+        why = cx.search.trouble() => Err(not_at_work(&why)),
     }
+}
+
+fn not_at_work(why: &str) -> Error {
+    Error::Busy(format!(
+        "the search index is not at work, and is tried again every few seconds: {why}"
+    ))
 }

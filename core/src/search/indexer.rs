@@ -61,6 +61,7 @@ async fn keep_in_step(cx: &Arc<Context>) {
     loop {
         if let Err(error) = follow(cx).await {
             tracing::warn!(error = %Chain(&error), "the search index failed and is opened again");
+            cx.search.failed(Chain(&error).to_string());
             let search = Arc::clone(&cx.search);
             // Closing waits for the thread that writes.
             let _ = tokio::task::spawn_blocking(move || search.close()).await;

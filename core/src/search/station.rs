@@ -40,6 +40,8 @@ pub struct Search {
     pub(super) wanted: watch::Sender<i64>,
     /// Counts the wishes to build the index anew.
     pub(super) rebuilds: watch::Sender<u64>,
+    /// Why the index is not at work, if it is not.
+    trouble: watch::Sender<Option<String>>,
     running: AtomicBool,
     /// Vectors in memory.
     pub(crate) vectors: Vectors,
@@ -59,6 +61,7 @@ impl Search {
             progress: watch::Sender::default(),
             wanted: watch::Sender::default(),
             rebuilds: watch::Sender::default(),
+            trouble: watch::Sender::default(),
             running: AtomicBool::new(false),
             vectors: Vectors::new(settings.vector_bytes, settings.exact_vectors),
             task: Mutex::default(),
@@ -143,9 +146,26 @@ impl Search {
         }
     }
 
+    /// Says that the index failed, and why.
+    pub(super) fn failed(&self, why: String) {
+        self.trouble.send_replace(Some(why));
+    }
+
+    /// Returns once the index has failed, with the reason.
+    pub(super) async fn trouble(&self) -> String {
+        let mut trouble = self.trouble.subscribe();
+        let why = trouble.wait_for(Option::is_some).await;
+        let why = why.ok().and_then(|why| why.clone());
+        match why {
+            Some(why) => why,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Forgets the changes that the index has now.
     pub(super) fn committed(&self, seq: i64, complete: bool) {
         lock(&self.recent).retain(|recent| recent.upto > seq);
+        self.trouble.send_replace(None);
         self.progress.send_modify(|progress| {
             (progress.seq, progress.complete) = (seq, complete);
         });

@@ -298,6 +298,7 @@ pub(super) async fn run(cx: &Arc<Context>, command: Command, progress: Progress)
             let mut findings = doctor::check_database(cx).await;
             findings.extend(doctor::check_quotas(cx).await);
             findings.extend(doctor::check_copies(cx));
+            findings.extend(doctor::check_sources(cx).await);
             findings.push(doctor::check_search(cx, repair).await);
             findings.extend(doctor::check_buckets(cx).await);
             if scrub {

@@ -20,7 +20,7 @@ use crate::error::{Chain, Error, Result};
 use crate::frames;
 use crate::search::{self, Comparison};
 use crate::storage::{self, quota};
-use crate::{bucket, workflow};
+use crate::{bucket, media, workflow};
 
 /// How long the worker may take to start.
 const STARTING: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `copies`, `search`,
+    /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `copies`, `in place`, `search`,
     /// `bucket`, `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
@@ -311,13 +311,40 @@ pub(super) fn check_copies(cx: &Context) -> Option<Finding> {
             Level::Warning,
             format!("both copies are still being compared, {behind} files wait at least: {place}"),
         ),
-        None => Finding::ok(
-            "copies",
-            format!(
-                "every stored file is kept twice, but for {behind} that are on their way: {place}"
-            ),
-        ),
+        None => {
+            let but = match behind {
+                0 => String::new(),
+                1 => ", but for 1 that is on its way".into(),
+                some => format!(", but for {some} that are on their way"),
+            };
+            Finding::ok(
+                "copies",
+                format!("every stored file is kept twice{but}: {place}"),
+            )
+        }
     })
+}
+
+/// Whether the files that were imported in place are there; nothing where there are none.
+pub(super) async fn check_sources(cx: &Context) -> Option<Finding> {
+    let found = match media::present::check(cx).await {
+        Ok(found) if found.files == 0 => return None,
+        Ok(found) => found,
+        Err(error) => return Some(Finding::failed("in place", &error)),
+    };
+    if found.missing + found.changed == 0 {
+        let message = format!("{} files are where they were imported", found.files);
+        return Some(Finding::ok("in place", message));
+    }
+    let message = format!(
+        "of {} files {} are missing and {} have changed since they were imported; plug in their disk or put them back, \
+         and import again what is meant to be another file now ({})",
+        found.files,
+        found.missing,
+        found.changed,
+        found.named.join("; ")
+    );
+    Some(Finding::new("in place", Level::Warning, message))
 }
 
 /// How much of the quotas is in use; nothing where there are none.
@@ -399,38 +426,56 @@ pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
         Ok(found) => found,
         Err(error) => return Finding::failed("objects", &error),
     };
-    let count = found.blobs;
-    if !found.damaged.is_empty() {
-        let remedy = match cx.objects.copies() {
-            Some(_) if !repair => {
-                "mend it from the second copy with: transect doctor --scrub --repair"
-            }
-            _ => "restore it from a backup, or store it again",
+    let mut told = Vec::new();
+    if found.mended > 0 {
+        told.push(format!(
+            "{} were damaged or missing and were mended from their second copy",
+            found.mended
+        ));
+    }
+    if found.copied > 0 {
+        told.push(format!("{} second copies were written anew", found.copied));
+    }
+    for (bucket, (why, unread)) in &found.unanswered {
+        told.push(format!(
+            "{unread} in bucket {bucket} could not be read: {why}"
+        ));
+    }
+    if found.unmarked > 0 {
+        told.push(format!(
+            "{} were stored by an earlier version, without a fingerprint",
+            found.unmarked
+        ));
+    }
+    let count = match found.blobs {
+        1 => "1 stored file was read".into(),
+        count => format!("{count} stored files were read"),
+    };
+    if found.damaged.is_empty() {
+        let level = match found.unanswered.is_empty() {
+            true => Level::Ok,
+            false => Level::Failed,
         };
-        let message = format!(
-            "{} of what is stored is not what was written; {remedy}: {}",
+        let whole = if found.blobs == 1 { "is" } else { "are" };
+        told.insert(0, format!("{count} and {whole} whole"));
+        return Finding::new("objects", level, told.join("; "));
+    }
+    let remedy = match cx.objects.copies() {
+        Some(_) if !repair => {
+            "mend what its second copy still has with: transect doctor --scrub --repair"
+        }
+        Some(_) => "its second copy is no better; restore it from a backup, or store it again",
+        None => "restore it from a backup, or store it again",
+    };
+    told.insert(
+        0,
+        format!(
+            "{count}, {} of them are not what was written; {remedy}: {}",
             found.damaged.len(),
             found.damaged.join("; ")
-        );
-        return Finding::new("objects", Level::Failed, message);
-    }
-    let unmarked = match found.unmarked {
-        0 => String::new(),
-        some => {
-            format!("; {some} of them were stored by an earlier version, without a fingerprint")
-        }
-    };
-    let mended = match (found.mended, found.copied) {
-        (0, 0) => String::new(),
-        (mended, copied) => format!(
-            "; {mended} were damaged or missing and were mended from their second copy, {copied} second copies were \
-             written anew"
         ),
-    };
-    Finding::ok(
-        "objects",
-        format!("{count} stored files were read and are whole{unmarked}{mended}"),
-    )
+    );
+    Finding::new("objects", Level::Failed, told.join("; "))
 }
 
 fn search_finding(comparisons: &[Comparison]) -> Finding {

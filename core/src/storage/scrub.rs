@@ -1,9 +1,11 @@
 //! Reading everything that is stored, to see whether it is still what was written.
 
-use super::objects::{Mended, Soundness};
+use std::collections::BTreeMap;
+
+use super::objects::{Mended, Soundness, places};
 use super::store;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Chain, Result};
 
 /// Blobs looked up at a time.
 const BATCH: usize = 500;
@@ -23,6 +25,8 @@ pub struct Scrubbed {
     pub copied: usize,
     /// What is damaged or missing, and whose it is: `damaged: bucket/key`.
     pub damaged: Vec<String>,
+    /// Buckets of other stores that did not answer, by number: why, and how many blobs in them were not read.
+    pub unanswered: BTreeMap<i64, (String, usize)>,
 }
 
 /// Reads every blob that an object or an upload in parts uses; to `repair` also its second copy, and writes that of both
@@ -41,22 +45,21 @@ pub async fn scrub(cx: &Context, repair: bool) -> Result<Scrubbed> {
         };
         after.clone_from(last);
         for blob in blobs {
-            found.blobs += 1;
-            if repair {
-                match cx.objects.mend(&blob).await? {
-                    Mended::First => found.mended += 1,
-                    Mended::Second => found.copied += 1,
-                    Mended::Nothing | Mended::Lost => {}
-                }
+            let bucket = places::split(&blob).map(|(bucket, _)| bucket);
+            if let Some((_, unread)) = bucket.and_then(|bucket| found.unanswered.get_mut(&bucket)) {
+                *unread += 1;
+                continue;
             }
-            let what = match cx.objects.verify(&blob).await? {
-                Soundness::Sound => continue,
-                Soundness::Unmarked => {
-                    found.unmarked += 1;
+            let what = match (found.look(cx, &blob, repair).await, bucket) {
+                (Ok(None), _) => continue,
+                (Ok(Some(what)), _) => what,
+                // What else is stored is looked at all the same.
+                (Err(error), Some(bucket)) => {
+                    let why = Chain(&error).to_string();
+                    found.unanswered.insert(bucket, (why, 1));
                     continue;
                 }
-                Soundness::Damaged => "damaged",
-                Soundness::Missing => "missing",
+                (Err(error), None) => return Err(error),
             };
             let users = cx
                 .database
@@ -68,5 +71,34 @@ pub async fn scrub(cx: &Context, repair: bool) -> Result<Scrubbed> {
                 }
             }
         }
+    }
+}
+
+impl Scrubbed {
+    /// Reads one blob; says what is wrong with it.
+    async fn look(
+        &mut self,
+        cx: &Context,
+        blob: &str,
+        repair: bool,
+    ) -> Result<Option<&'static str>> {
+        if repair {
+            match cx.objects.mend(blob).await? {
+                Mended::First => self.mended += 1,
+                Mended::Second => self.copied += 1,
+                Mended::Nothing | Mended::Lost => {}
+            }
+        }
+        let found = cx.objects.verify(blob).await?;
+        self.blobs += 1;
+        Ok(match found {
+            Soundness::Sound => None,
+            Soundness::Unmarked => {
+                self.unmarked += 1;
+                None
+            }
+            Soundness::Damaged => Some("damaged"),
+            Soundness::Missing => Some("missing"),
+        })
     }
 }

@@ -282,7 +282,9 @@ async fn last_of(tx: &mut Tx, project: i64, account: i64, count: usize) -> Resul
                 continue;
             }
             let change = journal::change(tx, entry.seq).await?;
-            found.extend(change.and_then(|(_, entries)| Change::of(entries)));
+            let change = change.and_then(|(_, entries)| Change::of(entries));
+            // Nobody who counts changes means the project itself: its making has to be named.
+            found.extend(change.filter(|change| !change.makes_project()));
         }
     }
     if found.is_empty() {
@@ -514,9 +516,18 @@ async fn finish(tx: &mut Tx, stamp: &Stamp, project: i64, undone: &[Change]) -> 
         .map(|entry| entry.count)
         .sum();
     Ok(Undone {
-        message: format!("Successfully undid {} changes ({rows} rows)!", undone.len()),
+        message: format!(
+            "Successfully undid {} ({})!",
+            counted(undone.len() as i64, "change"),
+            counted(rows, "row")
+        ),
         undone: undone.iter().map(|change| change.first).collect(),
         changes: undone.iter().flat_map(Change::words).collect(),
         entries,
     })
+}
+
+fn counted(count: i64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }

@@ -6,7 +6,7 @@
 //! lately may go straight from the file to a connection (`lately`).
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::lately::Lately;
 use super::pack::{Pack, Work};
+use super::sink::Sink;
 use super::{ByteStream, Head, ObjectStore, Soundness, Stored, damaged};
 use crate::durable::{Shards, sync_folder};
 use crate::error::{Error, Result, storage_full_message};
@@ -32,11 +33,11 @@ const WRITE_BLOCK: usize = 1 << 20;
 /// Chunks below this size are copied together: each costs memory of its own.
 const SMALL_CHUNK: usize = 4 << 10;
 /// Blocks of an upload that may be under way.
-const LOADS: usize = 4;
+const LOADS: usize = 8;
 /// Bytes read from the disk at once, and bytes of one fingerprint.
 pub const READ_BLOCK: usize = 256 << 10;
 /// Bytes that are read before they are sent: each time, threads change. Whole blocks.
-const READ_AHEAD: u64 = direct::MOST;
+const READ_AHEAD: u64 = 1 << 20;
 /// Bytes written between two looks at the free space.
 const CHECK_EVERY: u64 = 64 << 20;
 /// The largest blob that is packed with others.
@@ -487,18 +488,18 @@ impl Reading {
         if self.wanted.is_empty() {
             return Ok(None);
         }
-        let start = self.wanted.start;
-        let end = (start / READ_AHEAD + 1) * READ_AHEAD;
-        let piece = start..end.min(self.wanted.end);
-        self.wanted.start = piece.end;
+        let piece = self.upto_a_multiple_of(direct::MOST);
         if let Some(outlet) = &self.outlet
             && self
                 .lately
                 .is_sound(&self.blob, &self.file, blocks_of(&piece))
             && outlet.takes(&self.file, &piece)
         {
+            self.wanted.start = piece.end;
             return Ok(Some(outlet.token(Arc::clone(&self.file), piece)));
         }
+        let piece = self.upto_a_multiple_of(READ_AHEAD);
+        self.wanted.start = piece.end;
         let (pack, lately) = (Arc::clone(&self.pack), Arc::clone(&self.lately));
         let (blob, file) = (self.blob.clone(), Arc::clone(&self.file));
         let bytes = blocking(move || {
@@ -509,6 +510,11 @@ impl Reading {
             Ok(bytes)
         });
         bytes.await.map(Some)
+    }
+
+    fn upto_a_multiple_of(&self, bytes: u64) -> Range<u64> {
+        let Range { start, end } = self.wanted;
+        start..end.min((start / bytes + 1) * bytes)
     }
 }
 
@@ -732,7 +738,7 @@ struct Writing {
     blob: String,
     /// The name that it gets, if that is another one.
     name: Option<String>,
-    file: File,
+    file: Sink,
     /// Fingerprints of whole blocks, and the one of the block that is being written.
     prints: Vec<u8>,
     block: blake3::Hasher,
@@ -753,7 +759,8 @@ impl Writing {
     ) -> Result<Self> {
         check_space(&root, reserve_bytes.saturating_add(expected_bytes))?;
         let blob = id::uuid();
-        let file = File::create_new(root.join(TEMPORARY).join(&blob)).map_err(full)?;
+        let path = root.join(TEMPORARY).join(&blob);
+        let file = Sink::create(&path, expected_bytes).map_err(full)?;
         Ok(Self {
             root,
             shards,
@@ -808,7 +815,8 @@ impl Writing {
             if let Some(prints) = known
                 && length % READ_BLOCK as u64 == 0
             {
-                let copied = io::copy(&mut file, &mut self.file).map_err(full)?;
+                let copied = io::copy(&mut file, self.file.plain().map_err(full)?);
+                let copied = copied.map_err(full)?;
                 if copied != length {
                     return Err(damaged(blob));
                 }
@@ -832,9 +840,10 @@ impl Writing {
 
     /// Lets the disk begin with what it has, so that the end waits for little.
     fn begin_flush(&mut self) -> Result<()> {
-        if self.flushing.as_ref().is_none_or(JoinHandle::is_finished) {
+        let is_idle = self.flushing.as_ref().is_none_or(JoinHandle::is_finished);
+        if is_idle && !self.file.is_direct() {
             self.end_flush()?;
-            let file = self.file.try_clone()?;
+            let file = self.file.plain()?.try_clone()?;
             let thread = std::thread::Builder::new().name("objects-flush".into());
             // Where no thread is to be had, the end waits for the disk.
             self.flushing = thread.spawn(move || file.sync_data()).ok();
@@ -856,7 +865,8 @@ impl Writing {
     /// Makes the file durable under its name; returns the blob and its fingerprints.
     fn finish(mut self) -> Result<(Stored, Vec<u8>)> {
         self.end_flush()?;
-        self.file.sync_all().map_err(full)?;
+        let flushed = self.file.plain().and_then(|file| file.sync_all());
+        flushed.map_err(full)?;
         let name = self.name.clone().unwrap_or_else(|| self.blob.clone());
         let target = blob_file(&self.root, &name);
         let folder = target.parent().expect("blobs lie in folders").to_owned();

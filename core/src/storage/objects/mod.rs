@@ -11,6 +11,7 @@ pub(super) mod local;
 mod pack;
 pub mod places;
 pub mod remote;
+mod sink;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -180,12 +181,13 @@ pub fn open(settings: &config::Objects, data: &Path) -> Result<Arc<dyn ObjectSto
     if settings.copy.is_empty() {
         return Ok(Arc::new(local::Local::open(folder, reserve)?));
     }
-    let second = settings.copy.strip_prefix("file:").map(Path::new);
-    let second = second.filter(|path| path.is_absolute()).ok_or_else(|| {
-        Error::invalid(
-            "objects.copy names no folder; use file:/an/absolute/folder, on another disk",
-        )
-    })?;
+    let copy = &settings.copy;
+    let second = Path::new(copy.strip_prefix("file:").unwrap_or(copy));
+    if !second.is_absolute() {
+        return Err(Error::invalid(format!(
+            "objects.copy must be the absolute path of a folder, on another disk: {copy}"
+        )));
+    }
     if second.starts_with(&folder) || folder.starts_with(second) {
         return Err(Error::invalid(
             "objects.copy must name a folder apart from objects.url, on another disk",
