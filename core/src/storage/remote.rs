@@ -34,6 +34,8 @@ const SETTLE_AFTER: Duration = Duration::from_millis(200);
 const REST: Duration = Duration::from_secs(15);
 /// Objects that move at once.
 const AT_ONCE: usize = 3;
+/// How often a write whose bytes flow says that it goes on.
+const RENEW: Duration = Duration::from_secs(600);
 /// The time of a pending write that failed where its store did not even say whether anything of it is there.
 const FAILED: i64 = 0;
 /// Rows that are looked at in one round.
@@ -180,6 +182,7 @@ pub(super) async fn put_in(
         blob: Some(claiming.await?),
     };
     let blob = claim.blob.clone().expect("it was just claimed");
+    let bytes = renewing(cx.database.clone(), blob.clone(), bytes, RENEW);
     let stored = match cx.places.put_as(&blob, bytes, expected_bytes).await {
         Ok(stored) => stored,
         Err(error) => {
@@ -188,19 +191,63 @@ pub(super) async fn put_in(
             return Err(error);
         }
     };
-    let written = stored.clone();
-    let noting = cx.database.write(move |tx| {
+    let (written, now) = (stored.clone(), cx.now());
+    let noting = cx
+        .database
+        .write(move |tx| Box::pin(async move { note(tx, &written, now).await }));
+    noting.await?;
+    claim.blob = None;
+    Ok(stored)
+}
+
+/// Notes what was written under a name that was claimed.
+///
+/// Errors: `Busy` when the name was given up meanwhile, as what stands still for a day is: then its bytes go.
+async fn note(tx: &mut Tx, written: &Stored, now_ms: i64) -> Result<()> {
+    let sql = "update remote_blob set size_bytes = $2, md5 = $3, pending_since = $4 where blob = $1 \
+               and not exists (select 1 from object_blob u where u.blob = remote_blob.blob)";
+    let (size, md5) = (written.size_bytes as i64, &written.md5);
+    let noted = tx
+        .execute(sql, &values![&written.blob, size, md5, now_ms])
+        .await?;
+    if noted == 0 {
+        return Err(Error::Busy(
+            "nothing came of this upload for a day, so that it was given up: send it again".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Passes bytes on. While they flow, the name that they are written under is claimed anew every now and then, so that
+/// only what stands still is taken for dead.
+fn renewing(database: Database, blob: String, bytes: ByteStream, every: Duration) -> ByteStream {
+    let begun = (bytes, Instant::now());
+    let passing = futures::stream::unfold(begun, move |(mut bytes, mut renewed)| {
+        let (database, blob) = (database.clone(), blob.clone());
+        async move {
+            let chunk = bytes.next().await?;
+            if renewed.elapsed() >= every {
+                renewed = Instant::now();
+                renew(&database, blob).await;
+            }
+            Some((chunk, (bytes, renewed)))
+        }
+    });
+    passing.boxed()
+}
+
+async fn renew(database: &Database, blob: String) {
+    let renewing = database.write(move |tx| {
         Box::pin(async move {
-            let sql = "update remote_blob set size_bytes = $2, md5 = $3 where blob = $1";
-            let size = written.size_bytes as i64;
-            tx.execute(sql, &values![&written.blob, size, &written.md5])
+            let sql = "update remote_blob set pending_since = $2 where blob = $1 and pending_since is not null";
+            tx.execute(sql, &values![blob, crate::time::now_ms()])
                 .await?;
             Ok(())
         })
     });
-    noting.await?;
-    claim.blob = None;
-    Ok(stored)
+    if let Err(error) = renewing.await {
+        tracing::warn!(error = %Chain(&error), "that a write goes on could not be noted");
+    }
 }
 
 /// A name that is being written; whoever drops it (the sender has gone away) lets go of what was written.
@@ -283,9 +330,6 @@ pub async fn settle_behind(cx: &Context) {
     let mut committed = cx.database.committed();
     let mut resting: HashMap<i64, Instant> = HashMap::new();
     let mut first = true;
-    if let Err(error) = free_names(cx).await {
-        tracing::warn!(error = %Chain(&error), "names that ended writes held stay taken for a day");
-    }
     loop {
         if !first {
             tokio::select! {
@@ -304,11 +348,11 @@ pub async fn settle_behind(cx: &Context) {
     }
 }
 
-/// Frees the names that were being written when this station ended. Other stations on the same database may be at
-/// theirs; SQLite has one station only.
-async fn free_names(cx: &Context) -> Result<()> {
+/// Frees the names that were being written when this station ended; call it before anything is written. Other stations
+/// on the same database may be at theirs; SQLite has one station only.
+pub async fn free_names(cx: &Context) {
     if cx.database.dialect() != Dialect::Sqlite {
-        return Ok(());
+        return;
     }
     let freeing = cx.database.write(|tx| {
         Box::pin(async move {
@@ -317,7 +361,9 @@ async fn free_names(cx: &Context) -> Result<()> {
             Ok(())
         })
     });
-    freeing.await
+    if let Err(error) = freeing.await {
+        tracing::warn!(error = %Chain(&error), "names that ended writes held stay taken for a day");
+    }
 }
 
 async fn settle(cx: &Context, resting: &mut HashMap<i64, Instant>) -> Result<()> {
@@ -630,5 +676,77 @@ pub(super) async fn signpost(cx: &Context, key: &str) -> Option<Signpost> {
             tracing::warn!(error = %Chain(&error), "a link leads through the station, as its bucket could not be looked up");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::testing::Station;
+
+    const BUCKET: i64 = 5;
+
+    async fn begun(cx: &Context, key: &str, at_ms: i64) -> String {
+        let key = key.to_owned();
+        let claiming = cx
+            .database
+            .write(move |tx| Box::pin(async move { claim(tx, BUCKET, &key, at_ms).await }));
+        claiming.await.unwrap()
+    }
+
+    async fn end(cx: &Context, blob: &str) -> Result<()> {
+        let (blob, now) = (blob.to_owned(), cx.now());
+        let written = Stored {
+            blob,
+            size_bytes: 8,
+            md5: "0".repeat(32),
+        };
+        let noting = cx
+            .database
+            .write(move |tx| Box::pin(async move { note(tx, &written, now).await }));
+        noting.await
+    }
+
+    #[tokio::test]
+    async fn only_a_write_that_stands_still_is_given_up() {
+        let station = Station::start().await;
+        let cx = &station.cx;
+        let long_ago = cx.now() - 2 * DAY_MS;
+        let (flows, stands) = (
+            begun(cx, "flows", long_ago).await,
+            begun(cx, "stands", long_ago).await,
+        );
+        let bytes = || {
+            let pieces = [Bytes::from_static(b"four"), Bytes::from_static(b"more")];
+            futures::stream::iter(pieces.map(Ok)).boxed()
+        };
+        let passing =
+            |blob: &String, every| renewing(cx.database.clone(), blob.clone(), bytes(), every);
+        let mut flowing = passing(&flows, Duration::ZERO);
+        assert_eq!(flowing.next().await.unwrap().unwrap().as_ref(), b"four");
+        // The time to say so again has not come here.
+        let mut standing = passing(&stands, RENEW);
+        assert_eq!(standing.next().await.unwrap().unwrap().as_ref(), b"four");
+        let now = cx.now();
+        let sweeping = cx
+            .database
+            .write(move |tx| Box::pin(async move { abandon_old(tx, now).await }));
+        sweeping.await.unwrap();
+        let listing = cx.database.read(|tx| {
+            Box::pin(async move {
+                let sql = "select blob from object_blob where uses <= 0";
+                let rows = tx.rows(sql, &[]).await?;
+                rows.into_iter()
+                    .map(|mut row| row.take::<String>())
+                    .collect::<Result<Vec<_>>>()
+            })
+        });
+        assert_eq!(listing.await.unwrap(), [stands.clone()]);
+        assert_eq!(flowing.next().await.unwrap().unwrap().as_ref(), b"more");
+        end(cx, &flows).await.unwrap();
+        // What was given up is never acknowledged: its bytes are about to go.
+        assert!(matches!(end(cx, &stands).await, Err(Error::Busy(_))));
     }
 }
