@@ -233,6 +233,62 @@ def test_the_upload_bucket_and_a_named_bucket(admin, organization, remote, tmp_p
     refused(400, admin.get_upload_info, project, media_id=media, bucket_id=10**9)
 
 
+def used(station, api, project):
+    """Bytes that the quota of a project counts."""
+    name = api.get_project(project).name
+    found = [row for row in station.lines("quota", "list") if (row["kind"], row["name"]) == ("project", name)]
+    return found[0]["used_bytes"] if found else 0
+
+
+def test_a_quota_counts_what_is_on_the_disk_of_the_station(station, admin, project, bucket, remote, tmp_path, corpus):
+    name = admin.get_project(project).name
+    station.command("quota", "set", "--project", name, "1MiB")
+    media, data = empty(admin, project), os.urandom(3 * MIB)
+    info = admin.get_upload_info(project, media_id=media, filename="large.bin")
+    assert put(info, data).ok and body(remote, bucket.name, info.key) == data
+    assert used(station, admin, project) == 0
+    # A temporary upload comes to the station, and its generic files stay there.
+    assert put(admin.get_upload_info(project), bytes(2 * MIB)).status_code == 507
+    path = tmp_path / "page.html"
+    path.write_bytes(bytes(600_000))
+    spec = {"name": "page.html", "upload_url": link(admin, project, temporary(admin, project, path))}
+    admin.save_generic_file(project, generic_file_spec=spec)
+    assert used(station, admin, project) == 600_000
+    refusal = refused(507, admin.save_generic_file, project, generic_file_spec=spec)
+    assert name in refusal["message"], refusal
+    # What moves away gives its room back.
+    station.command("quota", "set", "--project", name, "none")
+    kind = add_media_type(admin, project, "image")
+    clip = corpus["image_png"]["path"]
+    url = link(admin, project, temporary(admin, project, clip))
+    made = admin.create_media_list(project, body={"type": kind, "name": "a.png", "md5": "", "url": url}).id
+    made = wait_for("the image", lambda: (lambda row: row if row.media_files and row.media_files.thumbnail else None)(admin.get_media(made)))
+    wait_for("its files to be in the bucket", lambda: paths_of(made) <= keys_in(remote, bucket.name))
+    wait_for("the station to hold the page alone", lambda: used(station, admin, project) == 600_000)
+
+
+def test_a_quota_counts_what_is_on_its_way_to_the_station(station, admin, organization, remote, tmp_path):
+    uploads = register(admin, organization, remote)
+    spec = {"name": unique("Dive"), "organization": organization, "upload_bucket": uploads.id}
+    project = admin.create_project(project_spec=spec).id
+    name = admin.get_project(project).name
+    kind = add_media_type(admin, project, "video")
+    path = tmp_path / "a.bin"
+    path.write_bytes(os.urandom(2 * MIB))
+    station.command("quota", "set", "--project", name, "1MiB")
+    url = link(admin, project, temporary(admin, project, path))  # takes no room of the station
+    spec = {"type": kind, "name": "a.bin", "md5": "", "url": url}
+    assert "quota" in refused(507, admin.create_media_list, project, body=spec)["message"]
+    assert used(station, admin, project) == 0
+    station.command("quota", "set", "--project", name, "3MiB")
+    made = admin.create_media_list(project, body=spec).id
+    assert used(station, admin, project) == 2 * MIB
+    waiting = lambda: [row for row in station.lines("doctor", check=False) if row["check"] == "bucket" and "wait" in row["message"]]
+    wait_for("the file to be here", lambda: not waiting())
+    assert used(station, admin, project) == 2 * MIB
+    admin.delete_media(made)
+
+
 def test_links_with_another_host_lead_to_the_store_itself(admin, organization, remote, tmp_path):
     host = remote.key["endpoint"].split("://")[1]
     direct = register(admin, organization, remote, external_host=host)

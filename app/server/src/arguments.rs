@@ -60,7 +60,10 @@ pub enum Task {
     /// Let S3 clients in.
     #[command(subcommand)]
     S3(S3Task),
-    /// Say how much of the store each bucket and project holds, and limit it.
+    /// Say how much of the station's disk each bucket and project holds, and limit it.
+    ///
+    /// Quotas are there for the disk of the station. What takes none of it is not counted: files in place, and what a
+    /// project keeps in a bucket of another store (limit that there).
     #[command(subcommand)]
     Quota(QuotaTask),
     /// Tell everybody who uses the station something, until it expires or they have put it away.
@@ -284,8 +287,8 @@ pub enum S3Task {
 pub enum QuotaTask {
     /// List buckets of S3 clients and projects: what they hold, and how much they may.
     ///
-    /// A bucket holds every version and the parts of uploads that are under way. Files in place take no room of the
-    /// store, and are not counted.
+    /// A bucket holds every version and the parts of uploads that are under way; a project, what its media and files
+    /// have on the station's disk. Files in place, and what is in buckets of other stores, are not counted.
     List {
         /// Print one JSON object a line: kind (bucket, project), name, used_bytes, quota_bytes.
         #[arg(long)]

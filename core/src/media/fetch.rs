@@ -197,7 +197,7 @@ async fn thumbnail(
             let own = owner.rendition(media, Some(&name));
             let size = i64::try_from(stored.size_bytes).unwrap_or(i64::MAX);
             storage::adopt(tx, &own, stored, stamp.at_ms).await?;
-            storage::quota::check_kept(tx, &own, 0).await?;
+            storage::quota::check_kept(tx, &own).await?;
             let mut row = before.clone();
             let record = files::record(&own, size, Some(claimed_size(&row)));
             let files = row.media_files.get_or_insert_default();

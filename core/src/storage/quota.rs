@@ -1,9 +1,12 @@
-//! Quotas: how many bytes of the store a bucket of S3 clients, or a project, may hold.
+//! Quotas: how many bytes of the station's disk a bucket of S3 clients, or a project, may hold.
 //!
 //! What is kept is counted in the transaction that keeps or removes it, and compared in the transaction that adds to
 //! it, so that many writers at once overshoot nothing. A bucket holds every version and the parts of uploads under
-//! way; objects that share bytes count each. A project holds what lies under its keys; files in place take no room of
-//! the store, and temporary uploads, which go within a day, count once they are taken over.
+//! way; objects that share bytes count each. A project holds what lies under its keys, its generic files among them,
+//! which always stay here. Quotas are there for the disk of the station, so what takes none of it is not counted: files
+//! in place, and what is in a bucket of another store, which has limits of its own there. What is to move to such a
+//! bucket counts until it has arrived, and what is on its way here from the start. Temporary uploads, which go within a
+//! day, count once they are taken over.
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
@@ -24,7 +27,7 @@ const NEARLY_PERCENT: u64 = 90;
 pub enum Scope {
     /// A bucket of S3 clients.
     Bucket(i64),
-    /// A project: its keys in the station's own bucket.
+    /// A project: what of its keys is on the station's disk.
     Project(i64),
 }
 
@@ -109,11 +112,30 @@ pub async fn check(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
     )))
 }
 
-/// Checks the quota of the project that a key belongs to, after bytes were kept there. A temporary upload of
-/// `size_bytes` must have room, but is not counted.
+/// Checks the quota of the project that a key belongs to, after bytes were kept there. A temporary upload must have
+/// room, but is not counted. What takes no room on the station's disk always has some.
 ///
 /// Errors: `QuotaExceeded`.
-pub async fn check_kept(tx: &mut Tx, key: &str, size_bytes: u64) -> Result<()> {
+pub async fn check_kept(tx: &mut Tx, key: &str) -> Result<()> {
+    let Some((project, temporary)) = project_of(key) else {
+        return Ok(());
+    };
+    let taken = match store::find(tx, key).await? {
+        Some(object) => store::taken(tx, &object).await?,
+        None => 0,
+    };
+    if taken == 0 {
+        return Ok(());
+    }
+    let more = if temporary { taken } else { 0 };
+    check(tx, Scope::Project(project), more).await
+}
+
+/// Checks the quota of the project that a key belongs to, after a part of `size_bytes` of an upload of that key was
+/// kept; parts wait on the station's disk, wherever the whole goes.
+///
+/// Errors: `QuotaExceeded`.
+pub(super) async fn check_part(tx: &mut Tx, key: &str, size_bytes: u64) -> Result<()> {
     match project_of(key) {
         Some((project, temporary)) => {
             let more = if temporary { size_bytes as i64 } else { 0 };
@@ -123,7 +145,8 @@ pub async fn check_kept(tx: &mut Tx, key: &str, size_bytes: u64) -> Result<()> {
     }
 }
 
-/// Checks that bytes which are about to come fit into the quota of the project that a key belongs to.
+/// Checks that bytes which are about to come to the station's disk fit into the quota of the project that a key belongs
+/// to.
 ///
 /// Errors: `QuotaExceeded`.
 pub(super) async fn check_room(cx: &Context, key: &str, size_bytes: u64) -> Result<()> {
@@ -136,8 +159,10 @@ pub(super) async fn check_room(cx: &Context, key: &str, size_bytes: u64) -> Resu
     );
     let checking = cx.database.read(move |tx| {
         Box::pin(async move {
-            let replaced = store::find(tx, &key).await?;
-            let replaced = replaced.map_or(0, |object| object.size_bytes as i64);
+            let replaced = match store::find(tx, &key).await? {
+                Some(object) => store::taken(tx, &object).await?,
+                None => 0,
+            };
             check(tx, Scope::Project(project), more - replaced).await
         })
     });

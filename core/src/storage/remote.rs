@@ -119,13 +119,24 @@ pub(super) async fn plan(tx: &mut Tx, key: &str, blob: &str, now_ms: i64) -> Res
         }
     };
     if is_home {
-        let sql = "delete from object_move where key = $1";
-        tx.execute(sql, &values![key]).await?;
-        return Ok(());
+        return arrived(tx, key).await;
     }
     let sql = "insert into object_move (key, bucket, since) values ($1, $2, $3) \
                on conflict (key) do update set bucket = excluded.bucket, since = excluded.since, message = ''";
     tx.execute(sql, &values![key, home, now_ms]).await?;
+    Ok(())
+}
+
+/// Whether an object's bytes are to move into the station's own store.
+pub(super) async fn is_coming(tx: &mut Tx, key: &str) -> Result<bool> {
+    let sql = "select key from object_move where key = $1 and bucket is null";
+    Ok(tx.row(sql, &values![key]).await?.is_some())
+}
+
+/// Notes that an object's bytes are where they belong.
+pub(super) async fn arrived(tx: &mut Tx, key: &str) -> Result<()> {
+    let sql = "delete from object_move where key = $1";
+    tx.execute(sql, &values![key]).await?;
     Ok(())
 }
 
@@ -496,15 +507,10 @@ async fn move_object(cx: &Context, key: &str, to: Option<i64>) -> Result<()> {
                 ));
             }
             let current = store::find(tx, &wanted).await?;
-            if current.is_none_or(|now| now.place != Place::Blob(old.clone())) {
+            let Some(current) = current.filter(|now| now.place == Place::Blob(old)) else {
                 return Ok(false);
-            }
-            let sql = "update object set blob = $2 where bucket = 1 and key = $1";
-            tx.execute(sql, &values![&wanted, &blob]).await?;
-            store::retain(tx, &blob).await?;
-            store::release(tx, &old).await?;
-            let sql = "delete from object_move where key = $1";
-            tx.execute(sql, &values![&wanted]).await?;
+            };
+            store::moved(tx, &current, &blob).await?;
             Ok(true)
         })
     });
@@ -536,13 +542,16 @@ async fn discard_any(cx: &Context, blob: &str) -> Result<()> {
     Ok(())
 }
 
+/// Strikes off what has no bytes to move, unless it was given some meanwhile.
 async fn strike_off(cx: &Context, key: &str) -> Result<()> {
     let key = key.to_owned();
     let striking = cx.database.write(move |tx| {
         Box::pin(async move {
-            let sql = "delete from object_move where key = $1";
-            tx.execute(sql, &values![key]).await?;
-            Ok(())
+            let found = store::find(tx, &key).await?;
+            match found.map(|object| object.place) {
+                Some(Place::Blob(_)) => Ok(()),
+                Some(Place::File(_)) | None => arrived(tx, &key).await,
+            }
         })
     });
     striking.await

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::key::UPLOADS;
+use super::objects::places;
 use super::quota::Scope;
 use super::remote;
 use super::s3::OWN;
@@ -42,6 +43,10 @@ pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<Object>> {
 /// Writes an object; the blob that its key stood for so far loses a use.
 pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
     let before = find(tx, &object.key).await?;
+    let mut grown = match &before {
+        Some(before) => -taken(tx, before).await?,
+        None => 0,
+    };
     let (blob, source) = match &object.place {
         Place::Blob(blob) => (Some(blob.as_str()), None),
         Place::File(path) => {
@@ -54,18 +59,16 @@ pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
             (None, Some(path))
         }
     };
-    let mut grown = 0;
     if let Some(blob) = blob {
         retain(tx, blob).await?;
-        grown += object.size_bytes as i64;
         remote::plan(tx, &object.key, blob, object.modified_at).await?;
     }
     if let Some(before) = before
         && let Place::Blob(blob) = before.place
     {
         release(tx, &blob).await?;
-        grown -= before.size_bytes as i64;
     }
+    grown += taken(tx, object).await?;
     count(tx, Scope::of(OWN, &object.key), grown).await?;
     let sql = "insert into object (bucket, key, size_bytes, etag, blob, source, created_at) \
                values (1, $1, $2, $3, $4, $5, $6) on conflict (bucket, key) do update set \
@@ -91,6 +94,7 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     let Some(before) = find(tx, key).await? else {
         return Ok(false);
     };
+    let taken = taken(tx, &before).await?;
     tx.execute(
         "delete from object \
                where bucket = 1 and key = $1",
@@ -99,9 +103,39 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     .await?;
     if let Place::Blob(blob) = before.place {
         release(tx, &blob).await?;
-        count(tx, Scope::of(OWN, key), -(before.size_bytes as i64)).await?;
+        count(tx, Scope::of(OWN, key), -taken).await?;
     }
     Ok(true)
+}
+
+/// Lets an object's bytes be those of another blob, where they have been moved to.
+pub(super) async fn moved(tx: &mut Tx, object: &Object, blob: &str) -> Result<()> {
+    let before = taken(tx, object).await?;
+    if let Place::Blob(old) = &object.place {
+        release(tx, old).await?;
+    }
+    retain(tx, blob).await?;
+    let sql = "update object set blob = $2 where bucket = 1 and key = $1";
+    tx.execute(sql, &values![&object.key, blob]).await?;
+    remote::arrived(tx, &object.key).await?;
+    let object = Object {
+        place: Place::Blob(blob.to_owned()),
+        ..object.clone()
+    };
+    let grown = taken(tx, &object).await? - before;
+    count(tx, Scope::of(OWN, &object.key), grown).await
+}
+
+/// Bytes of the station's disk that an object takes, whether or not it shares them: none where it is a file in place,
+/// or in a bucket of another store and not on its way here.
+pub(super) async fn taken(tx: &mut Tx, object: &Object) -> Result<i64> {
+    let is_here = match &object.place {
+        Place::File(_) => false,
+        Place::Blob(blob) => {
+            places::split(blob).is_none() || remote::is_coming(tx, &object.key).await?
+        }
+    };
+    Ok(if is_here { object.size_bytes as i64 } else { 0 })
 }
 
 /// A blob gains a use.
