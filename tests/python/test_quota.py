@@ -6,8 +6,9 @@ import threading
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from support import unique
-from test_s3 import KIB, MIB, body, client_of, make_key, refused
+from support import add_media_type, add_video, refused, unique
+from test_s3 import KIB, MIB, body, client_of, make_key
+from test_s3 import refused as s3_refused
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def used(station, bucket):
 
 
 def too_much(call, **words):
-    answer = refused("QuotaExceeded", call, **words)
+    answer = s3_refused("QuotaExceeded", call, **words)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507
     return answer["Error"]["Message"]
 
@@ -43,7 +44,7 @@ def test_more_is_refused_and_what_goes_makes_room(station, s3, bucket):
     s3.put_object(Bucket=bucket, Key="a", Body=bytes(700 * KIB))
     message = too_much(s3.put_object, Bucket=bucket, Key="b", Body=bytes(400 * KIB))
     assert bucket in message and "1.0 MiB" in message and "700.0 KiB" in message and "quota set" in message
-    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="b")
+    s3_refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="b")
     s3.put_object(Bucket=bucket, Key="a", Body=bytes(900 * KIB))  # in place of the other
     assert use(station, "bucket", bucket) == {"kind": "bucket", "name": bucket, "used_bytes": 900 * KIB, "quota_bytes": MIB}
     too_much(s3.copy_object, Bucket=bucket, Key="b", CopySource=f"{bucket}/a")
@@ -140,6 +141,61 @@ def test_projects(station, admin, project, corpus, tmp_path):
     assert use(station, "project", name)["used_bytes"] >= thumbnails + clip.stat().st_size
 
 
+def upload_into(api, project, size):
+    """The answer to bytes that are put under a key of a media of its own."""
+    media = add_video(api, project, add_media_type(api, project, "video"))
+    info = api.get_upload_info(project, media_id=media, filename="a.bin")
+    return requests.put(info.urls[0], data=bytes(size), timeout=60)
+
+
+def test_an_organization_holds_what_its_projects_hold_together(station, admin):
+    name = unique("Lab")
+    organization = admin.create_organization(organization_spec={"name": name}).id
+    first, second = (admin.create_project(project_spec={"name": unique("Dive"), "organization": organization}).id for _ in range(2))
+    station.command("quota", "set", "--organization", name, "1MiB")
+    assert upload_into(admin, first, 600 * KIB).ok and upload_into(admin, second, 300 * KIB).ok
+    assert use(station, "organization", name) == {"kind": "organization", "name": name, "used_bytes": 900 * KIB, "quota_bytes": MIB}
+    answer = upload_into(admin, second, 300 * KIB)
+    assert answer.status_code == 507 and f"the organization {name} has a quota" in answer.text, answer.text
+    assert admin.get_organization_quota(organization).used_bytes == 900 * KIB
+    assert admin.get_project_quota(second).to_dict() == {
+        "kind": "project", "name": admin.get_project(second).name, "used_bytes": 300 * KIB, "quota_bytes": None}
+    # What a project keeps below /media/ counts, too, and goes with it.
+    info = admin.get_upload_info(second)
+    requests.put(info.urls[0], data=bytes(50 * KIB), timeout=60).raise_for_status()
+    url = admin.get_download_info(second, download_info_spec={"keys": [info.key]})[0].url
+    admin.save_generic_file(second, generic_file_spec={"name": "a.html", "upload_url": url})
+    assert admin.get_organization_quota(organization).used_bytes == 950 * KIB
+
+
+def test_quotas_over_the_api(station, admin, people, s3, bucket):
+    organization = admin.create_organization(organization_spec={"name": unique("Lab")}).id
+    project = admin.create_project(project_spec={"name": unique("Dive"), "organization": organization}).id
+    member = people.viewer.api
+    for read in (member.get_project_quota, member.update_project_quota):
+        words = {"quota_update": {"quota_bytes": 1}} if read == member.update_project_quota else {}
+        refused(403, read, project, **words)
+    refused(403, member.get_organization_quota, organization)
+    refused(404, member.get_store_bucket_quota, bucket)
+    admin.create_membership(project, membership_spec={"user": people.viewer.id, "permission": "View Only"})
+    answer = admin.update_project_quota(project, quota_update={"quota_bytes": MIB})
+    assert answer.object["quota_bytes"] == MIB and member.get_project_quota(project).quota_bytes == MIB
+    refused(403, member.update_project_quota, project, quota_update={"quota_bytes": None})
+    assert upload_into(admin, project, 2 * MIB).status_code == 507
+    admin.update_organization_quota(organization, quota_update={"quota_bytes": 3 * MIB})
+    admin.update_project_quota(project, quota_update={"quota_bytes": None})
+    assert member.get_project_quota(project).quota_bytes is None
+    assert upload_into(admin, project, 2 * MIB).ok and upload_into(admin, project, 2 * MIB).status_code == 507
+    assert admin.get_store_bucket_quota(bucket).to_dict() == {
+        "kind": "bucket", "name": bucket, "used_bytes": 0, "quota_bytes": MIB}
+    admin.update_store_bucket_quota(bucket, quota_update={"quota_bytes": 100 * KIB})
+    too_much(s3.put_object, Bucket=bucket, Key="k", Body=bytes(200 * KIB))
+    for name in ("nowhere", "transect"):
+        refused(404, admin.get_store_bucket_quota, name)
+    refused(404, admin.update_project_quota, 10**9, quota_update={"quota_bytes": 1})
+    refused(400, admin.update_project_quota, project, quota_update={"quota_bytes": -1})
+
+
 def test_the_doctor_tells_what_is_nearly_full(station, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=os.urandom(1000 * KIB))
     found = [row for row in station.lines("doctor", check=False) if row["check"] == "quotas"]
@@ -148,7 +204,8 @@ def test_the_doctor_tells_what_is_nearly_full(station, s3, bucket):
 
 @pytest.mark.parametrize("words, told", [
     (("--bucket", "nowhere", "1GiB"), "no bucket of S3 clients named nowhere"), (("--project", "nothing", "1GiB"), "no project named nothing"),
-    (("--bucket", "transect", "1GiB"), "no bucket"), (("--bucket", "b", "some"), "no unit some"), (("1GiB",), "--bucket"),
+    (("--bucket", "transect", "1GiB"), "no bucket"), (("--bucket", "b", "some"), "write a number"), (("1GiB",), "--bucket"),
+    (("--organization", "nobody", "1GiB"), "no organization named nobody"), (("--organization", "o", "--project", "p", "1GiB"), "cannot be used"),
 ])
 def test_what_cannot_be_limited(station, words, told):
     done = station.command("quota", "set", *words, check=False)

@@ -272,7 +272,7 @@ def test_a_quota_counts_what_is_on_its_way_to_the_station(station, admin, organi
     spec = {"name": unique("Dive"), "organization": organization, "upload_bucket": uploads.id}
     project = admin.create_project(project_spec=spec).id
     name = admin.get_project(project).name
-    kind = add_media_type(admin, project, "video")
+    kind = add_media_type(admin, project, "image")
     path = tmp_path / "a.bin"
     path.write_bytes(os.urandom(2 * MIB))
     station.command("quota", "set", "--project", name, "1MiB")

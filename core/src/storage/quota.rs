@@ -1,4 +1,5 @@
-//! Quotas: how many bytes of the station's disk a bucket of S3 clients, or a project, may hold.
+//! Quotas: how many bytes of the station's disk a bucket of S3 clients, a project, or an organization may
+//! hold.
 //!
 //! What is kept is counted in the transaction that keeps or removes it, and compared in the transaction that adds to
 //! it, so that many writers at once overshoot nothing. A bucket holds every version and the parts of uploads under
@@ -6,7 +7,8 @@
 //! which always stay here. Quotas are there for the disk of the station, so what takes none of it is not counted: files
 //! in place, and what is in a bucket of another store, which has limits of its own there. What is to move to such a
 //! bucket counts until it has arrived, and what is on its way here from the start. Temporary uploads, which go within a
-//! day, count once they are taken over.
+//! day, count once they are taken over. An organization holds what its projects hold together; buckets of S3 clients
+//! belong to accounts, and are in none.
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
@@ -14,10 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::key::project_of;
 use super::s3::{self, OWN};
 use super::store;
+use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
-use crate::project;
+use crate::organization::{self, Role};
+use crate::project::{self, Level};
 
 /// From this share of its quota on, somebody should look.
 const NEARLY_PERCENT: u64 = 90;
@@ -29,10 +33,12 @@ pub enum Scope {
     Bucket(i64),
     /// A project: what of its keys is on the station's disk.
     Project(i64),
+    /// An organization: what its projects hold together.
+    Organization(i64),
 }
 
 impl Scope {
-    /// What the bytes under a key of a bucket are counted for; nothing for temporary uploads and for what belongs to
+    /// What the bytes under a key of a bucket are counted for (and for the organization of a project, too); nothing for temporary uploads and for what belongs to
     /// no project.
     pub fn of(bucket: i64, key: &str) -> Option<Self> {
         if bucket != OWN {
@@ -47,13 +53,14 @@ impl Scope {
         match self {
             Self::Bucket(_) => "bucket",
             Self::Project(_) => "project",
+            Self::Organization(_) => "organization",
         }
     }
 
-    /// The number of the bucket or project.
+    /// The number of the bucket, project or organization.
     pub fn id(self) -> i64 {
         match self {
-            Self::Bucket(id) | Self::Project(id) => id,
+            Self::Bucket(id) | Self::Project(id) | Self::Organization(id) => id,
         }
     }
 }
@@ -61,7 +68,7 @@ impl Scope {
 /// How much is kept, and how much may be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Use {
-    /// `bucket` or `project`.
+    /// `bucket`, `project` or `organization`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -88,12 +95,25 @@ pub enum Target {
     Bucket(String),
     /// A project.
     Project(String),
+    /// An organization.
+    Organization(String),
 }
 
-/// Checks that so many bytes more fit into a quota; after bytes were added, that they did.
+/// Checks that so many bytes more fit into a quota, for a project also into that of its organization; after bytes were
+/// added, that they did.
 ///
 /// Errors: `QuotaExceeded`, with the quota, what is in use, and what to do.
 pub async fn check(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
+    check_one(tx, scope, more_bytes).await?;
+    if let Scope::Project(project) = scope
+        && let Some(organization) = store::organization_of_project(tx, project).await?
+    {
+        check_one(tx, Scope::Organization(organization), more_bytes).await?;
+    }
+    Ok(())
+}
+
+async fn check_one(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
     let (used, quota) = store::used_and_quota(tx, scope).await?;
     let Some(quota) = quota.filter(|quota| used.saturating_add(more_bytes) > *quota) else {
         return Ok(());
@@ -169,7 +189,7 @@ pub(super) async fn check_room(cx: &Context, key: &str, size_bytes: u64) -> Resu
     checking.await
 }
 
-/// Every bucket and project that holds something or has a quota, by kind and name.
+/// Every bucket, project and organization that holds something or has a quota, by kind and name.
 pub async fn list(cx: &Context) -> Result<Vec<Use>> {
     let uses = cx.database.read(|tx| Box::pin(store::uses(tx))).await?;
     let uses = uses.into_iter().map(|(kind, name, used, quota)| Use {
@@ -181,7 +201,7 @@ pub async fn list(cx: &Context) -> Result<Vec<Use>> {
     Ok(uses.collect())
 }
 
-/// Sets the quota of a bucket or project; none lifts it. What is kept already stays, also where it is more.
+/// Sets the quota of a bucket, project or organization; none lifts it. What is kept already stays, also where it is more.
 ///
 /// Errors: `NotFound`.
 pub async fn set(cx: &Context, target: Target, quota_bytes: Option<u64>) -> Result<Use> {
@@ -191,6 +211,10 @@ pub async fn set(cx: &Context, target: Target, quota_bytes: Option<u64>) -> Resu
             let project = project::service::find_any_by_name(cx, &name).await?;
             (Scope::Project(project), name)
         }
+        Target::Organization(name) => (
+            Scope::Organization(organization_named(cx, &name).await?),
+            name,
+        ),
     };
     let quota = quota_bytes.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX));
     let writing = cx.database.write(move |tx| {
@@ -204,5 +228,111 @@ pub async fn set(cx: &Context, target: Target, quota_bytes: Option<u64>) -> Resu
         name,
         used_bytes: writing.await?.max(0).unsigned_abs(),
         quota_bytes,
+    })
+}
+
+async fn organization_named(cx: &Context, name: &str) -> Result<i64> {
+    let wanted = name.to_owned();
+    let finding = cx
+        .database
+        .read(move |tx| Box::pin(async move { store::organizations_named(tx, &wanted).await }));
+    match finding.await?[..] {
+        [organization] => Ok(organization),
+        [] => Err(Error::NotFound(format!(
+            "there is no organization named {name}"
+        ))),
+        _ => Err(Error::invalid(format!(
+            "several organizations are named {name}: set the quota by id, PATCH /rest/OrganizationQuota/{{id}}"
+        ))),
+    }
+}
+
+/// Whose quota an operation of the API is about.
+#[derive(Debug, Clone)]
+pub(super) enum Whose {
+    Bucket(String),
+    Project(i64),
+    Organization(i64),
+}
+
+impl Whose {
+    /// Errors: `NotFound`, also for what is deleted.
+    async fn find(self, tx: &mut Tx) -> Result<Scope> {
+        match self {
+            Self::Bucket(name) => match s3::find_bucket(tx, &name).await? {
+                Some(bucket) => Ok(Scope::Bucket(bucket)),
+                None => Err(Error::no_match("Bucket")),
+            },
+            Self::Project(id) => {
+                project::service::organization_of(tx, id).await?;
+                Ok(Scope::Project(id))
+            }
+            Self::Organization(id) => {
+                organization::service::name_of(tx, id).await?;
+                Ok(Scope::Organization(id))
+            }
+        }
+    }
+
+    /// Members see how much their project or organization holds; administrators of the station see everything.
+    async fn may_read(&self, tx: &mut Tx, actor: &Actor) -> Result<()> {
+        if actor.is_staff {
+            return Ok(());
+        }
+        match self {
+            Self::Bucket(name) => match s3::owns_bucket(tx, actor.id, name).await? {
+                true => Ok(()),
+                false => Err(Error::no_match("Bucket")),
+            },
+            Self::Project(id) => project::access(tx, actor, *id, Level::View).await,
+            Self::Organization(id) => organization::access(tx, actor, *id, Role::Member).await,
+        }
+    }
+}
+
+/// How much somebody holds, and how much they may.
+///
+/// Errors: `NotFound`; `Forbidden` for who is no member.
+pub(super) async fn read(cx: &Context, actor: &Actor, whose: Whose) -> Result<Use> {
+    let actor = actor.clone();
+    let reading = cx.database.read(move |tx| {
+        Box::pin(async move {
+            whose.may_read(tx, &actor).await?;
+            let scope = whose.find(tx).await?;
+            use_of(tx, scope).await
+        })
+    });
+    reading.await
+}
+
+/// Sets how much somebody may hold; none lifts the quota. What is kept already stays, also where it is more.
+///
+/// Errors: `Forbidden` for who is no administrator of the station, `NotFound`.
+pub(super) async fn update(
+    cx: &Context,
+    actor: &Actor,
+    whose: Whose,
+    quota_bytes: Option<i64>,
+) -> Result<Use> {
+    if !actor.is_staff {
+        return Err(Error::forbidden());
+    }
+    let writing = cx.database.write(move |tx| {
+        Box::pin(async move {
+            let scope = whose.find(tx).await?;
+            store::set_quota(tx, scope, quota_bytes).await?;
+            use_of(tx, scope).await
+        })
+    });
+    writing.await
+}
+
+async fn use_of(tx: &mut Tx, scope: Scope) -> Result<Use> {
+    let (used, quota) = store::used_and_quota(tx, scope).await?;
+    Ok(Use {
+        kind: scope.kind().into(),
+        name: store::name_of(tx, scope).await?.unwrap_or_default(),
+        used_bytes: used.max(0).unsigned_abs(),
+        quota_bytes: quota.map(i64::unsigned_abs),
     })
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::key::UPLOADS;
+use super::key::{UPLOADS, organization_of};
 use super::objects::places;
 use super::quota::Scope;
 use super::remote;
@@ -69,7 +69,7 @@ pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
         release(tx, &blob).await?;
     }
     grown += taken(tx, object).await?;
-    count(tx, Scope::of(OWN, &object.key), grown).await?;
+    count(tx, OWN, &object.key, grown).await?;
     let sql = "insert into object (bucket, key, size_bytes, etag, blob, source, created_at) \
                values (1, $1, $2, $3, $4, $5, $6) on conflict (bucket, key) do update set \
                size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob, \
@@ -103,7 +103,7 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     .await?;
     if let Place::Blob(blob) = before.place {
         release(tx, &blob).await?;
-        count(tx, Scope::of(OWN, key), -taken).await?;
+        count(tx, OWN, key, -taken).await?;
     }
     Ok(true)
 }
@@ -123,7 +123,7 @@ pub(super) async fn moved(tx: &mut Tx, object: &Object, blob: &str) -> Result<()
         ..object.clone()
     };
     let grown = taken(tx, &object).await? - before;
-    count(tx, Scope::of(OWN, &object.key), grown).await
+    count(tx, OWN, &object.key, grown).await
 }
 
 /// Bytes of the station's disk that an object takes, whether or not it shares them: none where it is a file in place,
@@ -334,11 +334,34 @@ pub async fn remove_multipart(tx: &mut Tx, id: &str) -> Result<()> {
 
 // ---------------------------------------------------------------- use and quotas
 
-/// Counts bytes that came or went.
-pub(super) async fn count(tx: &mut Tx, scope: Option<Scope>, grown: i64) -> Result<()> {
-    let Some(scope) = scope.filter(|_| grown != 0) else {
+/// Counts bytes that came or went under a key of a bucket.
+pub(super) async fn count(tx: &mut Tx, bucket: i64, key: &str, grown: i64) -> Result<()> {
+    let Some(scope) = Scope::of(bucket, key).filter(|_| grown != 0) else {
         return Ok(());
     };
+    count_of(tx, scope, grown).await?;
+    let Scope::Project(project) = scope else {
+        return Ok(());
+    };
+    // A key says whose it is, also when its project is gone; those that do not go with it.
+    let organization = match organization_of(key) {
+        Some(organization) => Some(organization),
+        None => organization_of_project(tx, project).await?,
+    };
+    match organization {
+        Some(organization) => count_of(tx, Scope::Organization(organization), grown).await,
+        None => Ok(()),
+    }
+}
+
+/// The organization of a project, deleted or not.
+pub(super) async fn organization_of_project(tx: &mut Tx, project: i64) -> Result<Option<i64>> {
+    let sql = "select organization from project where id = $1";
+    tx.scalar(sql, &values![project]).await
+}
+
+/// Counts bytes of one scope that came or went.
+pub(super) async fn count_of(tx: &mut Tx, scope: Scope, grown: i64) -> Result<()> {
     let sql = "insert into storage_use (kind, id, used_bytes) values ($1, $2, $3) \
                on conflict (kind, id) do update set used_bytes = storage_use.used_bytes + excluded.used_bytes";
     tx.execute(sql, &values![scope.kind(), scope.id(), grown])
@@ -353,7 +376,7 @@ pub(super) async fn count_parts(tx: &mut Tx, upload: &str, grown: i64) -> Result
         return Ok(());
     };
     let (bucket, key): (i64, String) = (row.take()?, row.take()?);
-    count(tx, Scope::of(bucket, &key), grown).await
+    count(tx, bucket, &key, grown).await
 }
 
 /// How many bytes are kept, and how many may be.
@@ -381,21 +404,23 @@ pub(super) async fn forget_use(tx: &mut Tx, scope: Scope) -> Result<()> {
     Ok(())
 }
 
-/// The name of a bucket or project.
+/// The name of a bucket, project or organization.
 pub(super) async fn name_of(tx: &mut Tx, scope: Scope) -> Result<Option<String>> {
     let sql = match scope {
         Scope::Bucket(_) => "select name from store_bucket where id = $1",
         Scope::Project(_) => "select name from project where id = $1",
+        Scope::Organization(_) => "select name from organization where id = $1",
     };
     tx.scalar(sql, &values![scope.id()]).await
 }
 
 /// Everything that is counted, by kind and name: kind, name, used, quota.
 pub(super) async fn uses(tx: &mut Tx) -> Result<Vec<(String, String, i64, Option<i64>)>> {
-    let sql = "select u.kind, coalesce(b.name, p.name, ''), u.used_bytes, u.quota_bytes from storage_use u \
+    let sql = "select u.kind, coalesce(b.name, p.name, o.name, ''), u.used_bytes, u.quota_bytes from storage_use u \
                left join store_bucket b on u.kind = 'bucket' and b.id = u.id \
                left join project p on u.kind = 'project' and p.id = u.id \
-               where b.id is not null or p.id is not null order by 1, 2, u.id";
+               left join organization o on u.kind = 'organization' and o.id = u.id \
+               where b.id is not null or p.id is not null or o.id is not null order by 1, 2, u.id";
     let rows = tx.rows(sql, &[]).await?;
     rows.into_iter()
         .map(|mut row| Ok((row.take()?, row.take()?, row.take()?, row.take()?)))
@@ -406,6 +431,13 @@ pub(super) async fn uses(tx: &mut Tx) -> Result<Vec<(String, String, i64, Option
 pub async fn has_media(tx: &mut Tx, project: i64, media: i64) -> Result<bool> {
     let sql = "select id from media where id = $1 and project = $2 and not deleted";
     Ok(tx.row(sql, &values![media, project]).await?.is_some())
+}
+
+/// Every organization of a name.
+pub(super) async fn organizations_named(tx: &mut Tx, name: &str) -> Result<Vec<i64>> {
+    let sql = "select id from organization where name = $1 order by id";
+    let rows = tx.rows(sql, &values![name]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// The name of a file of a project.
