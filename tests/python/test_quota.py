@@ -1,11 +1,15 @@
 """Quotas of buckets and projects: what would be more is refused in words, everything that goes makes room."""
 
+import contextlib
+import http.server
 import os
 import threading
 
 import pytest
 import requests
+import tator
 from botocore.exceptions import ClientError
+from station import wait_for
 from support import add_media_type, add_video, refused, unique
 from test_s3 import KIB, MIB, body, client_of, make_key
 from test_s3 import refused as s3_refused
@@ -194,6 +198,61 @@ def test_quotas_over_the_api(station, admin, people, s3, bucket):
         refused(404, admin.get_store_bucket_quota, name)
     refused(404, admin.update_project_quota, 10**9, quota_update={"quota_bytes": 1})
     refused(400, admin.update_project_quota, project, quota_update={"quota_bytes": -1})
+
+
+@pytest.fixture
+def web():
+    """A web server that gives 64 MiB, at `/announced` with their length, elsewhere without; `sent` is what went out of it."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            announced = self.path == "/announced"
+            self.send_response(200)
+            self.send_header(*(("Content-Length", str(64 * MIB)) if announced else ("Transfer-Encoding", "chunked")))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(64):
+                    self.wfile.write(bytes(MIB) if announced else b"%x\r\n%b\r\n" % (MIB, bytes(MIB)))
+                    server.sent += MIB
+                self.wfile.write(b"" if announced else b"0\r\n\r\n")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads, server.sent = True, 0
+    server.origin = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_is_fetched_is_refused_before_it_is_stored(new_station, web):
+    station = new_station(environment={"TRANSECT_SERVER_REQUEST_ORIGINS": web.origin})
+    api = tator.get_api(station.url, station.admin_token)
+    organization = api.create_organization(organization_spec={"name": "Lab"}).id
+    project = api.create_project(project_spec={"name": "Dive", "organization": organization}).id
+    kind = add_media_type(api, project, "image")
+    api.update_project_quota(project, quota_update={"quota_bytes": MIB})
+    for path in ("announced", "unknown"):
+        url = f"{web.origin}/{path}"
+        for call, words in (
+            (api.create_temporary_file, {"temporary_file_spec": {"name": "n", "url": url, "lookup": "l", "hours": 1}}),
+            (api.save_generic_file, {"generic_file_spec": {"name": "a.bin", "upload_url": url}}),
+        ):
+            web.sent = 0
+            assert "quota of 1.0 MiB" in refused(507, call, project, **words)["message"]
+            assert web.sent < 32 * MIB, (path, web.sent)
+        web.sent = 0
+        made = api.create_media_list(project, body={"type": kind, "name": "a.png", "md5": "", "url": url}).id
+        index = f"/rest/FrameIndex/{made if isinstance(made, int) else made[0]}"
+        told = wait_for("the verdict", lambda index=index: (lambda row: row if row.get("state") == "failed" else None)(
+            station.http("GET", index, station.admin_token).json()))
+        assert "quota of 1.0 MiB" in told["message"], told
+        assert web.sent < 32 * MIB, (path, web.sent)
+    assert api.get_project_quota(project).used_bytes == 0
 
 
 def test_the_doctor_tells_what_is_nearly_full(station, s3, bucket):

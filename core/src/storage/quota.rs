@@ -8,23 +8,31 @@
 //! in place, and what is in a bucket of another store, which has limits of its own there. What is to move to such a
 //! bucket counts until it has arrived, and what is on its way here from the start. Temporary uploads, which go within a
 //! day, count once they are taken over. An organization holds what its projects hold together; buckets of S3 clients
-//! belong to accounts, and are in none.
+//! belong to accounts, and are in none. What recordings have fetched counts before it is a video, and that it becomes one is
+//! never refused.
+
+use std::sync::{Arc, Mutex};
 
 use bytesize::ByteSize;
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::key::project_of;
+use super::objects::{ByteStream, Stored};
 use super::s3::{self, OWN};
 use super::store;
 use crate::account::Actor;
 use crate::context::Context;
-use crate::database::Tx;
+use crate::database::{Database, Tx};
 use crate::error::{Error, Result};
 use crate::organization::{self, Role};
 use crate::project::{self, Level};
+use crate::recording;
 
 /// From this share of its quota on, somebody should look.
 const NEARLY_PERCENT: u64 = 90;
+/// After how many bytes that come somebody looks whether there is room for more.
+const LOOK_BYTES: u64 = 4 << 20;
 
 /// What bytes are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,15 @@ impl Scope {
             Self::Bucket(_) => "bucket",
             Self::Project(_) => "project",
             Self::Organization(_) => "organization",
+        }
+    }
+
+    pub(super) fn from_kind(kind: &str, id: i64) -> Option<Self> {
+        match kind {
+            "bucket" => Some(Self::Bucket(id)),
+            "project" => Some(Self::Project(id)),
+            "organization" => Some(Self::Organization(id)),
+            _ => None,
         }
     }
 
@@ -114,10 +131,14 @@ pub async fn check(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
 }
 
 async fn check_one(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
-    let (used, quota) = store::used_and_quota(tx, scope).await?;
-    let Some(quota) = quota.filter(|quota| used.saturating_add(more_bytes) > *quota) else {
+    let (kept, quota) = store::used_and_quota(tx, scope).await?;
+    let Some(quota) = quota else {
         return Ok(());
     };
+    let used = kept + recorded(tx, scope).await?;
+    if used.saturating_add(more_bytes) <= quota {
+        return Ok(());
+    }
     let name = store::name_of(tx, scope).await?.unwrap_or_default();
     let (kind, quota) = (scope.kind(), quota.unsigned_abs());
     // What was added already is rolled back with the refusal.
@@ -130,6 +151,78 @@ async fn check_one(tx: &mut Tx, scope: Scope, more_bytes: i64) -> Result<()> {
          quota raised by who runs the station: transect quota set --{kind} {name:?} SIZE",
         ByteSize(quota)
     )))
+}
+
+/// Bytes that a project fetches pass as long as there is room for them.
+///
+/// Errors: `QuotaExceeded` when the announced length does not fit.
+pub async fn limited(
+    cx: &Context,
+    project: i64,
+    bytes: ByteStream,
+    expected_bytes: Option<u64>,
+) -> Result<(ByteStream, Refusal)> {
+    let expected = i64::try_from(expected_bytes.unwrap_or_default()).unwrap_or(i64::MAX);
+    check_now(&cx.database, project, expected).await?;
+    let refusal = Refusal::default();
+    let (database, told) = (cx.database.clone(), Arc::clone(&refusal.0));
+    let begun = (bytes, 0_u64, LOOK_BYTES);
+    let passing = futures::stream::unfold(begun, move |(mut bytes, mut come, mut look_at)| {
+        let (database, told) = (database.clone(), Arc::clone(&told));
+        async move {
+            let chunk = bytes.next().await?;
+            come += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+            if come >= look_at {
+                look_at = come + LOOK_BYTES;
+                if let Err(error) = check_now(&database, project, come as i64).await {
+                    *told.lock().expect("no holder panics") = Some(error);
+                    let broken = std::io::Error::other("there is no room for more");
+                    return Some((
+                        Err(broken),
+                        (futures::stream::empty().boxed(), come, look_at),
+                    ));
+                }
+            }
+            Some((chunk, (bytes, come, look_at)))
+        }
+    });
+    Ok((passing.boxed(), refusal))
+}
+
+/// Why a stream of [`limited`] broke off, if that was for want of room.
+#[derive(Default)]
+pub struct Refusal(Arc<Mutex<Option<Error>>>);
+
+impl Refusal {
+    /// What storing the stream came to, in better words.
+    pub fn explain<T>(self, outcome: Result<T>) -> Result<T> {
+        let refused = self.0.lock().expect("no holder panics").take();
+        match (outcome, refused) {
+            (Err(_), Some(refused)) => Err(refused),
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+/// Stores what a project fetches from elsewhere, which gets a key of the project later.
+///
+/// Errors: `QuotaExceeded`, as early as that can be known; else those of the store.
+pub async fn put_fetched(
+    cx: &Context,
+    project: i64,
+    bytes: ByteStream,
+    expected_bytes: Option<u64>,
+) -> Result<Stored> {
+    let (bytes, refusal) = limited(cx, project, bytes, expected_bytes).await?;
+    refusal.explain(cx.objects.put(bytes, expected_bytes).await)
+}
+
+async fn check_now(database: &Database, project: i64, more_bytes: i64) -> Result<()> {
+    database
+        .read(move |tx| {
+            Box::pin(async move { check(tx, Scope::Project(project), more_bytes).await })
+        })
+        .await
 }
 
 /// Checks the quota of the project that a key belongs to, after bytes were kept there. A temporary upload must have
@@ -189,46 +282,56 @@ pub(super) async fn check_room(cx: &Context, key: &str, size_bytes: u64) -> Resu
     checking.await
 }
 
+/// Bytes that recordings of a project, or of an organization's, have fetched and that are no video yet.
+async fn recorded(tx: &mut Tx, scope: Scope) -> Result<i64> {
+    match scope {
+        Scope::Bucket(_) => Ok(0),
+        Scope::Project(project) => recording::held_bytes(tx, project).await,
+        Scope::Organization(organization) => {
+            let mut held = 0;
+            for project in store::projects_of(tx, organization).await? {
+                held += recording::held_bytes(tx, project).await?;
+            }
+            Ok(held)
+        }
+    }
+}
+
 /// Every bucket, project and organization that holds something or has a quota, by kind and name.
 pub async fn list(cx: &Context) -> Result<Vec<Use>> {
-    let uses = cx.database.read(|tx| Box::pin(store::uses(tx))).await?;
-    let uses = uses.into_iter().map(|(kind, name, used, quota)| Use {
-        kind,
-        name,
-        used_bytes: used.max(0).unsigned_abs(),
-        quota_bytes: quota.map(i64::unsigned_abs),
+    let listing = cx.database.read(|tx| {
+        Box::pin(async move {
+            let mut uses = Vec::new();
+            for scope in store::counted(tx).await? {
+                uses.push(use_of(tx, scope).await?);
+            }
+            Ok(uses)
+        })
     });
-    Ok(uses.collect())
+    let mut uses = listing.await?;
+    uses.sort_by(|one, other| (&one.kind, &one.name).cmp(&(&other.kind, &other.name)));
+    Ok(uses)
 }
 
 /// Sets the quota of a bucket, project or organization; none lifts it. What is kept already stays, also where it is more.
 ///
 /// Errors: `NotFound`.
 pub async fn set(cx: &Context, target: Target, quota_bytes: Option<u64>) -> Result<Use> {
-    let (scope, name) = match target {
-        Target::Bucket(name) => (Scope::Bucket(s3::bucket_id(cx, &name).await?), name),
+    let scope = match target {
+        Target::Bucket(name) => Scope::Bucket(s3::bucket_id(cx, &name).await?),
         Target::Project(name) => {
-            let project = project::service::find_any_by_name(cx, &name).await?;
-            (Scope::Project(project), name)
+            Scope::Project(project::service::find_any_by_name(cx, &name).await?)
         }
-        Target::Organization(name) => (
-            Scope::Organization(organization_named(cx, &name).await?),
-            name,
-        ),
+        Target::Organization(name) => Scope::Organization(organization_named(cx, &name).await?),
     };
     let quota = quota_bytes.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX));
     let writing = cx.database.write(move |tx| {
         Box::pin(async move {
             store::set_quota(tx, scope, quota).await?;
-            Ok(store::used_and_quota(tx, scope).await?.0)
+            use_of(tx, scope).await
         })
     });
-    Ok(Use {
-        kind: scope.kind().into(),
-        name,
-        used_bytes: writing.await?.max(0).unsigned_abs(),
-        quota_bytes,
-    })
+    writing.await
 }
 
 async fn organization_named(cx: &Context, name: &str) -> Result<i64> {
@@ -328,7 +431,8 @@ pub(super) async fn update(
 }
 
 async fn use_of(tx: &mut Tx, scope: Scope) -> Result<Use> {
-    let (used, quota) = store::used_and_quota(tx, scope).await?;
+    let (kept, quota) = store::used_and_quota(tx, scope).await?;
+    let used = kept + recorded(tx, scope).await?;
     Ok(Use {
         kind: scope.kind().into(),
         name: store::name_of(tx, scope).await?.unwrap_or_default(),

@@ -414,17 +414,26 @@ pub(super) async fn name_of(tx: &mut Tx, scope: Scope) -> Result<Option<String>>
     tx.scalar(sql, &values![scope.id()]).await
 }
 
-/// Everything that is counted, by kind and name: kind, name, used, quota.
-pub(super) async fn uses(tx: &mut Tx) -> Result<Vec<(String, String, i64, Option<i64>)>> {
-    let sql = "select u.kind, coalesce(b.name, p.name, o.name, ''), u.used_bytes, u.quota_bytes from storage_use u \
+/// The projects of an organization, deleted ones too, as they hold bytes.
+pub(super) async fn projects_of(tx: &mut Tx, organization: i64) -> Result<Vec<i64>> {
+    let sql = "select id from project where organization = $1";
+    let rows = tx.rows(sql, &values![organization]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
+/// Everything that is counted and still there.
+pub(super) async fn counted(tx: &mut Tx) -> Result<Vec<Scope>> {
+    let sql = "select u.kind, u.id from storage_use u \
                left join store_bucket b on u.kind = 'bucket' and b.id = u.id \
                left join project p on u.kind = 'project' and p.id = u.id \
                left join organization o on u.kind = 'organization' and o.id = u.id \
-               where b.id is not null or p.id is not null or o.id is not null order by 1, 2, u.id";
-    let rows = tx.rows(sql, &[]).await?;
-    rows.into_iter()
-        .map(|mut row| Ok((row.take()?, row.take()?, row.take()?, row.take()?)))
-        .collect()
+               where b.id is not null or p.id is not null or o.id is not null order by u.kind, u.id";
+    let mut counted = Vec::new();
+    for mut row in tx.rows(sql, &[]).await? {
+        let (kind, id): (String, i64) = (row.take()?, row.take()?);
+        counted.extend(Scope::from_kind(&kind, id));
+    }
+    Ok(counted)
 }
 
 /// Whether a project has this media.

@@ -75,7 +75,7 @@ pub(super) async fn fetch(
     client::check(cx, &new.url).await?;
     let draft = draft(cx, project, actor.id, (&new.name, &new.lookup), new.hours)?;
     let (length, bytes) = client::open(cx, &new.url, &[]).await?;
-    let stored = cx.objects.put(bytes, length).await?;
+    let stored = storage::quota::put_fetched(cx, project, bytes, length).await?;
     keep(cx, draft, stored).await
 }
 
