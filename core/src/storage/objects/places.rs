@@ -158,7 +158,7 @@ impl Places {
             return Ok(Tiering::Unsupported);
         };
         let remote = self.bucket(bucket).await?;
-        remote.set_class(key, facts.size_bytes, class).await
+        remote.set_class(key, &facts, class).await
     }
 
     /// Looks whether a bucket lets the station in.

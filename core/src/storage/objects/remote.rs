@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use object_store::{
 };
 
 use super::ByteStream;
+use super::places::Facts;
 use crate::error::{Chain, Error, Result};
 
 /// Bytes of one part of an upload, unless the whole needs larger ones. S3 takes at least 5 MiB.
@@ -365,15 +367,10 @@ impl Remote {
     /// Gives an object another storage class: S3 copies it onto itself, other stores get it once more.
     ///
     /// Errors: `Busy` when the store does not do it, or has no such object.
-    pub(super) async fn set_class(
-        &self,
-        key: &str,
-        size_bytes: u64,
-        class: &str,
-    ) -> Result<Tiering> {
+    pub(super) async fn set_class(&self, key: &str, facts: &Facts, class: &str) -> Result<Tiering> {
         match &self.connection.access {
             Access::Azure { .. } => return Ok(Tiering::Unsupported),
-            Access::Gcs { .. } => return self.put_again(key, size_bytes, class).await,
+            Access::Gcs { .. } => return self.put_again(key, facts, class).await,
             Access::S3 { .. } => {}
         }
         let found = self.ask("HEAD", key, "", &[], "").await?;
@@ -383,8 +380,8 @@ impl Remote {
         if found.class == class {
             return Ok(Tiering::Done);
         }
-        if size_bytes > LARGEST_COPY && !COLD.contains(&found.class.as_str()) {
-            return self.put_again(key, size_bytes, class).await;
+        if facts.size_bytes > LARGEST_COPY && !COLD.contains(&found.class.as_str()) {
+            return self.put_again(key, facts, class).await;
         }
         let source = format!("/{}/{}", encode(&self.connection.name), encode(key));
         let headers = [
@@ -416,12 +413,18 @@ impl Remote {
         }
     }
 
-    async fn put_again(&self, key: &str, size_bytes: u64, class: &str) -> Result<Tiering> {
-        let Some(bytes) = self.get(key, 0..size_bytes).await? else {
+    /// Stores an object once more, if it is what was written there before; else it stays as it is.
+    async fn put_again(&self, key: &str, facts: &Facts, class: &str) -> Result<Tiering> {
+        let Some(bytes) = self.get(key, 0..facts.size_bytes).await? else {
             return Err(changed(&self.connection, key));
         };
-        self.put(key, bytes, Some(size_bytes), Some(class)).await?;
-        Ok(Tiering::Done)
+        let (bytes, is_other) = compared(bytes, facts.md5.clone());
+        let put = self.put(key, bytes, Some(facts.size_bytes), Some(class));
+        match put.await {
+            Ok((_, md5)) if md5 == facts.md5 => Ok(Tiering::Done),
+            Err(error) if !is_other.load(Ordering::Relaxed) => Err(error),
+            _ => Err(changed(&self.connection, key)),
+        }
     }
 
     /// One signed request that the library has no function for.
@@ -496,6 +499,31 @@ impl Remote {
         let cause = format!("{} {}", said.status, said.code().unwrap_or_default());
         Error::Busy(unreachable(&self.connection, cause.trim()))
     }
+}
+
+/// Bytes that break off before their end where their MD5 is another one; then the mark is set.
+fn compared(bytes: ByteStream, md5: String) -> (ByteStream, Arc<AtomicBool>) {
+    let is_other = Arc::new(AtomicBool::new(false));
+    let mark = Arc::clone(&is_other);
+    let begun = Some((bytes, Md5::new()));
+    let passing = futures::stream::unfold(begun, move |reading| {
+        let (mark, expected) = (Arc::clone(&mark), md5.clone());
+        async move {
+            let (mut bytes, mut md5) = reading?;
+            let Some(chunk) = bytes.next().await else {
+                if hex::encode(md5.finalize()) == expected {
+                    return None;
+                }
+                mark.store(true, Ordering::Relaxed);
+                return Some((Err(std::io::Error::other("the bytes are other ones")), None));
+            };
+            if let Ok(chunk) = &chunk {
+                md5.update(chunk);
+            }
+            Some((chunk, Some((bytes, md5))))
+        }
+    });
+    (passing.boxed(), is_other)
 }
 
 /// What a store answered.
@@ -768,4 +796,52 @@ pub(super) fn changed(connection: &Connection, key: &str) -> Error {
     Error::Busy(format!(
         "an object of bucket {id} ({name}) is not what the station wrote there; restore it from a copy: {key}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bucket of the library's own store in memory.
+    fn bucket() -> Remote {
+        Remote {
+            connection: Connection {
+                bucket: 1,
+                name: "bucket".into(),
+                access: Access::Gcs {
+                    service_account: String::new(),
+                },
+                trusted: true,
+            },
+            client: crate::client::of_buckets(false),
+            store: Arc::new(object_store::memory::InMemory::new()),
+        }
+    }
+
+    fn stream(bytes: &'static [u8]) -> ByteStream {
+        futures::stream::iter([Ok(Bytes::from_static(bytes))]).boxed()
+    }
+
+    #[tokio::test]
+    async fn only_what_was_written_is_written_again() {
+        let remote = bucket();
+        let put = remote.put("k", stream(b"a clip"), Some(6), None);
+        let (size_bytes, md5) = put.await.unwrap();
+        let facts = Facts { size_bytes, md5 };
+        let again = remote.set_class("k", &facts, "COLDLINE").await.unwrap();
+        assert_eq!(again, Tiering::Done);
+        // Somebody else wrote as many other bytes there: they are left alone, and told of.
+        remote
+            .put("k", stream(b"a tale"), Some(6), None)
+            .await
+            .unwrap();
+        let refused = remote.set_class("k", &facts, "STANDARD").await;
+        assert!(
+            matches!(&refused, Err(Error::Busy(why)) if why.contains("not what the station wrote")),
+            "{refused:?}"
+        );
+        let left = remote.get("k", 0..6).await.unwrap().unwrap();
+        let left: Vec<Bytes> = left.try_collect().await.unwrap();
+        assert_eq!(left.concat(), b"a tale");
+    }
 }
