@@ -1,7 +1,12 @@
 """Buckets of other stores: a second station plays the store, and boto3 looks at what is in it."""
 
+import contextlib
 import hashlib
 import os
+import shutil
+import socket
+import subprocess
+import sys
 import types
 
 import pytest
@@ -406,6 +411,55 @@ def test_a_store_that_is_away(new_station, tmp_path, corpus):
     store.s3.delete_object(Bucket=bucket.name, Key=info.key)
     found = [row for row in station.lines("doctor", "--scrub", check=False) if row["check"] == "objects"]
     assert found[0]["level"] == "failed" and info.key in found[0]["message"]
+
+
+@pytest.fixture(scope="module")
+def moto():
+    """A server of moto, which has storage classes: `moto.s3` and `moto.key`."""
+    program = shutil.which("moto_server", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    assert program, "moto_server is missing: pip install -r requirements.txt"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        key = {"endpoint": f"http://127.0.0.1:{port}", "access_key": "a", "secret_key": "b"}
+
+        def answers():
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(key["endpoint"], timeout=5).ok
+
+        wait_for("moto", answers)
+        yield types.SimpleNamespace(key=key, s3=client_of(key))
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_large_objects_change_their_class_in_parts(new_station, moto):
+    station = new_station(environment={"TRANSECT_OBJECTS_LARGEST_COPY_BYTES": str(5 * MIB)})
+    api = tator.get_api(station.url, station.admin_token)
+    organization = api.create_organization(organization_spec={"name": "Lab"}).id
+    bucket = register(api, organization, moto, store_type="AWS", archive_sc="DEEP_ARCHIVE")
+    project = api.create_project(project_spec={"name": "Dive", "organization": organization, "bucket": bucket.id}).id
+    media, data = empty(api, project), os.urandom(12 * MIB + 5)
+    info = api.get_upload_info(project, media_id=media, filename="dive é +&.bin")
+    assert put(info, data).ok
+    api.create_auxiliary_file(media, role="attachment", auxiliary_file_definition={"path": info.key, "name": "a"})
+
+    def is_now(state, storage_class):
+        wait_for(f"the media to be {state}", lambda: api.get_media(media).archive_state == state)
+        head = moto.s3.head_object(Bucket=bucket.name, Key=info.key)
+        assert head.get("StorageClass", "STANDARD") == storage_class
+        assert head["ETag"].endswith('-3"') and head["ContentLength"] == len(data), head
+
+    api.update_media(media, media_update={"archive_state": "to_archive"})
+    is_now("archived", "DEEP_ARCHIVE")
+    moto.s3.restore_object(Bucket=bucket.name, Key=info.key, RestoreRequest={"Days": 1})
+    api.update_media(media, media_update={"archive_state": "to_live"})
+    is_now("live", "STANDARD")
+    assert requests.get(link(api, project, info.key), timeout=60).content == data
+    assert not moto.s3.list_multipart_uploads(Bucket=bucket.name).get("Uploads")
 
 
 def test_archiving_where_the_store_has_no_such_classes(station, admin, organization, remote):

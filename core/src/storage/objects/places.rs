@@ -61,6 +61,7 @@ pub struct Places {
     directory: Box<dyn Directory>,
     fetched: Arc<Fetched>,
     origins: Vec<Origin>,
+    largest_copy_bytes: u64,
     opened: Mutex<HashMap<i64, Arc<Remote>>>,
     anywhere: OnceLock<reqwest::Client>,
     public_only: OnceLock<reqwest::Client>,
@@ -82,6 +83,7 @@ impl Places {
             directory,
             fetched: Arc::new(fetched),
             origins,
+            largest_copy_bytes: settings.largest_copy_bytes,
             opened: Mutex::default(),
             anywhere: OnceLock::new(),
             public_only: OnceLock::new(),
@@ -158,7 +160,9 @@ impl Places {
             return Ok(Tiering::Unsupported);
         };
         let remote = self.bucket(bucket).await?;
-        remote.set_class(key, &facts, class).await
+        remote
+            .set_class(key, &facts, class, self.largest_copy_bytes)
+            .await
     }
 
     /// Looks whether a bucket lets the station in.

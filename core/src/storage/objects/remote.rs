@@ -36,10 +36,6 @@ const AT_ONCE: usize = 4;
 /// How often a request is made again, and until when, before somebody hears that the store fails.
 const RETRIES: usize = 3;
 const RETRY_FOR: Duration = Duration::from_secs(20);
-/// The largest object that S3 copies at once, in bytes.
-const LARGEST_COPY: u64 = 5 << 30;
-/// Classes whose objects must be brought back before they are read.
-const COLD: &[&str] = &["GLACIER", "DEEP_ARCHIVE"];
 /// How long a look at a bucket may take.
 const LOOK: Duration = Duration::from_secs(10);
 /// The longest answer to a question that the library has no function for, in bytes.
@@ -364,10 +360,17 @@ pub enum Tiering {
 }
 
 impl Remote {
-    /// Gives an object another storage class: S3 copies it onto itself, other stores get it once more.
+    /// Gives an object another storage class: S3 copies it onto itself, in parts of at most `largest_copy` bytes; other
+    /// stores get it once more.
     ///
     /// Errors: `Busy` when the store does not do it, or has no such object.
-    pub(super) async fn set_class(&self, key: &str, facts: &Facts, class: &str) -> Result<Tiering> {
+    pub(super) async fn set_class(
+        &self,
+        key: &str,
+        facts: &Facts,
+        class: &str,
+        largest_copy: u64,
+    ) -> Result<Tiering> {
         match &self.connection.access {
             Access::Azure { .. } => return Ok(Tiering::Unsupported),
             Access::Gcs { .. } => return self.put_again(key, facts, class).await,
@@ -380,15 +383,17 @@ impl Remote {
         if found.class == class {
             return Ok(Tiering::Done);
         }
-        if facts.size_bytes > LARGEST_COPY && !COLD.contains(&found.class.as_str()) {
-            return self.put_again(key, facts, class).await;
-        }
         let source = format!("/{}/{}", encode(&self.connection.name), encode(key));
-        let headers = [
-            ("x-amz-copy-source", source.as_str()),
-            ("x-amz-storage-class", class),
-        ];
-        let copied = self.ask("PUT", key, "", &headers, "").await?;
+        let copied = if facts.size_bytes > largest_copy {
+            let parts = parts_of(facts.size_bytes, largest_copy);
+            self.copy_in_parts(key, &source, class, parts).await?
+        } else {
+            let headers = [
+                ("x-amz-copy-source", source.as_str()),
+                ("x-amz-storage-class", class),
+            ];
+            self.ask("PUT", key, "", &headers, "").await?
+        };
         match (copied.status, copied.code().as_deref()) {
             // A copy may fail after its status was sent.
             (200, None) => Ok(Tiering::Done),
@@ -400,6 +405,60 @@ impl Remote {
             }
             _ => Err(self.refusal(&copied)),
         }
+    }
+
+    /// Copies an object onto itself part by part, for S3 copies no more than 5 GiB at once. Returns the answer that ended
+    /// it: that to the completion, or the first refusal, after which everything is as it was.
+    async fn copy_in_parts(
+        &self,
+        key: &str,
+        source: &str,
+        class: &str,
+        parts: Vec<Range<u64>>,
+    ) -> Result<Said> {
+        let headers = [("x-amz-storage-class", class)];
+        let begun = self.ask("POST", key, "?uploads", &headers, "").await?;
+        let Some(upload) = element(&begun.body, "UploadId") else {
+            return Ok(begun);
+        };
+        let upload = format!("uploadId={}", encode(upload).replace('/', "%2F"));
+        let outcome = self.copy_parts(key, source, &upload, parts).await;
+        let is_done = matches!(&outcome, Ok(said) if said.status == 200 && said.code().is_none());
+        if !is_done {
+            let aborted = self.ask("DELETE", key, &format!("?{upload}"), &[], "");
+            if let Err(error) = aborted.await {
+                tracing::warn!(error = %Chain(&error), key, "parts of a copy that failed stay in a bucket; let it expire unfinished uploads");
+            }
+        }
+        outcome
+    }
+
+    async fn copy_parts(
+        &self,
+        key: &str,
+        source: &str,
+        upload: &str,
+        parts: Vec<Range<u64>>,
+    ) -> Result<Said> {
+        let mut listed = String::new();
+        for (range, number) in parts.into_iter().zip(1..) {
+            let range = format!("bytes={}-{}", range.start, range.end - 1);
+            let headers = [
+                ("x-amz-copy-source", source),
+                ("x-amz-copy-source-range", range.as_str()),
+            ];
+            let query = format!("?partNumber={number}&{upload}");
+            let copied = self.ask("PUT", key, &query, &headers, "").await?;
+            let (Some(etag), 200) = (element(&copied.body, "ETag"), copied.status) else {
+                return Ok(copied);
+            };
+            listed += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+        }
+        let whole = format!(
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{listed}</CompleteMultipartUpload>"
+        );
+        self.ask("POST", key, &format!("?{upload}"), &[], &whole)
+            .await
     }
 
     /// Asks Amazon to make an archived object readable for a while.
@@ -434,7 +493,7 @@ impl Remote {
         key: &str,
         query: &str,
         headers: &[(&str, &str)],
-        body: &'static str,
+        body: &str,
     ) -> Result<Said> {
         let Access::S3 {
             endpoint,
@@ -542,8 +601,22 @@ impl Said {
 
 /// The code of an S3 error in an answer.
 fn code_of(answer: &str) -> Option<String> {
-    let (_, rest) = answer.split_once("<Code>")?;
-    Some(rest.split_once("</Code>")?.0.to_owned())
+    element(answer, "Code").map(str::to_owned)
+}
+
+/// The text of the first element of a name in an answer, as it stands there.
+fn element<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = answer.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once(&format!("</{name}>"))?.0)
+}
+
+/// Ranges of at most `most_bytes` that are the whole together.
+fn parts_of(size_bytes: u64, most_bytes: u64) -> Vec<Range<u64>> {
+    let most = most_bytes.max(1);
+    let starts = (0..size_bytes).step_by(usize::try_from(most).unwrap_or(usize::MAX));
+    starts
+        .map(|start| start..size_bytes.min(start + most))
+        .collect()
 }
 
 /// A key in a URL, as signatures have it.
@@ -822,20 +895,27 @@ mod tests {
         futures::stream::iter([Ok(Bytes::from_static(bytes))]).boxed()
     }
 
+    #[test]
+    fn parts_are_the_whole() {
+        assert_eq!(parts_of(10, 4), [0..4, 4..8, 8..10]);
+        assert_eq!(parts_of(8, 4), [0..4, 4..8]);
+        assert_eq!(parts_of(3, u64::MAX), [0..3]);
+    }
+
     #[tokio::test]
     async fn only_what_was_written_is_written_again() {
         let remote = bucket();
         let put = remote.put("k", stream(b"a clip"), Some(6), None);
         let (size_bytes, md5) = put.await.unwrap();
         let facts = Facts { size_bytes, md5 };
-        let again = remote.set_class("k", &facts, "COLDLINE").await.unwrap();
+        let again = remote.set_class("k", &facts, "COLDLINE", 1).await.unwrap();
         assert_eq!(again, Tiering::Done);
         // Somebody else wrote as many other bytes there: they are left alone, and told of.
         remote
             .put("k", stream(b"a tale"), Some(6), None)
             .await
             .unwrap();
-        let refused = remote.set_class("k", &facts, "STANDARD").await;
+        let refused = remote.set_class("k", &facts, "STANDARD", 1).await;
         assert!(
             matches!(&refused, Err(Error::Busy(why)) if why.contains("not what the station wrote")),
             "{refused:?}"
