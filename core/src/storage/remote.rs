@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::key::{UPLOADS, is_generic, project_of};
 use super::objects::places::{self, Directory, Facts, Places};
-use super::objects::remote::{Connection, Tiering};
+use super::objects::remote::{Connection, Tiering, Unwritten};
 use super::objects::{ByteStream, ObjectStore, Stored};
 use super::service::{self, DAY_MS, lost};
 use super::store;
@@ -36,8 +36,11 @@ const REST: Duration = Duration::from_secs(15);
 const AT_ONCE: usize = 3;
 /// How often a write whose bytes flow says that it goes on.
 const RENEW: Duration = Duration::from_secs(600);
-/// The time of a pending write that failed where its store did not even say whether anything of it is there.
+/// The time of a pending write that ended with its station. One that failed, where its store did not even say whether
+/// anything of it is there, has the time of that, below zero.
 const FAILED: i64 = 0;
+/// How long a store may still be about to do a write that failed, in milliseconds: longer than one is tried again.
+const IN_DOUBT_MS: i64 = 30_000;
 /// Rows that are looked at in one round.
 const BATCH: i64 = 200;
 
@@ -159,9 +162,15 @@ pub(super) async fn forget(tx: &mut Tx, blob: &str) -> Result<()> {
 }
 
 /// Takes a name in a bucket that nothing is stored under: the key itself, or one beside it. A name whose write has
-/// failed is not taken again before a sweep has freed it: the bucket may still be about to do that write.
+/// failed a moment ago is not taken again: the bucket may still be about to do that write.
 async fn claim(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<String> {
     let mut blob = places::name(bucket, key);
+    let again = "update remote_blob set pending_since = $2 where blob = $1 and pending_since between $3 and 0 \
+                 and not exists (select 1 from object_blob u where u.blob = remote_blob.blob)";
+    let settled = IN_DOUBT_MS - now_ms;
+    if tx.execute(again, &values![&blob, now_ms, settled]).await? > 0 {
+        return Ok(blob);
+    }
     let known = "select blob from remote_blob where blob = $1 \
                  union all select blob from object_blob where blob = $1";
     if tx.row(known, &values![&blob]).await?.is_some() {
@@ -170,6 +179,14 @@ async fn claim(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<Strin
     let sql = "insert into remote_blob (blob, bucket, pending_since) values ($1, $2, $3)";
     tx.execute(sql, &values![&blob, bucket, now_ms]).await?;
     Ok(blob)
+}
+
+/// Whether a write of a key failed a moment ago, and may still be done.
+async fn is_in_doubt(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<bool> {
+    let sql = "select blob from remote_blob where blob = $1 and pending_since < $2";
+    let blob = places::name(bucket, key);
+    let row = tx.row(sql, &values![blob, IN_DOUBT_MS - now_ms]).await?;
+    Ok(row.is_some())
 }
 
 /// Stores a stream in a bucket, under the key if nothing is there yet. Once it returns, the bucket has it.
@@ -196,9 +213,12 @@ pub(super) async fn put_in(
     let bytes = renewing(cx.database.clone(), blob.clone(), bytes, RENEW);
     let stored = match cx.places.put_as(&blob, bytes, expected_bytes).await {
         Ok(stored) => stored,
-        Err(error) => {
+        Err(Unwritten { error, in_doubt }) => {
             claim.blob = None;
-            discard(&cx.places, &cx.database, &blob).await;
+            match in_doubt {
+                true => discard(&cx.places, &cx.database, &blob).await,
+                false => give_back(&cx.database, &blob).await,
+            }
             return Err(error);
         }
     };
@@ -277,6 +297,15 @@ impl Drop for Claim {
     }
 }
 
+/// Gives a name back that certainly nothing is stored under.
+async fn give_back(database: &Database, blob: &str) {
+    let free = blob.to_owned();
+    let noting = database.write(move |tx| Box::pin(async move { forget(tx, &free).await }));
+    if let Err(error) = noting.await {
+        tracing::warn!(error = %Chain(&error), blob, "a later sweep frees this name");
+    }
+}
+
 /// Lets go of a blob in a bucket that no object uses; where its store does not answer, a later sweep does it.
 async fn discard(places: &Places, database: &Database, blob: &str) {
     let deleted = places.delete(blob).await;
@@ -291,7 +320,8 @@ async fn discard(places: &Places, database: &Database, blob: &str) {
                 return forget(tx, &gone).await;
             }
             let sql = "update remote_blob set pending_since = $2 where blob = $1 and pending_since is not null";
-            tx.execute(sql, &values![gone, FAILED]).await?;
+            tx.execute(sql, &values![gone, -crate::time::now_ms()])
+                .await?;
             Ok(())
         })
     });
@@ -367,7 +397,7 @@ pub async fn free_names(cx: &Context) {
     }
     let freeing = cx.database.write(|tx| {
         Box::pin(async move {
-            let sql = "update remote_blob set pending_since = $1 where pending_since <> $1";
+            let sql = "update remote_blob set pending_since = $1 where pending_since > $1";
             tx.execute(sql, &values![FAILED]).await?;
             Ok(())
         })
@@ -473,10 +503,19 @@ async fn delete(cx: &Context, blob: &str) -> Result<()> {
 
 /// Moves the bytes of an object to where they belong; what is no object any more, or there already, is struck off.
 async fn move_object(cx: &Context, key: &str, to: Option<i64>) -> Result<()> {
-    let wanted = key.to_owned();
-    let finding = cx
-        .database
-        .read(move |tx| Box::pin(async move { store::find(tx, &wanted).await }));
+    let (wanted, now) = (key.to_owned(), cx.now());
+    let finding = cx.database.read(move |tx| {
+        Box::pin(async move {
+            if let Some(bucket) = to
+                && is_in_doubt(tx, bucket, &wanted, now).await?
+            {
+                return Err(Error::Busy(
+                    "its last write failed, and the bucket may still be at it: it is written again in a moment".into(),
+                ));
+            }
+            store::find(tx, &wanted).await
+        })
+    });
     let found = finding.await?;
     let (object, from) = match found {
         Some(object) => match &object.place {
@@ -757,5 +796,33 @@ mod tests {
         end(cx, &flows).await.unwrap();
         // What was given up is never acknowledged: its bytes are about to go.
         assert!(matches!(end(cx, &stands).await, Err(Error::Busy(_))));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_taken_again_once_its_failed_write_is_over() {
+        let station = Station::start().await;
+        let cx = &station.cx;
+        let plain = places::name(BUCKET, "k");
+        assert_eq!(begun(cx, "k", cx.now()).await, plain);
+        // Somebody is at it.
+        assert_ne!(begun(cx, "k", cx.now()).await, plain);
+        let failed = |at_ms: i64| {
+            let blob = plain.clone();
+            cx.database.write(move |tx| {
+                Box::pin(async move {
+                    let sql = "update remote_blob set pending_since = $2 where blob = $1";
+                    tx.execute(sql, &values![blob, at_ms]).await
+                })
+            })
+        };
+        failed(-cx.now()).await.unwrap();
+        assert_ne!(begun(cx, "k", cx.now()).await, plain);
+        failed(-cx.now()).await.unwrap();
+        assert_eq!(begun(cx, "k", cx.now() + IN_DOUBT_MS).await, plain);
+        failed(FAILED).await.unwrap();
+        assert_eq!(begun(cx, "k", cx.now()).await, plain);
+        // What was never begun is free at once.
+        give_back(&cx.database, &plain).await;
+        assert_eq!(begun(cx, "k", cx.now()).await, plain);
     }
 }

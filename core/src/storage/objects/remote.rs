@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Limited};
 use md5::{Digest, Md5};
 use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::client::{HttpClient, HttpConnector, HttpRequestBody};
+use object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequestBody};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as Key;
 use object_store::signer::Signer;
@@ -143,6 +143,24 @@ impl From<Trouble> for Error {
     }
 }
 
+/// Why a write failed.
+#[derive(Debug)]
+pub struct Unwritten {
+    /// The error.
+    pub error: Error,
+    /// Whether the store may have done it all the same, or be about to.
+    pub in_doubt: bool,
+}
+
+impl From<Error> for Unwritten {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            in_doubt: false,
+        }
+    }
+}
+
 /// A bucket that was opened. Opening asks nobody anything.
 pub(super) struct Remote {
     pub(super) connection: Connection,
@@ -206,14 +224,14 @@ impl Remote {
     /// Stores a stream under a key, in a storage class if one is named; once it returns, the store has acknowledged it. Returns its length
     /// and the MD5 of its bytes. A stream that fails, or a future that is dropped, leaves nothing.
     ///
-    /// Errors: `Invalid` when the stream breaks off, `Busy` when the store does not take it.
+    /// Errors: `Invalid` when the stream breaks off, `Busy` when the store does not take it, and whether it may still.
     pub(super) async fn put(
         &self,
         key: &str,
         bytes: ByteStream,
         expected_bytes: Option<u64>,
         class: Option<&str>,
-    ) -> Result<(u64, String)> {
+    ) -> Result<(u64, String), Unwritten> {
         let mut attributes = Attributes::new();
         if let Some(class) = class {
             attributes.insert(Attribute::StorageClass, class.to_owned().into());
@@ -239,8 +257,9 @@ impl Remote {
             ..
         } = receiving;
         if let Err(error) = received {
+            // Nothing is under the key before all of it has come.
             upload.abort().await;
-            return Err(error);
+            return Err(error.into());
         }
         let put = match upload.0.take() {
             Some(upload) => upload.finish().await,
@@ -249,7 +268,10 @@ impl Remote {
                 self.store.put_opts(&key, bytes, attributes.into()).await
             }
         };
-        put.map_err(|error| self.trouble(&error))?;
+        put.map_err(|error| Unwritten {
+            in_doubt: is_in_doubt(&error),
+            error: self.trouble(&error).into(),
+        })?;
         Ok((size_bytes, hex::encode(md5.finalize())))
     }
 
@@ -481,7 +503,7 @@ impl Remote {
         let put = self.put(key, bytes, Some(facts.size_bytes), Some(class));
         match put.await {
             Ok((_, md5)) if md5 == facts.md5 => Ok(Tiering::Done),
-            Err(error) if !is_other.load(Ordering::Relaxed) => Err(error),
+            Err(unwritten) if !is_other.load(Ordering::Relaxed) => Err(unwritten.error),
             _ => Err(changed(&self.connection, key)),
         }
     }
@@ -822,6 +844,21 @@ fn trouble(connection: &Connection, error: &object_store::Error) -> Trouble {
         )),
         _ => Trouble::Unreachable(unreachable(connection, &why)),
     }
+}
+
+/// Whether a write that failed may be done all the same: unless the store said no, or was not even reached.
+fn is_in_doubt(error: &object_store::Error) -> bool {
+    if let Some(status) = status(error) {
+        return !(400..500).contains(&status);
+    }
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = inner {
+        if let Some(failed) = cause.downcast_ref::<HttpError>() {
+            return failed.kind() != HttpErrorKind::Connect;
+        }
+        inner = cause.source();
+    }
+    true
 }
 
 /// The status of the store's answer, where the library gives it in words only.
