@@ -447,8 +447,8 @@ impl Remote {
         let outcome = self.copy_parts(key, source, &upload, parts).await;
         let is_done = matches!(&outcome, Ok(said) if said.status == 200 && said.code().is_none());
         if !is_done {
-            let aborted = self.ask("DELETE", key, &format!("?{upload}"), &[], "");
-            if let Err(error) = aborted.await {
+            let query = format!("?{upload}");
+            if let Err(error) = self.ask("DELETE", key, &query, &[], "").await {
                 tracing::warn!(error = %Chain(&error), key, "parts of a copy that failed stay in a bucket; let it expire unfinished uploads");
             }
         }
