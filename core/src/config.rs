@@ -153,6 +153,7 @@ pub struct Objects {
     pub copy: String,
     pub reserve_bytes: u64,
     pub cache_bytes: u64,
+    pub largest_copy_bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,13 +1,18 @@
 """Quotas of buckets and projects: what would be more is refused in words, everything that goes makes room."""
 
+import contextlib
+import http.server
 import os
 import threading
 
 import pytest
 import requests
+import tator
 from botocore.exceptions import ClientError
-from support import unique
-from test_s3 import KIB, MIB, body, client_of, make_key, refused
+from station import wait_for
+from support import add_media_type, add_video, refused, unique
+from test_s3 import KIB, MIB, body, client_of, make_key
+from test_s3 import refused as s3_refused
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +39,7 @@ def used(station, bucket):
 
 
 def too_much(call, **words):
-    answer = refused("QuotaExceeded", call, **words)
+    answer = s3_refused("QuotaExceeded", call, **words)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507
     return answer["Error"]["Message"]
 
@@ -43,7 +48,7 @@ def test_more_is_refused_and_what_goes_makes_room(station, s3, bucket):
     s3.put_object(Bucket=bucket, Key="a", Body=bytes(700 * KIB))
     message = too_much(s3.put_object, Bucket=bucket, Key="b", Body=bytes(400 * KIB))
     assert bucket in message and "1.0 MiB" in message and "700.0 KiB" in message and "quota set" in message
-    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="b")
+    s3_refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="b")
     s3.put_object(Bucket=bucket, Key="a", Body=bytes(900 * KIB))  # in place of the other
     assert use(station, "bucket", bucket) == {"kind": "bucket", "name": bucket, "used_bytes": 900 * KIB, "quota_bytes": MIB}
     too_much(s3.copy_object, Bucket=bucket, Key="b", CopySource=f"{bucket}/a")
@@ -140,6 +145,114 @@ def test_projects(station, admin, project, corpus, tmp_path):
     assert use(station, "project", name)["used_bytes"] >= thumbnails + clip.stat().st_size
 
 
+def upload_into(api, project, size):
+    """The answer to bytes that are put under a key of a media of its own."""
+    media = add_video(api, project, add_media_type(api, project, "video"))
+    info = api.get_upload_info(project, media_id=media, filename="a.bin")
+    return requests.put(info.urls[0], data=bytes(size), timeout=60)
+
+
+def test_an_organization_holds_what_its_projects_hold_together(station, admin):
+    name = unique("Lab")
+    organization = admin.create_organization(organization_spec={"name": name}).id
+    first, second = (admin.create_project(project_spec={"name": unique("Dive"), "organization": organization}).id for _ in range(2))
+    station.command("quota", "set", "--organization", name, "1MiB")
+    assert upload_into(admin, first, 600 * KIB).ok and upload_into(admin, second, 300 * KIB).ok
+    assert use(station, "organization", name) == {"kind": "organization", "name": name, "used_bytes": 900 * KIB, "quota_bytes": MIB}
+    answer = upload_into(admin, second, 300 * KIB)
+    assert answer.status_code == 507 and f"the organization {name} has a quota" in answer.text, answer.text
+    assert admin.get_organization_quota(organization).used_bytes == 900 * KIB
+    assert admin.get_project_quota(second).to_dict() == {
+        "kind": "project", "name": admin.get_project(second).name, "used_bytes": 300 * KIB, "quota_bytes": None}
+    # What a project keeps below /media/ counts, too, and goes with it.
+    info = admin.get_upload_info(second)
+    requests.put(info.urls[0], data=bytes(50 * KIB), timeout=60).raise_for_status()
+    url = admin.get_download_info(second, download_info_spec={"keys": [info.key]})[0].url
+    admin.save_generic_file(second, generic_file_spec={"name": "a.html", "upload_url": url})
+    assert admin.get_organization_quota(organization).used_bytes == 950 * KIB
+
+
+def test_quotas_over_the_api(station, admin, people, s3, bucket):
+    organization = admin.create_organization(organization_spec={"name": unique("Lab")}).id
+    project = admin.create_project(project_spec={"name": unique("Dive"), "organization": organization}).id
+    member = people.viewer.api
+    for read in (member.get_project_quota, member.update_project_quota):
+        words = {"quota_update": {"quota_bytes": 1}} if read == member.update_project_quota else {}
+        refused(403, read, project, **words)
+    refused(403, member.get_organization_quota, organization)
+    refused(404, member.get_store_bucket_quota, bucket)
+    admin.create_membership(project, membership_spec={"user": people.viewer.id, "permission": "View Only"})
+    answer = admin.update_project_quota(project, quota_update={"quota_bytes": MIB})
+    assert answer.object["quota_bytes"] == MIB and member.get_project_quota(project).quota_bytes == MIB
+    refused(403, member.update_project_quota, project, quota_update={"quota_bytes": None})
+    assert upload_into(admin, project, 2 * MIB).status_code == 507
+    admin.update_organization_quota(organization, quota_update={"quota_bytes": 3 * MIB})
+    admin.update_project_quota(project, quota_update={"quota_bytes": None})
+    assert member.get_project_quota(project).quota_bytes is None
+    assert upload_into(admin, project, 2 * MIB).ok and upload_into(admin, project, 2 * MIB).status_code == 507
+    assert admin.get_store_bucket_quota(bucket).to_dict() == {
+        "kind": "bucket", "name": bucket, "used_bytes": 0, "quota_bytes": MIB}
+    admin.update_store_bucket_quota(bucket, quota_update={"quota_bytes": 100 * KIB})
+    too_much(s3.put_object, Bucket=bucket, Key="k", Body=bytes(200 * KIB))
+    for name in ("nowhere", "transect"):
+        refused(404, admin.get_store_bucket_quota, name)
+    refused(404, admin.update_project_quota, 10**9, quota_update={"quota_bytes": 1})
+    refused(400, admin.update_project_quota, project, quota_update={"quota_bytes": -1})
+
+
+@pytest.fixture
+def web():
+    """A web server that gives 64 MiB, at `/announced` with their length, elsewhere without; `sent` is what went out of it."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            announced = self.path == "/announced"
+            self.send_response(200)
+            self.send_header(*(("Content-Length", str(64 * MIB)) if announced else ("Transfer-Encoding", "chunked")))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(64):
+                    self.wfile.write(bytes(MIB) if announced else b"%x\r\n%b\r\n" % (MIB, bytes(MIB)))
+                    server.sent += MIB
+                self.wfile.write(b"" if announced else b"0\r\n\r\n")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads, server.sent = True, 0
+    server.origin = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_is_fetched_is_refused_before_it_is_stored(new_station, web):
+    station = new_station(environment={"TRANSECT_SERVER_REQUEST_ORIGINS": web.origin})
+    api = tator.get_api(station.url, station.admin_token)
+    organization = api.create_organization(organization_spec={"name": "Lab"}).id
+    project = api.create_project(project_spec={"name": "Dive", "organization": organization}).id
+    kind = add_media_type(api, project, "image")
+    api.update_project_quota(project, quota_update={"quota_bytes": MIB})
+    for path in ("announced", "unknown"):
+        url = f"{web.origin}/{path}"
+        for call, words in (
+            (api.create_temporary_file, {"temporary_file_spec": {"name": "n", "url": url, "lookup": "l", "hours": 1}}),
+            (api.save_generic_file, {"generic_file_spec": {"name": "a.bin", "upload_url": url}}),
+        ):
+            web.sent = 0
+            assert "quota of 1.0 MiB" in refused(507, call, project, **words)["message"]
+            assert web.sent < 32 * MIB, (path, web.sent)
+        web.sent = 0
+        made = api.create_media_list(project, body={"type": kind, "name": "a.png", "md5": "", "url": url}).id
+        index = f"/rest/FrameIndex/{made if isinstance(made, int) else made[0]}"
+        wait_for("the verdict", lambda index=index: "quota of 1.0 MiB" in station.http("GET", index, station.admin_token).json().get("message", ""))
+        assert web.sent < 32 * MIB, (path, web.sent)
+    assert api.get_project_quota(project).used_bytes == 0
+
+
 def test_the_doctor_tells_what_is_nearly_full(station, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=os.urandom(1000 * KIB))
     found = [row for row in station.lines("doctor", check=False) if row["check"] == "quotas"]
@@ -149,6 +262,7 @@ def test_the_doctor_tells_what_is_nearly_full(station, s3, bucket):
 @pytest.mark.parametrize("words, told", [
     (("--bucket", "nowhere", "1GiB"), "no bucket of S3 clients named nowhere"), (("--project", "nothing", "1GiB"), "no project named nothing"),
     (("--bucket", "transect", "1GiB"), "no bucket"), (("--bucket", "b", "some"), "write a number"), (("1GiB",), "--bucket"),
+    (("--organization", "nobody", "1GiB"), "no organization named nobody"), (("--organization", "o", "--project", "p", "1GiB"), "cannot be used"),
 ])
 def test_what_cannot_be_limited(station, words, told):
     done = station.command("quota", "set", *words, check=False)

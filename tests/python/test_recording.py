@@ -8,6 +8,7 @@ import time
 import barcode
 import corpus
 import pytest
+import requests
 import tator
 from feeds import BEGIN, PER_SEGMENT, RATE, FeedServer, stated
 from station import Station, wait_for
@@ -154,6 +155,26 @@ def test_what_the_feed_gave_is_a_video_and_events_lie_on_their_frames(ship, serv
     # And it gets the renditions of its type.
     streaming = wait_for("renditions", lambda: (ship.api.get_media(media).media_files.streaming or [None])[0], secs=90)
     assert streaming.resolution == [120, 160]
+
+
+def test_a_recording_that_fills_the_quota_ends_and_keeps_what_it_has(ship, server):
+    deck = Deck(ship.station)
+    feed = server.feed("full").add(6)
+    feed.shown = 2
+    recording = deck.record(feed)
+    deck.fetched(recording, 2)
+    used = deck.api.get_project_quota(deck.project).used_bytes
+    assert used > 10_000  # what is no video yet counts, too
+    info = deck.api.get_upload_info(deck.project)
+    deck.api.update_project_quota(deck.project, quota_update={"quota_bytes": used + 1000})
+    assert requests.put(info.urls[0], data=bytes(2000), timeout=60).status_code == 507
+    feed.shown = 5
+    done = deck.over(recording)
+    assert (done["num_segments"], done["num_lost"]) == (2, 0)
+    assert "for want of room" in done["message"] and "quota set --project" in done["message"], done["message"]
+    media, = [part["media"] for part in done["parts"]]
+    assert deck.all_drawn(media) == list(range(2 * PER_SEGMENT))
+    assert deck.api.get_project_quota(deck.project).used_bytes >= used
 
 
 def test_killed_in_the_middle_nothing_fetched_is_lost_or_there_twice(server, tmp_path):

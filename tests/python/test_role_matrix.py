@@ -28,6 +28,8 @@ OURS = {
     "GetRecordingEventList": "view", "GetRecordingEvent": "view", "CreateRecording": "transfer", "UpdateRecording": "transfer",
     "DeleteRecording": "transfer", "CreateRecordingStates": "edit", "CreateRecordingEvent": "edit", "UpdateRecordingEvent": "edit",
     "DeleteRecordingEvent": "edit",
+    "GetProjectQuota": "view", "GetOrganizationQuota": "org_member", "GetStoreBucketQuota": "creator",
+    **{f"Update{noun}Quota": "staff" for noun in ("Project", "Organization", "StoreBucket")},
 }
 # A PUT counts as reading, but for the one that changes a type.
 OTHERWISE = {"ReplaceAttributeType": "full", "GetTranscodeListById": "view"}
@@ -156,7 +158,7 @@ class Ground(Scene):
         """The path with the ids of real things in place of its parameters."""
         noun = path.split("/")[2] if path.startswith("/rest/") else ""
         values = {"project": self.project, "organization": self.organization,
-                  "ancestor": "a", "frame": 0, "path": "none"}
+                  "ancestor": "a", "frame": 0, "path": "none", "name": "none"}
         if "{version}" in path:
             row = self.api.get_localization(self.box()) if noun == "Localization" else self.api.get_state(self.track())
             values |= {"version": row.version, "elemental_id": row.elemental_id}
@@ -171,7 +173,7 @@ class Ground(Scene):
             "Affiliation": lambda: self.make("create_affiliation", "affiliation_spec", {
                 "user": self.people.viewer.id, "permission": "Member"}),
             "Organization": lambda: self.api.create_organization(organization_spec={"name": unique("Empty")}).id,
-            "Project": lambda: self.project,
+            **dict.fromkeys(["Project", "ProjectQuota"], lambda: self.project), "OrganizationQuota": lambda: self.organization,
             "Localization": self.box, "LocalizationGraphic": self.box, "State": self.track, "StateGraphic": self.track,
             "MergeStates": self.track, "TrimStateEnd": self.track, "LocalizationType": lambda: self.box_type,
             "AttributeType": lambda: self.box_type, "MediaType": lambda: self.video_type,

@@ -1,7 +1,12 @@
 """Buckets of other stores: a second station plays the store, and boto3 looks at what is in it."""
 
+import contextlib
 import hashlib
 import os
+import shutil
+import socket
+import subprocess
+import sys
 import types
 
 import pytest
@@ -233,6 +238,62 @@ def test_the_upload_bucket_and_a_named_bucket(admin, organization, remote, tmp_p
     refused(400, admin.get_upload_info, project, media_id=media, bucket_id=10**9)
 
 
+def used(station, api, project):
+    """Bytes that the quota of a project counts."""
+    name = api.get_project(project).name
+    found = [row for row in station.lines("quota", "list") if (row["kind"], row["name"]) == ("project", name)]
+    return found[0]["used_bytes"] if found else 0
+
+
+def test_a_quota_counts_what_is_on_the_disk_of_the_station(station, admin, project, bucket, remote, tmp_path, corpus):
+    name = admin.get_project(project).name
+    station.command("quota", "set", "--project", name, "1MiB")
+    media, data = empty(admin, project), os.urandom(3 * MIB)
+    info = admin.get_upload_info(project, media_id=media, filename="large.bin")
+    assert put(info, data).ok and body(remote, bucket.name, info.key) == data
+    assert used(station, admin, project) == 0
+    # A temporary upload comes to the station, and its generic files stay there.
+    assert put(admin.get_upload_info(project), bytes(2 * MIB)).status_code == 507
+    path = tmp_path / "page.html"
+    path.write_bytes(bytes(600_000))
+    spec = {"name": "page.html", "upload_url": link(admin, project, temporary(admin, project, path))}
+    admin.save_generic_file(project, generic_file_spec=spec)
+    assert used(station, admin, project) == 600_000
+    refusal = refused(507, admin.save_generic_file, project, generic_file_spec=spec)
+    assert name in refusal["message"], refusal
+    # What moves away gives its room back.
+    station.command("quota", "set", "--project", name, "none")
+    kind = add_media_type(admin, project, "image")
+    clip = corpus["image_png"]["path"]
+    url = link(admin, project, temporary(admin, project, clip))
+    made = admin.create_media_list(project, body={"type": kind, "name": "a.png", "md5": "", "url": url}).id
+    made = wait_for("the image", lambda: (lambda row: row if row.media_files and row.media_files.thumbnail else None)(admin.get_media(made)))
+    wait_for("its files to be in the bucket", lambda: paths_of(made) <= keys_in(remote, bucket.name))
+    wait_for("the station to hold the page alone", lambda: used(station, admin, project) == 600_000)
+
+
+def test_a_quota_counts_what_is_on_its_way_to_the_station(station, admin, organization, remote, tmp_path):
+    uploads = register(admin, organization, remote)
+    spec = {"name": unique("Dive"), "organization": organization, "upload_bucket": uploads.id}
+    project = admin.create_project(project_spec=spec).id
+    name = admin.get_project(project).name
+    kind = add_media_type(admin, project, "image")
+    path = tmp_path / "a.bin"
+    path.write_bytes(os.urandom(2 * MIB))
+    station.command("quota", "set", "--project", name, "1MiB")
+    url = link(admin, project, temporary(admin, project, path))  # takes no room of the station
+    spec = {"type": kind, "name": "a.bin", "md5": "", "url": url}
+    assert "quota" in refused(507, admin.create_media_list, project, body=spec)["message"]
+    assert used(station, admin, project) == 0
+    station.command("quota", "set", "--project", name, "3MiB")
+    made = admin.create_media_list(project, body=spec).id
+    assert used(station, admin, project) == 2 * MIB
+    waiting = lambda: [row for row in station.lines("doctor", check=False) if row["check"] == "bucket" and "wait" in row["message"]]
+    wait_for("the file to be here", lambda: not waiting())
+    assert used(station, admin, project) == 2 * MIB
+    admin.delete_media(made)
+
+
 def test_links_with_another_host_lead_to_the_store_itself(admin, organization, remote, tmp_path):
     host = remote.key["endpoint"].split("://")[1]
     direct = register(admin, organization, remote, external_host=host)
@@ -282,9 +343,8 @@ def test_only_administrators_of_the_station_lead_into_its_network(admin, people,
     assert answer.status_code == 503 and "server.request_origins" in answer.text
     admin.update_bucket(made, bucket_update={"config": config_of(remote.key)})
     assert put(info, b"x").ok
-    # A name is not taken a second time while nobody knows what became of the first write.
-    keys = [row["Key"] for row in remote.s3.list_objects_v2(Bucket=name, Prefix=info.key)["Contents"]]
-    assert len(keys) == 1 and body(remote, name, keys[0]) == b"x"
+    # What was refused before it reached the store holds no name.
+    assert keys_in(remote, name) == {info.key} and body(remote, name, info.key) == b"x"
 
 
 def test_nothing_tells_the_secrets(station, admin, organization, project, bucket, remote):
@@ -342,19 +402,18 @@ def test_a_store_that_is_away(new_station, tmp_path, corpus):
     Image.open(api.get_frame(clip.id, frames=[0])).verify()
     station.stop()
     store.start()
-    station.start()
+    station.start(station.listen)
     api = tator.get_api(station.url, station.admin_token)
     endpoint = make_key(store)["endpoint"]
     store.key["endpoint"] = endpoint
     store.s3 = client_of(store.key)
     api.update_bucket(bucket.id, bucket_update={"config": config_of(store.key)})
 
-    def arrived():
-        # Where a station ended in the middle of a write, the next one may take a name beside the key.
-        there = keys_in(store, bucket.name)
-        return all(any(key == path or key.startswith(path + ".") for key in there) for path in paths_of(clip))
-
-    wait_for("its files to be in the bucket", arrived, secs=60)
+    wait_for("its files to be in the bucket", lambda: paths_of(clip) <= keys_in(store, bucket.name), secs=60)
+    # Nothing has a name beside its key, neither what moved late nor what is sent again.
+    answer = put(late, b"again")
+    assert answer.ok and body(store, bucket.name, late.key) == b"again", answer.text
+    assert keys_in(store, bucket.name) == {*paths_of(clip), info.key, late.key}
     assert requests.get(link(api, project, info.key), timeout=60).content == b"kept"
     wait_for("the doctor to be content", lambda: [row["level"] for row in station.lines("doctor", check=False)
                                                   if row["check"] == "bucket"] == ["ok"])
@@ -362,6 +421,55 @@ def test_a_store_that_is_away(new_station, tmp_path, corpus):
     store.s3.delete_object(Bucket=bucket.name, Key=info.key)
     found = [row for row in station.lines("doctor", "--scrub", check=False) if row["check"] == "objects"]
     assert found[0]["level"] == "failed" and info.key in found[0]["message"]
+
+
+@pytest.fixture(scope="module")
+def moto():
+    """A server of moto, which has storage classes: `moto.s3` and `moto.key`."""
+    program = shutil.which("moto_server", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    assert program, "moto_server is missing: pip install -r requirements.txt"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        key = {"endpoint": f"http://127.0.0.1:{port}", "access_key": "a", "secret_key": "b"}
+
+        def answers():
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(key["endpoint"], timeout=5).ok
+
+        wait_for("moto", answers)
+        yield types.SimpleNamespace(key=key, s3=client_of(key))
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_large_objects_change_their_class_in_parts(new_station, moto):
+    station = new_station(environment={"TRANSECT_OBJECTS_LARGEST_COPY_BYTES": str(5 * MIB)})
+    api = tator.get_api(station.url, station.admin_token)
+    organization = api.create_organization(organization_spec={"name": "Lab"}).id
+    bucket = register(api, organization, moto, store_type="AWS", archive_sc="DEEP_ARCHIVE")
+    project = api.create_project(project_spec={"name": "Dive", "organization": organization, "bucket": bucket.id}).id
+    media, data = empty(api, project), os.urandom(12 * MIB + 5)
+    info = api.get_upload_info(project, media_id=media, filename="dive é +&.bin")
+    assert put(info, data).ok
+    api.create_auxiliary_file(media, role="attachment", auxiliary_file_definition={"path": info.key, "name": "a"})
+
+    def is_now(state, storage_class):
+        wait_for(f"the media to be {state}", lambda: api.get_media(media).archive_state == state)
+        head = moto.s3.head_object(Bucket=bucket.name, Key=info.key)
+        assert head.get("StorageClass", "STANDARD") == storage_class
+        assert head["ETag"].endswith('-3"') and head["ContentLength"] == len(data), head
+
+    api.update_media(media, media_update={"archive_state": "to_archive"})
+    is_now("archived", "DEEP_ARCHIVE")
+    moto.s3.restore_object(Bucket=bucket.name, Key=info.key, RestoreRequest={"Days": 1})
+    api.update_media(media, media_update={"archive_state": "to_live"})
+    is_now("live", "STANDARD")
+    assert requests.get(link(api, project, info.key), timeout=60).content == data
+    assert not moto.s3.list_multipart_uploads(Bucket=bucket.name).get("Uploads")
 
 
 def test_archiving_where_the_store_has_no_such_classes(station, admin, organization, remote):

@@ -60,7 +60,10 @@ pub enum Task {
     /// Let S3 clients in.
     #[command(subcommand)]
     S3(S3Task),
-    /// Say how much of the store each bucket and project holds, and limit it.
+    /// Say how much of the station's disk each bucket, project and organization holds, and limit it.
+    ///
+    /// Quotas are there for the disk of the station. What takes none of it is not counted: files in place, and what a
+    /// project keeps in a bucket of another store (limit that there).
     #[command(subcommand)]
     Quota(QuotaTask),
     /// Tell everybody who uses the station something, until it expires or they have put it away.
@@ -286,28 +289,27 @@ pub enum S3Task {
 
 #[derive(Debug, Subcommand)]
 pub enum QuotaTask {
-    /// List buckets of S3 clients and projects: what they hold, and how much they may.
+    /// List buckets of S3 clients, organizations and projects: what they hold, and how much they may.
     ///
-    /// A bucket holds every version and the parts of uploads that are under way. Files in place take no room of the
-    /// store, and are not counted.
+    /// A bucket holds every version and the parts of uploads that are under way; a project, what its media and files
+    /// have on the station's disk; an organization, what its projects hold together. Files in place, and what is in buckets of other stores, are not counted.
     List {
-        /// Print one JSON object a line: kind (bucket, project), name, used_bytes, quota_bytes.
+        /// Print one JSON object a line: kind (bucket, organization, project), name, used_bytes, quota_bytes.
         #[arg(long)]
         json: bool,
     },
-    /// Set how much a bucket or a project may hold. What would be more is refused with status 507, QuotaExceeded.
+    /// Set how much a bucket, a project or an organization may hold. What would be more is refused with status 507, QuotaExceeded.
+    #[command(group = clap::ArgGroup::new("whose").required(true))]
     Set {
         /// A bucket of S3 clients, by name.
-        #[arg(
-            long,
-            value_name = "NAME",
-            required_unless_present = "project",
-            conflicts_with = "project"
-        )]
+        #[arg(long, value_name = "NAME", group = "whose")]
         bucket: Option<String>,
         /// A project, by name.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", group = "whose")]
         project: Option<String>,
+        /// An organization, by name: what its projects may hold together.
+        #[arg(long, value_name = "NAME", group = "whose")]
+        organization: Option<String>,
         /// Bytes, or with a unit: 500MB, 10GiB, 1.5TiB; `none` lifts the quota.
         #[arg(value_name = "SIZE", value_parser = size)]
         size: Size,

@@ -16,11 +16,13 @@ pub async fn perform(place: &Place, task: QuotaTask) -> anyhow::Result<u8> {
         QuotaTask::Set {
             bucket,
             project,
+            organization,
             size: Size(quota_bytes),
         } => {
-            let target = match bucket {
-                Some(name) => Target::Bucket(name),
-                None => Target::Project(project.unwrap_or_default()),
+            let target = match (bucket, organization) {
+                (Some(name), _) => Target::Bucket(name),
+                (None, Some(name)) => Target::Organization(name),
+                (None, None) => Target::Project(project.unwrap_or_default()),
             };
             let command = Command::QuotaSet {
                 target,
@@ -43,7 +45,7 @@ fn in_line(one: &Use) -> String {
     );
     let used = ByteSize(one.used_bytes).to_string();
     let (kind, name) = (&one.kind, &one.name);
-    format!("{kind:<8} {name:<32} {used:>12} of {quota}")
+    format!("{kind:<12} {name:<32} {used:>12} of {quota}")
 }
 
 fn list(answer: &Value, json: bool) -> anyhow::Result<u8> {

@@ -36,6 +36,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(14, "0014_frames"),
     migration!(15, "0015_quota"),
     migration!(16, "0016_recording"),
+    migration!(17, "0017_quota_of_the_disk"),
 ];
 
 const TABLE: &str =

@@ -124,7 +124,7 @@ pub(super) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 
 /// Whether a path parameter is an integer.
 pub(super) fn is_integer(name: &str) -> bool {
-    !matches!(name, "uid" | "elemental_id" | "ancestor")
+    !matches!(name, "uid" | "elemental_id" | "ancestor" | "name")
 }
 
 fn path_schema(name: &str) -> Value {

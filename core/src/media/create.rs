@@ -580,7 +580,13 @@ pub(super) async fn attach(
         Origin::Blob(stored) => {
             let size = i64::try_from(stored.size_bytes).unwrap_or(i64::MAX);
             storage::adopt(tx, &own, stored, stamp.at_ms).await?;
-            storage::quota::check_kept(tx, &own, 0).await?;
+            storage::quota::check_kept(tx, &own).await?;
+            size
+        }
+        // What was recorded within the quota becomes a video, whatever others took meanwhile.
+        Origin::Recorded(stored) => {
+            let size = i64::try_from(stored.size_bytes).unwrap_or(i64::MAX);
+            storage::adopt(tx, &own, stored, stamp.at_ms).await?;
             size
         }
         Origin::Web(url) => {

@@ -36,6 +36,8 @@ pub enum Origin {
     Key(String),
     /// In a blob that was just stored and has no key yet.
     Blob(Stored),
+    /// In such a blob, of what counted already while it was recorded.
+    Recorded(Stored),
     /// Elsewhere, at this URL.
     Web(String),
 }
@@ -117,20 +119,26 @@ pub async fn index(cx: &Context, media: i64) -> Result<()> {
 ///
 /// Errors: as of the client; a URL that cannot be read leaves the reason with the media.
 pub async fn bring(cx: &Context, account: Option<i64>, media: i64, url: &str) -> Result<()> {
-    let there = cx.database.read(move |tx| {
+    let looking = cx.database.read(move |tx| {
         Box::pin(async move {
             match store::find(tx, media).await? {
-                Some(row) => source::is_settled(tx, &row).await,
+                Some(row) if source::is_settled(tx, &row).await? => Ok(None),
+                Some(row) => Ok(Some(row.project.ok_or_else(|| gone(media))?)),
                 None => Err(gone(media)),
             }
         })
     });
-    if there.await? {
+    let Some(project) = looking.await? else {
         return Ok(());
-    }
-    let stored = match stored(cx, url).await {
+    };
+    let stored = match stored(cx, project, url).await {
         Ok(stored) => stored,
-        Err(error @ (Error::Invalid { .. } | Error::Forbidden(_) | Error::NotFound(_))) => {
+        Err(
+            error @ (Error::Invalid { .. }
+            | Error::Forbidden(_)
+            | Error::NotFound(_)
+            | Error::QuotaExceeded(_)),
+        ) => {
             give_up(cx, media, error.explained()).await?;
             return Err(error);
         }
@@ -160,9 +168,9 @@ pub async fn bring(cx: &Context, account: Option<i64>, media: i64, url: &str) ->
     Ok(())
 }
 
-async fn stored(cx: &Context, url: &str) -> Result<Stored> {
+async fn stored(cx: &Context, project: i64, url: &str) -> Result<Stored> {
     let (length, bytes) = client::open(cx, url, &[]).await?;
-    cx.objects.put(bytes, length).await
+    storage::quota::put_fetched(cx, project, bytes, length).await
 }
 
 /// Deletes a blob that certainly got no key.
@@ -184,7 +192,11 @@ async fn thumbnail(
     ending: &str,
     url: &str,
 ) -> Result<()> {
-    let stored = stored(cx, url).await?;
+    let finding = cx
+        .database
+        .read(move |tx| Box::pin(async move { store::find(tx, media).await }));
+    let project = finding.await?.and_then(|media| media.project);
+    let stored = stored(cx, project.ok_or_else(|| gone(media))?, url).await?;
     let (blob, stamp) = (stored.blob.clone(), cx.clock.stamp(account, cx.now()));
     let name = format!("{role}.{ending}");
     let written = cx.database.write(move |tx| {
@@ -197,7 +209,7 @@ async fn thumbnail(
             let own = owner.rendition(media, Some(&name));
             let size = i64::try_from(stored.size_bytes).unwrap_or(i64::MAX);
             storage::adopt(tx, &own, stored, stamp.at_ms).await?;
-            storage::quota::check_kept(tx, &own, 0).await?;
+            storage::quota::check_kept(tx, &own).await?;
             let mut row = before.clone();
             let record = files::record(&own, size, Some(claimed_size(&row)));
             let files = row.media_files.get_or_insert_default();

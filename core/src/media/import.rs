@@ -472,7 +472,7 @@ async fn add(
                             .await?
                             .rendition(media.id, Some(&name));
                         storage::service::adopt(tx, &key, stored, stamp.at_ms).await?;
-                        storage::quota::check_kept(tx, &key, 0).await?;
+                        storage::quota::check_kept(tx, &key).await?;
                         Bytes::Stored(key)
                     }
                     None => Bytes::InPlace(origin.path),

@@ -260,7 +260,7 @@ async fn make(
         md5: String::new(),
         gid: id::uuid(),
         uid: id::uuid(),
-        origin: Some(Origin::Blob(stored)),
+        origin: Some(Origin::Recorded(stored)),
         section: None,
         section_id: live.and_then(|live| live.primary_section),
         attributes: None,

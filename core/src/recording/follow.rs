@@ -11,6 +11,7 @@ use super::types::{Clock, Recording, Segment, Status};
 use crate::client;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::storage::quota::{self, Scope};
 
 /// How often a segment that cannot be fetched is tried before it counts as missing.
 const TRIES: u32 = 4;
@@ -35,7 +36,7 @@ const VAGUE_US: i64 = 3_000_000;
 /// Errors: `NotFound` when the recording was removed, `Internal` when the database cannot be used.
 pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String> {
     let id = recording.id;
-    let mut follower = Follower::resume(cx, id).await?;
+    let mut follower = Follower::resume(cx, recording).await?;
     let choice = Choice {
         feed: &recording.spec.feed,
         height: recording.spec.height,
@@ -73,6 +74,11 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
                         error.explained()
                     }
                     Err(error @ Error::Busy(_)) => error.explained(),
+                    Err(Error::QuotaExceeded(why)) => {
+                        return Ok(format!(
+                            "the recording ended here for want of room; what was recorded is kept: {why}"
+                        ));
+                    }
                     Err(error) => return Err(error),
                 };
                 let all = follower.has_all(&list);
@@ -132,6 +138,7 @@ async fn tell(cx: &Context, id: i64, message: &str) -> Result<()> {
 /// What a recording knows of its feed from one list to the next.
 struct Follower {
     recording: i64,
+    project: i64,
     last: Option<Segment>,
     /// The initialization section that was used last: where it is, its number, its bytes' hash.
     init: Option<(Option<Piece>, i64, blake3::Hash)>,
@@ -144,7 +151,8 @@ struct Follower {
 
 impl Follower {
     /// Goes on behind what was kept last.
-    async fn resume(cx: &Context, recording: i64) -> Result<Self> {
+    async fn resume(cx: &Context, recording: &Recording) -> Result<Self> {
+        let (recording, project) = (recording.id, recording.project);
         let last = cx
             .database
             .read(move |tx| Box::pin(async move { store::last_segment(tx, recording).await }))
@@ -157,6 +165,7 @@ impl Follower {
         }
         Ok(Self {
             recording,
+            project,
             last,
             init,
             tries: (-1, 0),
@@ -329,8 +338,14 @@ impl Follower {
             num_frames: None,
         };
         let file = keep::segment_file(&keep::folder(cx, self.recording), number);
-        keep::write(cx, file, bytes).await?;
-        self.insert(cx, segment).await
+        keep::write(cx, file.clone(), bytes).await?;
+        let kept = self.insert(cx, segment).await;
+        if matches!(kept, Err(Error::QuotaExceeded(_)))
+            && let Err(error) = tokio::fs::remove_file(&file).await
+        {
+            tracing::warn!(%error, "a segment that is not kept stays with its recording: {}", file.display());
+        }
+        kept
     }
 
     /// When a segment begins: as the feed states, else behind the one before it, else as it arrived.
@@ -378,14 +393,19 @@ impl Follower {
         self.insert(cx, gap).await
     }
 
+    /// Errors: `QuotaExceeded` when the project has no room for it.
     async fn insert(&mut self, cx: &Context, segment: Segment) -> Result<()> {
-        let (recording, row) = (self.recording, segment.clone());
+        let (recording, project, row) = (self.recording, self.project, segment.clone());
         cx.database
             .write(move |tx| {
                 Box::pin(async move {
                     // Whoever removed it meanwhile wants nothing more of it.
                     store::status(tx, recording).await?.ok_or_else(removed)?;
-                    store::insert_segment(tx, recording, &row).await
+                    store::insert_segment(tx, recording, &row).await?;
+                    match row.is_gap() {
+                        true => Ok(()),
+                        false => quota::check(tx, Scope::Project(project), 0).await,
+                    }
                 })
             })
             .await?;

@@ -23,4 +23,5 @@ mod types;
 
 pub use jobs::WORK;
 pub use keep::sweep;
+pub use service::held_bytes;
 pub use store::EVENT_SHAPE;

@@ -449,6 +449,20 @@ fn job(recording: &Recording) -> NewJob {
     }
 }
 
+/// Bytes that recordings of a project have fetched and that are no video yet.
+pub async fn held_bytes(tx: &mut Tx, project: i64) -> Result<i64> {
+    let mut held = 0;
+    for recording in store::unfinished(tx, project).await? {
+        for (part, bytes) in store::bytes_by_part(tx, recording.id).await? {
+            let is_video = |one: &Part| one.part == part && one.media.is_some();
+            if !recording.parts.iter().any(is_video) {
+                held += bytes;
+            }
+        }
+    }
+    Ok(held)
+}
+
 /// Removes a recording with its events and what was not made a video of yet. Its videos stay, and no
 /// longer have times.
 pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {

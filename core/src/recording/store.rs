@@ -60,6 +60,22 @@ pub(super) async fn list(tx: &mut Tx, project: i64) -> Result<Vec<Recording>> {
     rows.into_iter().map(recording).collect()
 }
 
+/// The recordings of a project that are not wholly videos.
+pub(super) async fn unfinished(tx: &mut Tx, project: i64) -> Result<Vec<Recording>> {
+    let sql = format!("{RECORDING} where project = $1 and status <> 'finished'");
+    let rows = tx.rows(&sql, &values![project]).await?;
+    rows.into_iter().map(recording).collect()
+}
+
+/// How many bytes were fetched for each part of a recording.
+pub(super) async fn bytes_by_part(tx: &mut Tx, recording: i64) -> Result<Vec<(i64, i64)>> {
+    let sql = "select part, cast(sum(size_bytes) as bigint) from recording_segment where recording = $1 group by part";
+    let rows = tx.rows(sql, &values![recording]).await?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.take()?, row.take()?)))
+        .collect()
+}
+
 /// The ids of all recordings.
 pub(super) async fn ids(tx: &mut Tx) -> Result<Vec<i64>> {
     let rows = tx.rows("select id from recording", &[]).await?;

@@ -114,7 +114,7 @@ pub enum Command {
         /// Its name.
         access_key: String,
     },
-    /// Answers with every bucket and project that holds something or has a quota, as [`Use`](quota::Use)s.
+    /// Answers with every bucket, project and organization that holds something or has a quota, as [`Use`](quota::Use)s.
     QuotaList,
     /// Sets a quota, or lifts it. Answers with a [`Use`](quota::Use).
     QuotaSet {

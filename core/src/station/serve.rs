@@ -45,6 +45,7 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
         cx = Context::open(settings, data.clone()) => cx?,
         () = asked.next() => return Ok(()),
     };
+    crate::storage::free_names(&cx).await;
     let stopping = CancellationToken::new();
     let socket = control::listen(&data)?;
     let router = http::router(cx.clone()).into_make_service_with_connect_info::<Peer>();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::key::{base_name, split_extension};
-use super::{service, store};
+use super::{quota, service, store};
 use crate::account::Actor;
 use crate::context::Context;
 use crate::database::Tx;
@@ -82,7 +82,8 @@ pub(super) async fn save(
     match rule {
         Rule::Any => {
             let (length, bytes) = client::open(cx, &upload_url, &[]).await?;
-            service::put(cx, &key, bytes, length).await?;
+            let (bytes, refusal) = quota::limited(cx, project, bytes, length).await?;
+            refusal.explain(service::put(cx, &key, bytes, length).await)?;
         }
         Rule::Manifest => {
             let bytes = client::bytes(cx, &upload_url, &[], MOST_BYTES).await?;

@@ -45,6 +45,11 @@ pub fn project_of(key: &str) -> Option<(i64, bool)> {
     Some((project.parse().ok().filter(|_| known)?, temporary))
 }
 
+/// The organization that a key of a media or a file names; none for generic files.
+pub fn organization_of(key: &str) -> Option<i64> {
+    key.split_once('/')?.0.parse().ok()
+}
+
 /// Whether a key is one of a project's generic files, which are the station's own to serve.
 pub fn is_generic(key: &str) -> bool {
     key.strip_prefix(GENERIC)
@@ -185,6 +190,8 @@ mod tests {
         ] {
             assert_eq!(project_of(other), None, "{other}");
         }
+        assert_eq!(organization_of("12/2/3/clip.mp4"), Some(12));
+        assert_eq!(organization_of("_media/5/a"), None);
         assert!(is_generic("_media/5/a") && !is_generic("1/2/files/3/_media"));
     }
 

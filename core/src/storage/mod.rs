@@ -36,7 +36,8 @@ pub use links::{LinkKey, key_of_link, presign};
 pub use page::serve_file;
 pub use picture::{keep_upload, organization_upload};
 pub use remote::{
-    Known, Tier, has_tiers, is_any_in_use, is_bucket_in_use, set_tier, settle_behind, waiting,
+    Known, Tier, free_names, has_tiers, is_any_in_use, is_bucket_in_use, set_tier, settle_behind,
+    waiting,
 };
 pub use scrub::{Scrubbed, scrub};
 pub use serve::serve;

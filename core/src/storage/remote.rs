@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::key::{UPLOADS, is_generic, project_of};
 use super::objects::places::{self, Directory, Facts, Places};
-use super::objects::remote::{Connection, Tiering};
+use super::objects::remote::{Connection, Tiering, Unwritten};
 use super::objects::{ByteStream, ObjectStore, Stored};
 use super::service::{self, DAY_MS, lost};
 use super::store;
@@ -34,8 +34,13 @@ const SETTLE_AFTER: Duration = Duration::from_millis(200);
 const REST: Duration = Duration::from_secs(15);
 /// Objects that move at once.
 const AT_ONCE: usize = 3;
-/// The time of a pending write that failed where its store did not even say whether anything of it is there.
+/// How often a write whose bytes flow says that it goes on.
+const RENEW: Duration = Duration::from_secs(600);
+/// The time of a pending write that ended with its station. One that failed, where its store did not even say whether
+/// anything of it is there, has the time of that, below zero.
 const FAILED: i64 = 0;
+/// How long a store may still be about to do a write that failed, in milliseconds: longer than one is tried again.
+const IN_DOUBT_MS: i64 = 30_000;
 /// Rows that are looked at in one round.
 const BATCH: i64 = 200;
 
@@ -117,13 +122,24 @@ pub(super) async fn plan(tx: &mut Tx, key: &str, blob: &str, now_ms: i64) -> Res
         }
     };
     if is_home {
-        let sql = "delete from object_move where key = $1";
-        tx.execute(sql, &values![key]).await?;
-        return Ok(());
+        return arrived(tx, key).await;
     }
     let sql = "insert into object_move (key, bucket, since) values ($1, $2, $3) \
                on conflict (key) do update set bucket = excluded.bucket, since = excluded.since, message = ''";
     tx.execute(sql, &values![key, home, now_ms]).await?;
+    Ok(())
+}
+
+/// Whether an object's bytes are to move into the station's own store.
+pub(super) async fn is_coming(tx: &mut Tx, key: &str) -> Result<bool> {
+    let sql = "select key from object_move where key = $1 and bucket is null";
+    Ok(tx.row(sql, &values![key]).await?.is_some())
+}
+
+/// Notes that an object's bytes are where they belong.
+pub(super) async fn arrived(tx: &mut Tx, key: &str) -> Result<()> {
+    let sql = "delete from object_move where key = $1";
+    tx.execute(sql, &values![key]).await?;
     Ok(())
 }
 
@@ -146,9 +162,15 @@ pub(super) async fn forget(tx: &mut Tx, blob: &str) -> Result<()> {
 }
 
 /// Takes a name in a bucket that nothing is stored under: the key itself, or one beside it. A name whose write has
-/// failed is not taken again before a sweep has freed it: the bucket may still be about to do that write.
+/// failed a moment ago is not taken again: the bucket may still be about to do that write.
 async fn claim(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<String> {
     let mut blob = places::name(bucket, key);
+    let again = "update remote_blob set pending_since = $2 where blob = $1 and pending_since between $3 and 0 \
+                 and not exists (select 1 from object_blob u where u.blob = remote_blob.blob)";
+    let settled = IN_DOUBT_MS - now_ms;
+    if tx.execute(again, &values![&blob, now_ms, settled]).await? > 0 {
+        return Ok(blob);
+    }
     let known = "select blob from remote_blob where blob = $1 \
                  union all select blob from object_blob where blob = $1";
     if tx.row(known, &values![&blob]).await?.is_some() {
@@ -157,6 +179,14 @@ async fn claim(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<Strin
     let sql = "insert into remote_blob (blob, bucket, pending_since) values ($1, $2, $3)";
     tx.execute(sql, &values![&blob, bucket, now_ms]).await?;
     Ok(blob)
+}
+
+/// Whether a write of a key failed a moment ago, and may still be done.
+async fn is_in_doubt(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<bool> {
+    let sql = "select blob from remote_blob where blob = $1 and pending_since < $2";
+    let blob = places::name(bucket, key);
+    let row = tx.row(sql, &values![blob, IN_DOUBT_MS - now_ms]).await?;
+    Ok(row.is_some())
 }
 
 /// Stores a stream in a bucket, under the key if nothing is there yet. Once it returns, the bucket has it.
@@ -180,27 +210,75 @@ pub(super) async fn put_in(
         blob: Some(claiming.await?),
     };
     let blob = claim.blob.clone().expect("it was just claimed");
+    let bytes = renewing(cx.database.clone(), blob.clone(), bytes, RENEW);
     let stored = match cx.places.put_as(&blob, bytes, expected_bytes).await {
         Ok(stored) => stored,
-        Err(error) => {
+        Err(Unwritten { error, in_doubt }) => {
             claim.blob = None;
-            discard(&cx.places, &cx.database, &blob).await;
+            match in_doubt {
+                true => discard(&cx.places, &cx.database, &blob).await,
+                false => give_back(&cx.database, &blob).await,
+            }
             return Err(error);
         }
     };
-    let written = stored.clone();
-    let noting = cx.database.write(move |tx| {
+    let (written, now) = (stored.clone(), cx.now());
+    let noting = cx
+        .database
+        .write(move |tx| Box::pin(async move { note(tx, &written, now).await }));
+    noting.await?;
+    claim.blob = None;
+    Ok(stored)
+}
+
+/// Notes what was written under a name that was claimed.
+///
+/// Errors: `Busy` when the name was given up meanwhile, as what stands still for a day is: then its bytes go.
+async fn note(tx: &mut Tx, written: &Stored, now_ms: i64) -> Result<()> {
+    let sql = "update remote_blob set size_bytes = $2, md5 = $3, pending_since = $4 where blob = $1 \
+               and not exists (select 1 from object_blob u where u.blob = remote_blob.blob)";
+    let (size, md5) = (written.size_bytes as i64, &written.md5);
+    let noted = tx
+        .execute(sql, &values![&written.blob, size, md5, now_ms])
+        .await?;
+    if noted == 0 {
+        return Err(Error::Busy(
+            "nothing came of this upload for a day, so that it was given up: send it again".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Passes bytes on. While they flow, the name that they are written under is claimed anew every now and then, so that
+/// only what stands still is taken for dead.
+fn renewing(database: Database, blob: String, bytes: ByteStream, every: Duration) -> ByteStream {
+    let begun = (bytes, Instant::now());
+    let passing = futures::stream::unfold(begun, move |(mut bytes, mut renewed)| {
+        let (database, blob) = (database.clone(), blob.clone());
+        async move {
+            let chunk = bytes.next().await?;
+            if renewed.elapsed() >= every {
+                renewed = Instant::now();
+                renew(&database, blob).await;
+            }
+            Some((chunk, (bytes, renewed)))
+        }
+    });
+    passing.boxed()
+}
+
+async fn renew(database: &Database, blob: String) {
+    let renewing = database.write(move |tx| {
         Box::pin(async move {
-            let sql = "update remote_blob set size_bytes = $2, md5 = $3 where blob = $1";
-            let size = written.size_bytes as i64;
-            tx.execute(sql, &values![&written.blob, size, &written.md5])
+            let sql = "update remote_blob set pending_since = $2 where blob = $1 and pending_since is not null";
+            tx.execute(sql, &values![blob, crate::time::now_ms()])
                 .await?;
             Ok(())
         })
     });
-    noting.await?;
-    claim.blob = None;
-    Ok(stored)
+    if let Err(error) = renewing.await {
+        tracing::warn!(error = %Chain(&error), "that a write goes on could not be noted");
+    }
 }
 
 /// A name that is being written; whoever drops it (the sender has gone away) lets go of what was written.
@@ -219,6 +297,15 @@ impl Drop for Claim {
     }
 }
 
+/// Gives a name back that certainly nothing is stored under.
+async fn give_back(database: &Database, blob: &str) {
+    let free = blob.to_owned();
+    let noting = database.write(move |tx| Box::pin(async move { forget(tx, &free).await }));
+    if let Err(error) = noting.await {
+        tracing::warn!(error = %Chain(&error), blob, "a later sweep frees this name");
+    }
+}
+
 /// Lets go of a blob in a bucket that no object uses; where its store does not answer, a later sweep does it.
 async fn discard(places: &Places, database: &Database, blob: &str) {
     let deleted = places.delete(blob).await;
@@ -233,7 +320,8 @@ async fn discard(places: &Places, database: &Database, blob: &str) {
                 return forget(tx, &gone).await;
             }
             let sql = "update remote_blob set pending_since = $2 where blob = $1 and pending_since is not null";
-            tx.execute(sql, &values![gone, FAILED]).await?;
+            tx.execute(sql, &values![gone, -crate::time::now_ms()])
+                .await?;
             Ok(())
         })
     });
@@ -283,9 +371,6 @@ pub async fn settle_behind(cx: &Context) {
     let mut committed = cx.database.committed();
     let mut resting: HashMap<i64, Instant> = HashMap::new();
     let mut first = true;
-    if let Err(error) = free_names(cx).await {
-        tracing::warn!(error = %Chain(&error), "names that ended writes held stay taken for a day");
-    }
     loop {
         if !first {
             tokio::select! {
@@ -304,20 +389,22 @@ pub async fn settle_behind(cx: &Context) {
     }
 }
 
-/// Frees the names that were being written when this station ended. Other stations on the same database may be at
-/// theirs; SQLite has one station only.
-async fn free_names(cx: &Context) -> Result<()> {
+/// Frees the names that were being written when this station ended; call it before anything is written. Other stations
+/// on the same database may be at theirs; SQLite has one station only.
+pub async fn free_names(cx: &Context) {
     if cx.database.dialect() != Dialect::Sqlite {
-        return Ok(());
+        return;
     }
     let freeing = cx.database.write(|tx| {
         Box::pin(async move {
-            let sql = "update remote_blob set pending_since = $1 where pending_since <> $1";
+            let sql = "update remote_blob set pending_since = $1 where pending_since > $1";
             tx.execute(sql, &values![FAILED]).await?;
             Ok(())
         })
     });
-    freeing.await
+    if let Err(error) = freeing.await {
+        tracing::warn!(error = %Chain(&error), "names that ended writes held stay taken for a day");
+    }
 }
 
 async fn settle(cx: &Context, resting: &mut HashMap<i64, Instant>) -> Result<()> {
@@ -416,10 +503,19 @@ async fn delete(cx: &Context, blob: &str) -> Result<()> {
 
 /// Moves the bytes of an object to where they belong; what is no object any more, or there already, is struck off.
 async fn move_object(cx: &Context, key: &str, to: Option<i64>) -> Result<()> {
-    let wanted = key.to_owned();
-    let finding = cx
-        .database
-        .read(move |tx| Box::pin(async move { store::find(tx, &wanted).await }));
+    let (wanted, now) = (key.to_owned(), cx.now());
+    let finding = cx.database.read(move |tx| {
+        Box::pin(async move {
+            if let Some(bucket) = to
+                && is_in_doubt(tx, bucket, &wanted, now).await?
+            {
+                return Err(Error::Busy(
+                    "its last write failed, and the bucket may still be at it: it is written again in a moment".into(),
+                ));
+            }
+            store::find(tx, &wanted).await
+        })
+    });
     let found = finding.await?;
     let (object, from) = match found {
         Some(object) => match &object.place {
@@ -450,15 +546,10 @@ async fn move_object(cx: &Context, key: &str, to: Option<i64>) -> Result<()> {
                 ));
             }
             let current = store::find(tx, &wanted).await?;
-            if current.is_none_or(|now| now.place != Place::Blob(old.clone())) {
+            let Some(current) = current.filter(|now| now.place == Place::Blob(old)) else {
                 return Ok(false);
-            }
-            let sql = "update object set blob = $2 where bucket = 1 and key = $1";
-            tx.execute(sql, &values![&wanted, &blob]).await?;
-            store::retain(tx, &blob).await?;
-            store::release(tx, &old).await?;
-            let sql = "delete from object_move where key = $1";
-            tx.execute(sql, &values![&wanted]).await?;
+            };
+            store::moved(tx, &current, &blob).await?;
             Ok(true)
         })
     });
@@ -490,13 +581,16 @@ async fn discard_any(cx: &Context, blob: &str) -> Result<()> {
     Ok(())
 }
 
+/// Strikes off what has no bytes to move, unless it was given some meanwhile.
 async fn strike_off(cx: &Context, key: &str) -> Result<()> {
     let key = key.to_owned();
     let striking = cx.database.write(move |tx| {
         Box::pin(async move {
-            let sql = "delete from object_move where key = $1";
-            tx.execute(sql, &values![key]).await?;
-            Ok(())
+            let found = store::find(tx, &key).await?;
+            match found.map(|object| object.place) {
+                Some(Place::Blob(_)) => Ok(()),
+                Some(Place::File(_)) | None => arrived(tx, &key).await,
+            }
         })
     });
     striking.await
@@ -630,5 +724,105 @@ pub(super) async fn signpost(cx: &Context, key: &str) -> Option<Signpost> {
             tracing::warn!(error = %Chain(&error), "a link leads through the station, as its bucket could not be looked up");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::testing::Station;
+
+    const BUCKET: i64 = 5;
+
+    async fn begun(cx: &Context, key: &str, at_ms: i64) -> String {
+        let key = key.to_owned();
+        let claiming = cx
+            .database
+            .write(move |tx| Box::pin(async move { claim(tx, BUCKET, &key, at_ms).await }));
+        claiming.await.unwrap()
+    }
+
+    async fn end(cx: &Context, blob: &str) -> Result<()> {
+        let (blob, now) = (blob.to_owned(), cx.now());
+        let written = Stored {
+            blob,
+            size_bytes: 8,
+            md5: "0".repeat(32),
+        };
+        let noting = cx
+            .database
+            .write(move |tx| Box::pin(async move { note(tx, &written, now).await }));
+        noting.await
+    }
+
+    #[tokio::test]
+    async fn only_a_write_that_stands_still_is_given_up() {
+        let station = Station::start().await;
+        let cx = &station.cx;
+        let long_ago = cx.now() - 2 * DAY_MS;
+        let (flows, stands) = (
+            begun(cx, "flows", long_ago).await,
+            begun(cx, "stands", long_ago).await,
+        );
+        let bytes = || {
+            let pieces = [Bytes::from_static(b"four"), Bytes::from_static(b"more")];
+            futures::stream::iter(pieces.map(Ok)).boxed()
+        };
+        let passing =
+            |blob: &String, every| renewing(cx.database.clone(), blob.clone(), bytes(), every);
+        let mut flowing = passing(&flows, Duration::ZERO);
+        assert_eq!(flowing.next().await.unwrap().unwrap().as_ref(), b"four");
+        // The time to say so again has not come here.
+        let mut standing = passing(&stands, RENEW);
+        assert_eq!(standing.next().await.unwrap().unwrap().as_ref(), b"four");
+        let now = cx.now();
+        let sweeping = cx
+            .database
+            .write(move |tx| Box::pin(async move { abandon_old(tx, now).await }));
+        sweeping.await.unwrap();
+        let listing = cx.database.read(|tx| {
+            Box::pin(async move {
+                let sql = "select blob from object_blob where uses <= 0";
+                let rows = tx.rows(sql, &[]).await?;
+                rows.into_iter()
+                    .map(|mut row| row.take::<String>())
+                    .collect::<Result<Vec<_>>>()
+            })
+        });
+        assert_eq!(listing.await.unwrap(), [stands.clone()]);
+        assert_eq!(flowing.next().await.unwrap().unwrap().as_ref(), b"more");
+        end(cx, &flows).await.unwrap();
+        // What was given up is never acknowledged: its bytes are about to go.
+        assert!(matches!(end(cx, &stands).await, Err(Error::Busy(_))));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_taken_again_once_its_failed_write_is_over() {
+        let station = Station::start().await;
+        let cx = &station.cx;
+        let plain = places::name(BUCKET, "k");
+        assert_eq!(begun(cx, "k", cx.now()).await, plain);
+        // Somebody is at it.
+        assert_ne!(begun(cx, "k", cx.now()).await, plain);
+        let failed = |at_ms: i64| {
+            let blob = plain.clone();
+            cx.database.write(move |tx| {
+                Box::pin(async move {
+                    let sql = "update remote_blob set pending_since = $2 where blob = $1";
+                    tx.execute(sql, &values![blob, at_ms]).await
+                })
+            })
+        };
+        failed(-cx.now()).await.unwrap();
+        assert_ne!(begun(cx, "k", cx.now()).await, plain);
+        failed(-cx.now()).await.unwrap();
+        assert_eq!(begun(cx, "k", cx.now() + IN_DOUBT_MS).await, plain);
+        failed(FAILED).await.unwrap();
+        assert_eq!(begun(cx, "k", cx.now()).await, plain);
+        // What was never begun is free at once.
+        give_back(&cx.database, &plain).await;
+        assert_eq!(begun(cx, "k", cx.now()).await, plain);
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::generic::{self, Rule};
+use super::quota::{self, Whose};
 use super::upload;
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
@@ -50,7 +51,80 @@ pub fn operations() -> Vec<Operation> {
         .about("Keep an uploaded workflow manifest, a YAML mapping.")
         .body("AlgorithmManifestSpec")
         .answers("AlgorithmManifest"),
+        Operation::get(PROJECT_QUOTA, "GetProjectQuota", project_quota)
+            .about("Read how many bytes of the station's disk a project holds, and how many it may.")
+            .answers("Quota"),
+        Operation::patch(PROJECT_QUOTA, "UpdateProjectQuota", set_project_quota)
+            .about("Set how many bytes of the station's disk a project may hold; null lifts the quota. For administrators.")
+            .body("QuotaUpdate")
+            .answers("MessageResponse"),
+        Operation::get(ORGANIZATION_QUOTA, "GetOrganizationQuota", organization_quota)
+            .about("Read how many bytes of the station's disk the projects of an organization hold together, and how many they may.")
+            .answers("Quota"),
+        Operation::patch(ORGANIZATION_QUOTA, "UpdateOrganizationQuota", set_organization_quota)
+            .about("Set how many bytes the projects of an organization may hold together; null lifts the quota. For administrators.")
+            .body("QuotaUpdate")
+            .answers("MessageResponse"),
+        Operation::get(BUCKET_QUOTA, "GetStoreBucketQuota", bucket_quota)
+            .about("Read how many bytes a bucket of S3 clients holds on this station, by its name, and how many it may.")
+            .answers("Quota"),
+        Operation::patch(BUCKET_QUOTA, "UpdateStoreBucketQuota", set_bucket_quota)
+            .about("Set how many bytes a bucket of S3 clients may hold on this station; null lifts the quota. For administrators.")
+            .body("QuotaUpdate")
+            .answers("MessageResponse"),
     ]
+}
+
+const PROJECT_QUOTA: &str = "/rest/ProjectQuota/{id}";
+const ORGANIZATION_QUOTA: &str = "/rest/OrganizationQuota/{id}";
+const BUCKET_QUOTA: &str = "/rest/StoreBucketQuota/{name}";
+
+async fn project_quota(call: Call) -> Result<Answer> {
+    let whose = Whose::Project(call.id("id"));
+    read_quota(call, whose).await
+}
+
+async fn set_project_quota(call: Call) -> Result<Answer> {
+    let whose = Whose::Project(call.id("id"));
+    set_quota(call, whose).await
+}
+
+async fn organization_quota(call: Call) -> Result<Answer> {
+    let whose = Whose::Organization(call.id("id"));
+    read_quota(call, whose).await
+}
+
+async fn set_organization_quota(call: Call) -> Result<Answer> {
+    let whose = Whose::Organization(call.id("id"));
+    set_quota(call, whose).await
+}
+
+async fn bucket_quota(call: Call) -> Result<Answer> {
+    let whose = Whose::Bucket(call.text("name").to_owned());
+    read_quota(call, whose).await
+}
+
+async fn set_bucket_quota(call: Call) -> Result<Answer> {
+    let whose = Whose::Bucket(call.text("name").to_owned());
+    set_quota(call, whose).await
+}
+
+async fn read_quota(call: Call, whose: Whose) -> Result<Answer> {
+    Answer::json(&quota::read(&call.cx, call.actor()?, whose).await?)
+}
+
+#[derive(Deserialize)]
+struct QuotaUpdate {
+    quota_bytes: Option<i64>,
+}
+
+async fn set_quota(mut call: Call, whose: Whose) -> Result<Answer> {
+    let QuotaUpdate { quota_bytes } = call.body()?;
+    let set = quota::update(&call.cx, call.actor()?, whose, quota_bytes).await?;
+    Answer::json(&serde_json::json!({
+        "message": format!("The quota of {} {} was set successfully!", set.kind, set.name),
+        "object": set,
+    }))
 }
 
 async fn upload_info(call: Call) -> Result<Answer> {

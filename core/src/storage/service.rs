@@ -144,7 +144,9 @@ pub(super) async fn put_checked(
     expected_bytes: Option<u64>,
     expected_md5: Option<&str>,
 ) -> Result<Object> {
-    quota::check_room(cx, key, expected_bytes.unwrap_or_default()).await?;
+    if bucket.is_none() {
+        quota::check_room(cx, key, expected_bytes.unwrap_or_default()).await?;
+    }
     let stored = match bucket {
         Some(bucket) => {
             let stored = remote::put_in(cx, bucket, key, bytes, expected_bytes).await?;
@@ -182,7 +184,7 @@ async fn keep(cx: &Context, key: &str, stored: Stored, limited: bool) -> Result<
             Box::pin(async move {
                 replace(tx, &stored).await?;
                 if limited {
-                    quota::check_kept(tx, &stored.key, stored.size_bytes).await?;
+                    quota::check_kept(tx, &stored.key).await?;
                 }
                 Ok(())
             })
@@ -321,7 +323,7 @@ pub async fn copy_link(tx: &mut Tx, from_key: &str, to_key: &str) -> Result<()> 
         .ok_or_else(|| Error::NotFound(format!("there is no object: {from_key}")))?;
     to_key.clone_into(&mut object.key);
     store::put(tx, &object).await?;
-    quota::check_kept(tx, to_key, 0).await
+    quota::check_kept(tx, to_key).await
 }
 
 /// Removes a key; says whether it was there. Its bytes go with the last key that shares them, once

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::key::UPLOADS;
+use super::key::{UPLOADS, organization_of};
+use super::objects::places;
 use super::quota::Scope;
 use super::remote;
 use super::s3::OWN;
@@ -42,6 +43,10 @@ pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<Object>> {
 /// Writes an object; the blob that its key stood for so far loses a use.
 pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
     let before = find(tx, &object.key).await?;
+    let mut grown = match &before {
+        Some(before) => -taken(tx, before).await?,
+        None => 0,
+    };
     let (blob, source) = match &object.place {
         Place::Blob(blob) => (Some(blob.as_str()), None),
         Place::File(path) => {
@@ -54,19 +59,17 @@ pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
             (None, Some(path))
         }
     };
-    let mut grown = 0;
     if let Some(blob) = blob {
         retain(tx, blob).await?;
-        grown += object.size_bytes as i64;
         remote::plan(tx, &object.key, blob, object.modified_at).await?;
     }
     if let Some(before) = before
         && let Place::Blob(blob) = before.place
     {
         release(tx, &blob).await?;
-        grown -= before.size_bytes as i64;
     }
-    count(tx, Scope::of(OWN, &object.key), grown).await?;
+    grown += taken(tx, object).await?;
+    count(tx, OWN, &object.key, grown).await?;
     let sql = "insert into object (bucket, key, size_bytes, etag, blob, source, created_at) \
                values (1, $1, $2, $3, $4, $5, $6) on conflict (bucket, key) do update set \
                size_bytes = excluded.size_bytes, etag = excluded.etag, blob = excluded.blob, \
@@ -91,6 +94,7 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     let Some(before) = find(tx, key).await? else {
         return Ok(false);
     };
+    let taken = taken(tx, &before).await?;
     tx.execute(
         "delete from object \
                where bucket = 1 and key = $1",
@@ -99,9 +103,39 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
     .await?;
     if let Place::Blob(blob) = before.place {
         release(tx, &blob).await?;
-        count(tx, Scope::of(OWN, key), -(before.size_bytes as i64)).await?;
+        count(tx, OWN, key, -taken).await?;
     }
     Ok(true)
+}
+
+/// Lets an object's bytes be those of another blob, where they have been moved to.
+pub(super) async fn moved(tx: &mut Tx, object: &Object, blob: &str) -> Result<()> {
+    let before = taken(tx, object).await?;
+    if let Place::Blob(old) = &object.place {
+        release(tx, old).await?;
+    }
+    retain(tx, blob).await?;
+    let sql = "update object set blob = $2 where bucket = 1 and key = $1";
+    tx.execute(sql, &values![&object.key, blob]).await?;
+    remote::arrived(tx, &object.key).await?;
+    let object = Object {
+        place: Place::Blob(blob.to_owned()),
+        ..object.clone()
+    };
+    let grown = taken(tx, &object).await? - before;
+    count(tx, OWN, &object.key, grown).await
+}
+
+/// Bytes of the station's disk that an object takes, whether or not it shares them: none where it is a file in place,
+/// or in a bucket of another store and not on its way here.
+pub(super) async fn taken(tx: &mut Tx, object: &Object) -> Result<i64> {
+    let is_here = match &object.place {
+        Place::File(_) => false,
+        Place::Blob(blob) => {
+            places::split(blob).is_none() || remote::is_coming(tx, &object.key).await?
+        }
+    };
+    Ok(if is_here { object.size_bytes as i64 } else { 0 })
 }
 
 /// A blob gains a use.
@@ -300,11 +334,34 @@ pub async fn remove_multipart(tx: &mut Tx, id: &str) -> Result<()> {
 
 // ---------------------------------------------------------------- use and quotas
 
-/// Counts bytes that came or went.
-pub(super) async fn count(tx: &mut Tx, scope: Option<Scope>, grown: i64) -> Result<()> {
-    let Some(scope) = scope.filter(|_| grown != 0) else {
+/// Counts bytes that came or went under a key of a bucket.
+pub(super) async fn count(tx: &mut Tx, bucket: i64, key: &str, grown: i64) -> Result<()> {
+    let Some(scope) = Scope::of(bucket, key).filter(|_| grown != 0) else {
         return Ok(());
     };
+    count_of(tx, scope, grown).await?;
+    let Scope::Project(project) = scope else {
+        return Ok(());
+    };
+    // A key says whose it is, also when its project is gone; those that do not go with it.
+    let organization = match organization_of(key) {
+        Some(organization) => Some(organization),
+        None => organization_of_project(tx, project).await?,
+    };
+    match organization {
+        Some(organization) => count_of(tx, Scope::Organization(organization), grown).await,
+        None => Ok(()),
+    }
+}
+
+/// The organization of a project, deleted or not.
+pub(super) async fn organization_of_project(tx: &mut Tx, project: i64) -> Result<Option<i64>> {
+    let sql = "select organization from project where id = $1";
+    tx.scalar(sql, &values![project]).await
+}
+
+/// Counts bytes of one scope that came or went.
+pub(super) async fn count_of(tx: &mut Tx, scope: Scope, grown: i64) -> Result<()> {
     let sql = "insert into storage_use (kind, id, used_bytes) values ($1, $2, $3) \
                on conflict (kind, id) do update set used_bytes = storage_use.used_bytes + excluded.used_bytes";
     tx.execute(sql, &values![scope.kind(), scope.id(), grown])
@@ -319,7 +376,7 @@ pub(super) async fn count_parts(tx: &mut Tx, upload: &str, grown: i64) -> Result
         return Ok(());
     };
     let (bucket, key): (i64, String) = (row.take()?, row.take()?);
-    count(tx, Scope::of(bucket, &key), grown).await
+    count(tx, bucket, &key, grown).await
 }
 
 /// How many bytes are kept, and how many may be.
@@ -347,31 +404,49 @@ pub(super) async fn forget_use(tx: &mut Tx, scope: Scope) -> Result<()> {
     Ok(())
 }
 
-/// The name of a bucket or project.
+/// The name of a bucket, project or organization.
 pub(super) async fn name_of(tx: &mut Tx, scope: Scope) -> Result<Option<String>> {
     let sql = match scope {
         Scope::Bucket(_) => "select name from store_bucket where id = $1",
         Scope::Project(_) => "select name from project where id = $1",
+        Scope::Organization(_) => "select name from organization where id = $1",
     };
     tx.scalar(sql, &values![scope.id()]).await
 }
 
-/// Everything that is counted, by kind and name: kind, name, used, quota.
-pub(super) async fn uses(tx: &mut Tx) -> Result<Vec<(String, String, i64, Option<i64>)>> {
-    let sql = "select u.kind, coalesce(b.name, p.name, ''), u.used_bytes, u.quota_bytes from storage_use u \
+/// The projects of an organization, deleted ones too, as they hold bytes.
+pub(super) async fn projects_of(tx: &mut Tx, organization: i64) -> Result<Vec<i64>> {
+    let sql = "select id from project where organization = $1";
+    let rows = tx.rows(sql, &values![organization]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
+/// Everything that is counted and still there.
+pub(super) async fn counted(tx: &mut Tx) -> Result<Vec<Scope>> {
+    let sql = "select u.kind, u.id from storage_use u \
                left join store_bucket b on u.kind = 'bucket' and b.id = u.id \
                left join project p on u.kind = 'project' and p.id = u.id \
-               where b.id is not null or p.id is not null order by 1, 2, u.id";
-    let rows = tx.rows(sql, &[]).await?;
-    rows.into_iter()
-        .map(|mut row| Ok((row.take()?, row.take()?, row.take()?, row.take()?)))
-        .collect()
+               left join organization o on u.kind = 'organization' and o.id = u.id \
+               where b.id is not null or p.id is not null or o.id is not null order by u.kind, u.id";
+    let mut counted = Vec::new();
+    for mut row in tx.rows(sql, &[]).await? {
+        let (kind, id): (String, i64) = (row.take()?, row.take()?);
+        counted.extend(Scope::from_kind(&kind, id));
+    }
+    Ok(counted)
 }
 
 /// Whether a project has this media.
 pub async fn has_media(tx: &mut Tx, project: i64, media: i64) -> Result<bool> {
     let sql = "select id from media where id = $1 and project = $2 and not deleted";
     Ok(tx.row(sql, &values![media, project]).await?.is_some())
+}
+
+/// Every organization of a name.
+pub(super) async fn organizations_named(tx: &mut Tx, name: &str) -> Result<Vec<i64>> {
+    let sql = "select id from organization where name = $1 order by id";
+    let rows = tx.rows(sql, &values![name]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// The name of a file of a project.

@@ -225,7 +225,7 @@ pub(super) async fn complete(
             }
             replace(tx, &object).await?;
             store::remove_multipart(tx, &upload).await?;
-            quota::check_kept(tx, &object.key, object.size_bytes).await
+            quota::check_kept(tx, &object.key).await
         })
     });
     let written = written.await;
@@ -360,7 +360,7 @@ pub(super) async fn put_part(
         Box::pin(async move {
             is_under_way(tx, &id, &wanted).await?;
             store::put_part(tx, &id, &part, stored.size_bytes).await?;
-            quota::check_kept(tx, &wanted, stored.size_bytes).await
+            quota::check_part(tx, &wanted, stored.size_bytes).await
         })
     });
     let written = written.await;

@@ -75,7 +75,7 @@ pub(super) async fn fetch(
     client::check(cx, &new.url).await?;
     let draft = draft(cx, project, actor.id, (&new.name, &new.lookup), new.hours)?;
     let (length, bytes) = client::open(cx, &new.url, &[]).await?;
-    let stored = cx.objects.put(bytes, length).await?;
+    let stored = storage::quota::put_fetched(cx, project, bytes, length).await?;
     keep(cx, draft, stored).await
 }
 
@@ -122,7 +122,7 @@ async fn keep(cx: &Context, mut file: TemporaryFile, stored: Stored) -> Result<T
         Box::pin(async move {
             file.id = tx.allocate("temporary_file", 1).await?;
             storage::adopt(tx, &file.key, stored, stamp.at_ms).await?;
-            storage::quota::check_kept(tx, &file.key, 0).await?;
+            storage::quota::check_kept(tx, &file.key).await?;
             store::insert(tx, &file).await?;
             let changes = Change::created(file.id, &file)?;
             journal::record(tx, &stamp, Some(file.project), "temporary_file", changes).await?;

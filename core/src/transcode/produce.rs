@@ -153,7 +153,7 @@ async fn adopt(
     let name = made.rendition.file_name();
     let key = owner.rendition(keeping.media, Some(&name));
     storage::adopt(tx, &key, video, stamp.at_ms).await?;
-    storage::quota::check_kept(tx, &key, 0).await?;
+    storage::quota::check_kept(tx, &key).await?;
     let mut record = record_of(&made, &key);
     if let Some(segments) = segments {
         let name = std::path::Path::new(&name).with_extension("json");

@@ -31,6 +31,20 @@ pub(super) struct Fetched {
     most_bytes: u64,
     reserve_bytes: u64,
     turns: Mutex<HashMap<String, Weak<Turn>>>,
+    /// Bytes of files that are on their way.
+    coming: Mutex<u64>,
+}
+
+/// Room that is kept for a file until it has arrived.
+struct Room<'a> {
+    fetched: &'a Fetched,
+    bytes: u64,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        *self.fetched.coming.lock().expect("no holder panics") -= self.bytes;
+    }
 }
 
 /// The turn of whoever fetches a blob.
@@ -54,6 +68,7 @@ impl Fetched {
             most_bytes,
             reserve_bytes,
             turns: Mutex::default(),
+            coming: Mutex::default(),
         })
     }
 
@@ -121,7 +136,7 @@ impl Fetched {
         key: &str,
         facts: &Facts,
     ) -> Result<Option<PathBuf>> {
-        self.make_room(facts.size_bytes)?;
+        let _room = self.make_room(facts.size_bytes)?;
         let target = self.file(blob);
         let part = tempfile::NamedTempFile::new_in(self.root.join(TEMPORARY))?;
         let mut file = tokio::fs::File::from_std(part.reopen()?);
@@ -170,7 +185,8 @@ impl Fetched {
         };
         self.forget(blob);
         // A link costs no room until the original goes.
-        if self.make_room(facts.len()).is_ok() && fs::hard_link(file, &target).is_ok() {
+        let room = self.make_room(facts.len());
+        if room.is_ok() && fs::hard_link(file, &target).is_ok() {
             touch(&target);
         }
     }
@@ -184,8 +200,10 @@ impl Fetched {
         let _ = fs::remove_file(self.file(blob));
     }
 
-    /// Removes what was not used for longest, until `needed_bytes` fit.
-    fn make_room(&self, needed_bytes: u64) -> Result<()> {
+    /// Removes what was not used for longest, until `needed_bytes` fit beside what else is on its way, and keeps them.
+    fn make_room(&self, needed_bytes: u64) -> Result<Room<'_>> {
+        let mut coming = self.coming.lock().expect("no holder panics");
+        let expected = coming.saturating_add(needed_bytes);
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
@@ -199,8 +217,8 @@ impl Fetched {
         }
         files.sort();
         let mut taken: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        let room = |taken: u64| taken.saturating_add(needed_bytes) <= self.most_bytes;
-        let free = || check_space(&self.root, self.reserve_bytes.saturating_add(needed_bytes));
+        let room = |taken: u64| taken.saturating_add(expected) <= self.most_bytes;
+        let free = || check_space(&self.root, self.reserve_bytes.saturating_add(expected));
         let recent = now() - IN_USE;
         for (used, bytes, path) in files {
             if (room(taken) && free().is_ok()) || used > recent {
@@ -213,7 +231,12 @@ impl Fetched {
                 _ => taken -= bytes,
             }
         }
-        free()
+        free()?;
+        *coming += needed_bytes;
+        Ok(Room {
+            fetched: self,
+            bytes: needed_bytes,
+        })
     }
 }
 
@@ -265,5 +288,34 @@ fn now() -> SystemTime {
 fn touch(path: &Path) {
     if let Ok(file) = fs::File::open(path) {
         let _ = file.set_modified(now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_on_their_way_take_their_room_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fetched = Fetched::open(folder.path().join("fetched"), 100, 0).expect("opened");
+        let old = fetched.root.join("old");
+        fs::write(&old, [0; 50]).expect("written");
+        let file = fs::File::open(&old).expect("opened");
+        file.set_modified(now() - 2 * IN_USE).expect("dated");
+        let first = fetched.make_room(40).expect("room");
+        assert!(old.exists());
+        let second = fetched.make_room(40).expect("room");
+        assert!(!old.exists());
+        // The disk's reserve is asked for all that is coming, too.
+        let disk = rustix::fs::statvfs(&fetched.root).expect("a disk");
+        let free = disk.f_bavail * disk.f_frsize;
+        let most = fetched.make_room(free / 2).expect("room");
+        assert!(matches!(
+            fetched.make_room(free / 2 + free / 4),
+            Err(Error::StorageFull(_))
+        ));
+        drop((first, second, most));
+        assert_eq!(*fetched.coming.lock().expect("no holder panics"), 0);
     }
 }

@@ -48,16 +48,19 @@ impl Lately {
         Some(Arc::clone(&seen.file))
     }
 
-    /// Notes a file that was opened.
+    /// Notes a file that was opened, unless it was deleted meanwhile: whoever deletes it forgets it afterwards, so that none
+    /// is kept that is gone.
     pub(super) fn opened(&self, blob: &str, file: &Arc<File>) {
-        if let Some(mark) = mark(file) {
+        let mut all = self.all();
+        let is_there = file.metadata().is_ok_and(|facts| facts.nlink() > 0);
+        if let Some(mark) = mark(file).filter(|_| is_there) {
             let seen = Seen {
                 file: Arc::clone(file),
                 mark,
                 since: Instant::now(),
                 sound: Vec::new(),
             };
-            self.all().put(blob.to_owned(), seen);
+            all.put(blob.to_owned(), seen);
         }
     }
 
@@ -126,5 +129,9 @@ mod tests {
         assert!(lately.file("b").is_some());
         named.write_all(b"x").expect("written");
         assert!(lately.file("b").is_none() && !lately.is_sound("b", &file, 3..4));
+        // Nobody's space is held by what was deleted between opening and noting it.
+        drop(named);
+        lately.opened("b", &file);
+        assert!(lately.file("b").is_none());
     }
 }

@@ -368,7 +368,6 @@ impl ObjectStore for Local {
         if !is_packed(blob) {
             files = vec![self.file(blob)];
         }
-        self.lately.forget(blob);
         let blob = blob.to_owned();
         async move {
             blocking(move || {
@@ -383,6 +382,7 @@ impl ObjectStore for Local {
                 Ok(())
             })
             .await?;
+            self.lately.forget(&blob);
             self.pack.write(Work::Remove { blob }).await
         }
         .boxed()

@@ -16,7 +16,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 
 use super::fetched::Fetched;
-use super::remote::{self, Connection, Remote, Tiering, Trouble};
+use super::remote::{self, Connection, Remote, Tiering, Trouble, Unwritten};
 use super::{ByteStream, Copies, Head, Mended, ObjectStore, Soundness, Stored, looked_at};
 use crate::client::{self, Origin};
 use crate::config;
@@ -61,6 +61,7 @@ pub struct Places {
     directory: Box<dyn Directory>,
     fetched: Arc<Fetched>,
     origins: Vec<Origin>,
+    largest_copy_bytes: u64,
     opened: Mutex<HashMap<i64, Arc<Remote>>>,
     anywhere: OnceLock<reqwest::Client>,
     public_only: OnceLock<reqwest::Client>,
@@ -82,6 +83,7 @@ impl Places {
             directory,
             fetched: Arc::new(fetched),
             origins,
+            largest_copy_bytes: settings.largest_copy_bytes,
             opened: Mutex::default(),
             anywhere: OnceLock::new(),
             public_only: OnceLock::new(),
@@ -134,13 +136,13 @@ impl Places {
 
     /// Stores a stream under a name of [`name`] that nothing is stored under.
     ///
-    /// Errors: `Invalid` when the stream breaks off; `Busy` when the bucket does not take it.
+    /// Errors: `Invalid` when the stream breaks off; `Busy` when the bucket does not take it, and whether it may still.
     pub async fn put_as(
         &self,
         blob: &str,
         bytes: ByteStream,
         expected_bytes: Option<u64>,
-    ) -> Result<Stored> {
+    ) -> Result<Stored, Unwritten> {
         let (bucket, key) = split(blob).ok_or_else(|| no_bucket(blob))?;
         let remote = self.bucket(bucket).await?;
         let (size_bytes, md5) = remote.put(key, bytes, expected_bytes, None).await?;
@@ -158,7 +160,9 @@ impl Places {
             return Ok(Tiering::Unsupported);
         };
         let remote = self.bucket(bucket).await?;
-        remote.set_class(key, facts.size_bytes, class).await
+        remote
+            .set_class(key, &facts, class, self.largest_copy_bytes)
+            .await
     }
 
     /// Looks whether a bucket lets the station in.

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use http_body_util::{BodyExt, Limited};
 use md5::{Digest, Md5};
 use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::client::{HttpClient, HttpConnector, HttpRequestBody};
+use object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequestBody};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as Key;
 use object_store::signer::Signer;
@@ -21,6 +22,7 @@ use object_store::{
 };
 
 use super::ByteStream;
+use super::places::Facts;
 use crate::error::{Chain, Error, Result};
 
 /// Bytes of one part of an upload, unless the whole needs larger ones. S3 takes at least 5 MiB.
@@ -34,10 +36,6 @@ const AT_ONCE: usize = 4;
 /// How often a request is made again, and until when, before somebody hears that the store fails.
 const RETRIES: usize = 3;
 const RETRY_FOR: Duration = Duration::from_secs(20);
-/// The largest object that S3 copies at once, in bytes.
-const LARGEST_COPY: u64 = 5 << 30;
-/// Classes whose objects must be brought back before they are read.
-const COLD: &[&str] = &["GLACIER", "DEEP_ARCHIVE"];
 /// How long a look at a bucket may take.
 const LOOK: Duration = Duration::from_secs(10);
 /// The longest answer to a question that the library has no function for, in bytes.
@@ -145,6 +143,24 @@ impl From<Trouble> for Error {
     }
 }
 
+/// Why a write failed.
+#[derive(Debug)]
+pub struct Unwritten {
+    /// The error.
+    pub error: Error,
+    /// Whether the store may have done it all the same, or be about to.
+    pub in_doubt: bool,
+}
+
+impl From<Error> for Unwritten {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            in_doubt: false,
+        }
+    }
+}
+
 /// A bucket that was opened. Opening asks nobody anything.
 pub(super) struct Remote {
     pub(super) connection: Connection,
@@ -208,14 +224,14 @@ impl Remote {
     /// Stores a stream under a key, in a storage class if one is named; once it returns, the store has acknowledged it. Returns its length
     /// and the MD5 of its bytes. A stream that fails, or a future that is dropped, leaves nothing.
     ///
-    /// Errors: `Invalid` when the stream breaks off, `Busy` when the store does not take it.
+    /// Errors: `Invalid` when the stream breaks off, `Busy` when the store does not take it, and whether it may still.
     pub(super) async fn put(
         &self,
         key: &str,
         bytes: ByteStream,
         expected_bytes: Option<u64>,
         class: Option<&str>,
-    ) -> Result<(u64, String)> {
+    ) -> Result<(u64, String), Unwritten> {
         let mut attributes = Attributes::new();
         if let Some(class) = class {
             attributes.insert(Attribute::StorageClass, class.to_owned().into());
@@ -241,8 +257,9 @@ impl Remote {
             ..
         } = receiving;
         if let Err(error) = received {
+            // Nothing is under the key before all of it has come.
             upload.abort().await;
-            return Err(error);
+            return Err(error.into());
         }
         let put = match upload.0.take() {
             Some(upload) => upload.finish().await,
@@ -251,7 +268,10 @@ impl Remote {
                 self.store.put_opts(&key, bytes, attributes.into()).await
             }
         };
-        put.map_err(|error| self.trouble(&error))?;
+        put.map_err(|error| Unwritten {
+            in_doubt: is_in_doubt(&error),
+            error: self.trouble(&error).into(),
+        })?;
         Ok((size_bytes, hex::encode(md5.finalize())))
     }
 
@@ -362,18 +382,20 @@ pub enum Tiering {
 }
 
 impl Remote {
-    /// Gives an object another storage class: S3 copies it onto itself, other stores get it once more.
+    /// Gives an object another storage class: S3 copies it onto itself, in parts of at most `largest_copy` bytes; other
+    /// stores get it once more.
     ///
     /// Errors: `Busy` when the store does not do it, or has no such object.
     pub(super) async fn set_class(
         &self,
         key: &str,
-        size_bytes: u64,
+        facts: &Facts,
         class: &str,
+        largest_copy: u64,
     ) -> Result<Tiering> {
         match &self.connection.access {
             Access::Azure { .. } => return Ok(Tiering::Unsupported),
-            Access::Gcs { .. } => return self.put_again(key, size_bytes, class).await,
+            Access::Gcs { .. } => return self.put_again(key, facts, class).await,
             Access::S3 { .. } => {}
         }
         let found = self.ask("HEAD", key, "", &[], "").await?;
@@ -383,15 +405,17 @@ impl Remote {
         if found.class == class {
             return Ok(Tiering::Done);
         }
-        if size_bytes > LARGEST_COPY && !COLD.contains(&found.class.as_str()) {
-            return self.put_again(key, size_bytes, class).await;
-        }
         let source = format!("/{}/{}", encode(&self.connection.name), encode(key));
-        let headers = [
-            ("x-amz-copy-source", source.as_str()),
-            ("x-amz-storage-class", class),
-        ];
-        let copied = self.ask("PUT", key, "", &headers, "").await?;
+        let copied = if facts.size_bytes > largest_copy {
+            let parts = parts_of(facts.size_bytes, largest_copy);
+            self.copy_in_parts(key, &source, class, parts).await?
+        } else {
+            let headers = [
+                ("x-amz-copy-source", source.as_str()),
+                ("x-amz-storage-class", class),
+            ];
+            self.ask("PUT", key, "", &headers, "").await?
+        };
         match (copied.status, copied.code().as_deref()) {
             // A copy may fail after its status was sent.
             (200, None) => Ok(Tiering::Done),
@@ -405,6 +429,60 @@ impl Remote {
         }
     }
 
+    /// Copies an object onto itself part by part, for S3 copies no more than 5 GiB at once. Returns the answer that ended
+    /// it: that to the completion, or the first refusal, after which everything is as it was.
+    async fn copy_in_parts(
+        &self,
+        key: &str,
+        source: &str,
+        class: &str,
+        parts: Vec<Range<u64>>,
+    ) -> Result<Said> {
+        let headers = [("x-amz-storage-class", class)];
+        let begun = self.ask("POST", key, "?uploads", &headers, "").await?;
+        let Some(upload) = element(&begun.body, "UploadId") else {
+            return Ok(begun);
+        };
+        let upload = format!("uploadId={}", encode(upload).replace('/', "%2F"));
+        let outcome = self.copy_parts(key, source, &upload, parts).await;
+        let is_done = matches!(&outcome, Ok(said) if said.status == 200 && said.code().is_none());
+        if !is_done {
+            let query = format!("?{upload}");
+            if let Err(error) = self.ask("DELETE", key, &query, &[], "").await {
+                tracing::warn!(error = %Chain(&error), key, "parts of a copy that failed stay in a bucket; let it expire unfinished uploads");
+            }
+        }
+        outcome
+    }
+
+    async fn copy_parts(
+        &self,
+        key: &str,
+        source: &str,
+        upload: &str,
+        parts: Vec<Range<u64>>,
+    ) -> Result<Said> {
+        let mut listed = String::new();
+        for (range, number) in parts.into_iter().zip(1..) {
+            let range = format!("bytes={}-{}", range.start, range.end - 1);
+            let headers = [
+                ("x-amz-copy-source", source),
+                ("x-amz-copy-source-range", range.as_str()),
+            ];
+            let query = format!("?partNumber={number}&{upload}");
+            let copied = self.ask("PUT", key, &query, &headers, "").await?;
+            let (Some(etag), 200) = (element(&copied.body, "ETag"), copied.status) else {
+                return Ok(copied);
+            };
+            listed += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+        }
+        let whole = format!(
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{listed}</CompleteMultipartUpload>"
+        );
+        self.ask("POST", key, &format!("?{upload}"), &[], &whole)
+            .await
+    }
+
     /// Asks Amazon to make an archived object readable for a while.
     async fn bring_back(&self, key: &str) -> Result<Tiering> {
         let wanted = "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>3</Days>\
@@ -416,12 +494,18 @@ impl Remote {
         }
     }
 
-    async fn put_again(&self, key: &str, size_bytes: u64, class: &str) -> Result<Tiering> {
-        let Some(bytes) = self.get(key, 0..size_bytes).await? else {
+    /// Stores an object once more, if it is what was written there before; else it stays as it is.
+    async fn put_again(&self, key: &str, facts: &Facts, class: &str) -> Result<Tiering> {
+        let Some(bytes) = self.get(key, 0..facts.size_bytes).await? else {
             return Err(changed(&self.connection, key));
         };
-        self.put(key, bytes, Some(size_bytes), Some(class)).await?;
-        Ok(Tiering::Done)
+        let (bytes, is_other) = compared(bytes, facts.md5.clone());
+        let put = self.put(key, bytes, Some(facts.size_bytes), Some(class));
+        match put.await {
+            Ok((_, md5)) if md5 == facts.md5 => Ok(Tiering::Done),
+            Err(unwritten) if !is_other.load(Ordering::Relaxed) => Err(unwritten.error),
+            _ => Err(changed(&self.connection, key)),
+        }
     }
 
     /// One signed request that the library has no function for.
@@ -431,7 +515,7 @@ impl Remote {
         key: &str,
         query: &str,
         headers: &[(&str, &str)],
-        body: &'static str,
+        body: &str,
     ) -> Result<Said> {
         let Access::S3 {
             endpoint,
@@ -498,6 +582,31 @@ impl Remote {
     }
 }
 
+/// Bytes that break off before their end where their MD5 is another one; then the mark is set.
+fn compared(bytes: ByteStream, md5: String) -> (ByteStream, Arc<AtomicBool>) {
+    let is_other = Arc::new(AtomicBool::new(false));
+    let mark = Arc::clone(&is_other);
+    let begun = Some((bytes, Md5::new()));
+    let passing = futures::stream::unfold(begun, move |reading| {
+        let (mark, expected) = (Arc::clone(&mark), md5.clone());
+        async move {
+            let (mut bytes, mut md5) = reading?;
+            let Some(chunk) = bytes.next().await else {
+                if hex::encode(md5.finalize()) == expected {
+                    return None;
+                }
+                mark.store(true, Ordering::Relaxed);
+                return Some((Err(std::io::Error::other("the bytes are other ones")), None));
+            };
+            if let Ok(chunk) = &chunk {
+                md5.update(chunk);
+            }
+            Some((chunk, Some((bytes, md5))))
+        }
+    });
+    (passing.boxed(), is_other)
+}
+
 /// What a store answered.
 struct Said {
     status: u16,
@@ -514,8 +623,22 @@ impl Said {
 
 /// The code of an S3 error in an answer.
 fn code_of(answer: &str) -> Option<String> {
-    let (_, rest) = answer.split_once("<Code>")?;
-    Some(rest.split_once("</Code>")?.0.to_owned())
+    element(answer, "Code").map(str::to_owned)
+}
+
+/// The text of the first element of a name in an answer, as it stands there.
+fn element<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = answer.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once(&format!("</{name}>"))?.0)
+}
+
+/// Ranges of at most `most_bytes` that are the whole together.
+fn parts_of(size_bytes: u64, most_bytes: u64) -> Vec<Range<u64>> {
+    let most = most_bytes.max(1);
+    let starts = (0..size_bytes).step_by(usize::try_from(most).unwrap_or(usize::MAX));
+    starts
+        .map(|start| start..size_bytes.min(start + most))
+        .collect()
 }
 
 /// A key in a URL, as signatures have it.
@@ -723,6 +846,21 @@ fn trouble(connection: &Connection, error: &object_store::Error) -> Trouble {
     }
 }
 
+/// Whether a write that failed may be done all the same: unless the store said no, or was not even reached.
+fn is_in_doubt(error: &object_store::Error) -> bool {
+    if let Some(status) = status(error) {
+        return !(400..500).contains(&status);
+    }
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = inner {
+        if let Some(failed) = cause.downcast_ref::<HttpError>() {
+            return failed.kind() != HttpErrorKind::Connect;
+        }
+        inner = cause.source();
+    }
+    true
+}
+
 /// The status of the store's answer, where the library gives it in words only.
 fn status(error: &object_store::Error) -> Option<u16> {
     let text = innermost(error).to_string();
@@ -768,4 +906,59 @@ pub(super) fn changed(connection: &Connection, key: &str) -> Error {
     Error::Busy(format!(
         "an object of bucket {id} ({name}) is not what the station wrote there; restore it from a copy: {key}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bucket of the library's own store in memory.
+    fn bucket() -> Remote {
+        Remote {
+            connection: Connection {
+                bucket: 1,
+                name: "bucket".into(),
+                access: Access::Gcs {
+                    service_account: String::new(),
+                },
+                trusted: true,
+            },
+            client: crate::client::of_buckets(false),
+            store: Arc::new(object_store::memory::InMemory::new()),
+        }
+    }
+
+    fn stream(bytes: &'static [u8]) -> ByteStream {
+        futures::stream::iter([Ok(Bytes::from_static(bytes))]).boxed()
+    }
+
+    #[test]
+    fn parts_are_the_whole() {
+        assert_eq!(parts_of(10, 4), [0..4, 4..8, 8..10]);
+        assert_eq!(parts_of(8, 4), [0..4, 4..8]);
+        assert_eq!(parts_of(3, u64::MAX), [0..3]);
+    }
+
+    #[tokio::test]
+    async fn only_what_was_written_is_written_again() {
+        let remote = bucket();
+        let put = remote.put("k", stream(b"a clip"), Some(6), None);
+        let (size_bytes, md5) = put.await.unwrap();
+        let facts = Facts { size_bytes, md5 };
+        let again = remote.set_class("k", &facts, "COLDLINE", 1).await.unwrap();
+        assert_eq!(again, Tiering::Done);
+        // Somebody else wrote as many other bytes there: they are left alone, and told of.
+        remote
+            .put("k", stream(b"a tale"), Some(6), None)
+            .await
+            .unwrap();
+        let refused = remote.set_class("k", &facts, "STANDARD", 1).await;
+        assert!(
+            matches!(&refused, Err(Error::Busy(why)) if why.contains("not what the station wrote")),
+            "{refused:?}"
+        );
+        let left = remote.get("k", 0..6).await.unwrap().unwrap();
+        let left: Vec<Bytes> = left.try_collect().await.unwrap();
+        assert_eq!(left.concat(), b"a tale");
+    }
 }

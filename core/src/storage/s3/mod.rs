@@ -137,14 +137,29 @@ pub async fn forget_account(tx: &mut Tx, account: i64) -> Result<()> {
     store::remove_keys_of(tx, account).await
 }
 
+/// The number of a bucket of S3 clients; none for the station's own.
+pub(super) async fn find_bucket(tx: &mut Tx, name: &str) -> Result<Option<i64>> {
+    let found = store::find_bucket(tx, name).await?;
+    Ok(found
+        .filter(|bucket| bucket.id != types::OWN)
+        .map(|bucket| bucket.id))
+}
+
+/// Whether a bucket of S3 clients is an account's.
+pub(super) async fn owns_bucket(tx: &mut Tx, account: i64, name: &str) -> Result<bool> {
+    let Some(bucket) = store::find_bucket(tx, name).await? else {
+        return Ok(false);
+    };
+    store::is_canonical(tx, account, &bucket.owner).await
+}
+
 /// The number of a bucket of S3 clients. Errors: `NotFound`, also for the station's own.
 pub(super) async fn bucket_id(cx: &Context, name: &str) -> Result<i64> {
     let wanted = name.to_owned();
     let found = cx
         .database
-        .read(move |tx| Box::pin(async move { store::find_bucket(tx, &wanted).await }));
-    let found = found.await?.filter(|bucket| bucket.id != types::OWN);
-    found.map(|bucket| bucket.id).ok_or_else(|| {
+        .read(move |tx| Box::pin(async move { find_bucket(tx, &wanted).await }));
+    found.await?.ok_or_else(|| {
         crate::error::Error::NotFound(format!("there is no bucket of S3 clients named {name}"))
     })
 }

@@ -168,7 +168,7 @@ async fn insert_current(tx: &mut Tx, bucket: i64, entry: &Entry) -> Result<()> {
         serde_json::to_string(&entry.about)?
     ];
     tx.execute(sql, &row).await?;
-    count(tx, Scope::of(bucket, &entry.key), kept_bytes(entry)).await
+    count(tx, bucket, &entry.key, kept_bytes(entry)).await
 }
 
 async fn insert_old(tx: &mut Tx, bucket: i64, entry: &Entry, now_ms: i64) -> Result<()> {
@@ -190,20 +190,20 @@ async fn insert_old(tx: &mut Tx, bucket: i64, entry: &Entry, now_ms: i64) -> Res
         serde_json::to_string(&entry.about)?
     ];
     tx.execute(sql, &row).await?;
-    count(tx, Scope::of(bucket, &entry.key), kept_bytes(entry)).await
+    count(tx, bucket, &entry.key, kept_bytes(entry)).await
 }
 
 async fn remove_current(tx: &mut Tx, bucket: i64, entry: &Entry) -> Result<()> {
     let sql = "delete from object where bucket = $1 and key = $2";
     tx.execute(sql, &values![bucket, &entry.key]).await?;
-    count(tx, Scope::of(bucket, &entry.key), -kept_bytes(entry)).await
+    count(tx, bucket, &entry.key, -kept_bytes(entry)).await
 }
 
 async fn remove_old(tx: &mut Tx, bucket: i64, entry: &Entry) -> Result<()> {
     let sql = "delete from object_version where bucket = $1 and key = $2 and version = $3";
     tx.execute(sql, &values![bucket, &entry.key, &entry.version])
         .await?;
-    count(tx, Scope::of(bucket, &entry.key), -kept_bytes(entry)).await
+    count(tx, bucket, &entry.key, -kept_bytes(entry)).await
 }
 
 /// Bytes of the store that a version takes, whether or not it shares them.
@@ -586,6 +586,12 @@ pub async fn parts(
 }
 
 // ---------------------------------------------------------------- people and their keys
+
+/// Whether a canonical id is this account's.
+pub async fn is_canonical(tx: &mut Tx, account: i64, id: &str) -> Result<bool> {
+    let sql = "select id from canonical_user where account = $1 and id = $2";
+    Ok(tx.row(sql, &values![account, id]).await?.is_some())
+}
 
 /// The canonical id of an account; made when it is first asked for, the same ever after.
 pub async fn canonical(tx: &mut Tx, account: i64) -> Result<String> {
