@@ -362,7 +362,7 @@ async fn of_source(cx: &Context, source: &Source) -> Result<Film> {
         }
     };
     Ok(Film {
-        path: source::file(cx, source).await?,
+        path: source::readable(cx, source).await?,
         index_file,
         facts,
         scaled: None,
@@ -394,7 +394,7 @@ pub(super) async fn of_rendition(
         return Ok(None);
     };
     let path = match &object.place {
-        Place::Blob(blob) => cx.objects.path(blob).await?,
+        Place::Blob(blob) => cx.places.readable(blob).await?,
         Place::File(path) => Some(path.clone()),
     };
     let Some(path) = path else {
