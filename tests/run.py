@@ -162,6 +162,7 @@ def test_environment(python):
     clean["TRANSECT_BIN"] = str(TARGET / "debug" / "transect")
     clean["TRANSECT_OLD_PYTHON"] = str(python_environment(ROOT / "tests" / "python" / "old_client.txt") / "bin" / "python")
     clean["TRANSECT_S3_PYTHON"] = str(python_environment(ROOT / "tests" / "s3" / "requirements.txt") / "bin" / "python")
+    clean["TRANSECT_MOTO_PYTHON"] = str(python_environment(ROOT / "tests" / "python" / "other_store.txt") / "bin" / "python")
     clean["PYTHONDONTWRITEBYTECODE"] = "1"
     return clean
 

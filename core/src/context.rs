@@ -94,7 +94,7 @@ impl Context {
         }
         let mut stored = vec![places::folder(&data)];
         stored.extend(storage::objects::folder(&settings.objects, &data));
-        let frames = Frames::new(&settings.frames, stored, &data)?;
+        let frames = Frames::new(&settings.frames, stored, places.supplier(), &data)?;
         let mail = Mail::new(&settings.mail)?;
         let lockout = Lockout::new(
             settings.account.lockout_failures,

@@ -1,5 +1,6 @@
 """The S3 service, as boto3, aws, rclone and s3cmd use it: bytes that come back, rights, races, crashes, damage."""
 
+import datetime
 import hashlib
 import http.client
 import json
@@ -288,12 +289,105 @@ def test_media_in_place_are_read_only_objects(station, s3, corpus, project, admi
     assert path.read_bytes() == before
 
 
-def test_what_is_not_offered_says_so(s3, bucket):
-    refused("NotImplemented", s3.put_object, Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="AES256")
-    refused("NotImplemented", s3.put_object_lock_configuration, Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
-    refused("NotImplemented", s3.get_bucket_website, Bucket=bucket)
-    refused("NotImplemented", s3.get_bucket_replication, Bucket=bucket)
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+def not_offered():
+    """Operations of every row of the README's table, by row: name, and words beside the bucket and perhaps an object."""
+    secret = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}
+    until = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": datetime.datetime(2100, 1, 1)}
+    sse = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    there = {"S3BucketDestination": {"Bucket": "arn:aws:s3:::x", "Format": "CSV"}}
+    inventory = {"Destination": there, "IsEnabled": True, "Id": "i", "IncludedObjectVersions": "All", "Schedule": {"Frequency": "Daily"}}
+    moves = {"Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}
+    tiers = {"Id": "i", "Status": "Enabled", "Tierings": [{"Days": 90, "AccessTier": "ARCHIVE_ACCESS"}]}
+    replication = {"Role": "r", "Rules": [{"Status": "Enabled", "Prefix": "", "Destination": {"Bucket": "arn:aws:s3:::x"}}]}
+    queues = {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:1:q", "Events": ["s3:ObjectCreated:*"]}]}
+    point = "arn:aws:s3:us-east-1:123456789012:accesspoint/point"
+    rows = {
+        "encryption": [
+            ("put_object", {"Key": "n", "ServerSideEncryption": "AES256"}), ("put_object", {"Key": "n", "ServerSideEncryption": "aws:kms"}),
+            ("put_object", {"Key": "n", **secret}), ("get_object", {"Key": "o", **secret}),
+            ("copy_object", {"Key": "n", "CopySource": "{bucket}/o", "ServerSideEncryption": "AES256"}),
+            ("create_multipart_upload", {"Key": "n", "ServerSideEncryption": "AES256"}), ("create_multipart_upload", {"Key": "n", **secret}),
+            ("put_bucket_encryption", {"ServerSideEncryptionConfiguration": sse}), ("get_bucket_encryption", {}), ("delete_bucket_encryption", {})],
+        "locks": [
+            ("create_bucket", {"Bucket": "locked-bucket", "ObjectLockEnabledForBucket": True}),
+            ("put_object_lock_configuration", {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}),
+            ("get_object_lock_configuration", {}), ("put_object_legal_hold", {"Key": "o", "LegalHold": {"Status": "ON"}}),
+            ("get_object_legal_hold", {"Key": "o"}), ("get_object_retention", {"Key": "o"}), ("put_object", {"Key": "n", **until}),
+            ("put_object_retention", {"Key": "o", "Retention": {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.datetime(2100, 1, 1)}}),
+            ("put_object", {"Key": "n", "ObjectLockLegalHoldStatus": "ON"}), ("create_multipart_upload", {"Key": "n", **until})],
+        "classes": [
+            ("restore_object", {"Key": "o", "RestoreRequest": {"Days": 1}}),
+            ("put_bucket_lifecycle_configuration", {"LifecycleConfiguration": {"Rules": [moves]}}),
+            ("put_bucket_intelligent_tiering_configuration", {"Id": "i", "IntelligentTieringConfiguration": tiers})],
+        "services": [
+            ("put_bucket_replication", {"ReplicationConfiguration": replication}), ("get_bucket_replication", {}), ("delete_bucket_replication", {}),
+            ("put_bucket_inventory_configuration", {"Id": "i", "InventoryConfiguration": inventory}),
+            ("get_bucket_inventory_configuration", {"Id": "i"}), ("list_bucket_inventory_configurations", {}),
+            ("put_bucket_analytics_configuration", {"Id": "i", "AnalyticsConfiguration": {"Id": "i", "StorageClassAnalysis": {}}}),
+            ("get_bucket_analytics_configuration", {"Id": "i"}), ("list_bucket_analytics_configurations", {}),
+            ("put_bucket_metrics_configuration", {"Id": "i", "MetricsConfiguration": {"Id": "i"}}),
+            ("get_bucket_metrics_configuration", {"Id": "i"}), ("list_bucket_metrics_configurations", {}),
+            ("put_bucket_logging", {"BucketLoggingStatus": {"LoggingEnabled": {"TargetBucket": "x", "TargetPrefix": "l"}}}),
+            ("get_bucket_logging", {}), ("put_bucket_notification_configuration", {"NotificationConfiguration": queues}),
+            ("get_bucket_notification_configuration", {}),
+            ("put_bucket_accelerate_configuration", {"AccelerateConfiguration": {"Status": "Enabled"}}),
+            ("get_bucket_accelerate_configuration", {})],
+        "products": [
+            ("put_bucket_website", {"WebsiteConfiguration": {"IndexDocument": {"Suffix": "i"}}}), ("get_bucket_website", {}),
+            ("delete_bucket_website", {}), ("get_object_torrent", {"Key": "o"}), ("create_session", {}),
+            ("select_object_content", {"Key": "o", "Expression": "select", "ExpressionType": "SQL", "InputSerialization": {"CSV": {}},
+                                       "OutputSerialization": {"CSV": {}}}),
+            ("copy_object", {"Key": "n", "CopySource": {"Bucket": point, "Key": "o"}}),
+            ("put_bucket_abac", {"AbacStatus": {"Status": "Enabled"}})],
+        "pieces": [
+            ("put_object", {"Key": "o", "Body": b"y", "WriteOffsetBytes": 1}), ("rename_object", {"Key": "n", "RenameSource": "/{bucket}/o"}),
+            ("rename_object", {"Key": "o", "RenameSource": "/{bucket}/n"})],
+    }
+    return [pytest.param(calls, id=row) for row, calls in rows.items()]
+
+
+@pytest.mark.parametrize("calls", not_offered())
+def test_what_is_not_offered_says_so(s3, bucket, calls):
+    """And changes nothing."""
+    s3.put_object(Bucket=bucket, Key="o", Body=b"x")
+    for name, words in calls:
+        named = {key: value.format(bucket=bucket) if isinstance(value, str) else value for key, value in words.items()}
+        answer = refused("NotImplemented", getattr(s3, name), **{"Bucket": bucket, **named})
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 501, name
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["o"]
+    assert body(s3.get_object(Bucket=bucket, Key="o")) == b"x"
+    assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
+    refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)
+    refused("404", s3.head_bucket, Bucket="locked-bucket")
+
+
+def test_other_storage_classes_are_refused(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="o", Body=b"x", StorageClass="STANDARD")
+    for kind in ("GLACIER", "STANDARD_IA"):
+        where = {"Bucket": bucket, "Key": "n", "StorageClass": kind}
+        for call, words in ((s3.put_object, {}), (s3.create_multipart_upload, {}), (s3.copy_object, {"CopySource": f"{bucket}/o"})):
+            assert refused("InvalidStorageClass", call, **where, **words)["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["o"]
+
+
+def test_signature_v2(s3, key, bucket):
+    """Old clients reach objects with it, and links; buckets they do not. A wrong signature and a link whose time is over get nothing."""
+    old = botocore.config.Config(signature_version="s3", retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+    client = client_of(key, old)
+    client.put_object(Bucket=bucket, Key="o", Body=b"x", Metadata={"a": "b"})
+    assert body(client.get_object(Bucket=bucket, Key="o")) == b"x"
+    assert refused("SignatureDoesNotMatch", client.list_objects, Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"] == 403
+    refused("SignatureDoesNotMatch", client.get_bucket_acl, Bucket=bucket)
+    stranger = client_of({**key, "secret_key": "no"}, old)
+    refused("SignatureDoesNotMatch", stranger.get_object, Bucket=bucket, Key="o")
+    refused("SignatureDoesNotMatch", stranger.put_object, Bucket=bucket, Key="n", Body=b"y")
+    link = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "o"}, ExpiresIn=60)
+    assert "AWSAccessKeyId=" in link and requests.get(link, timeout=20).content == b"x"
+    assert requests.get(link.replace("/o?", "/n?"), timeout=20).status_code == 403
+    over = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "o"}, ExpiresIn=-60)
+    answer = requests.get(over, timeout=20)
+    assert answer.status_code == 403 and "expired" in answer.text
+    refused("404", s3.head_object, Bucket=bucket, Key="n")
 
 
 # ---------------------------------------------------------------- nothing lost

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 
 use transect_frame_client::Segment;
 
+use crate::supply::MediaFile;
+
 /// A `moof` of a fragment of 25 frames has some hundred bytes.
 const LARGEST_MOOF_BYTES: u64 = 64 << 20;
 /// What a video sample entry holds before its boxes.
@@ -54,8 +56,8 @@ pub fn top_level(file: &File) -> io::Result<Vec<Segment>> {
 /// box comes before its end. `progress` is called for every box.
 ///
 /// Errors: those of the file system.
-pub fn media(file: &File, progress: &mut dyn FnMut()) -> io::Result<Option<Vec<Range<u64>>>> {
-    let end = file.metadata()?.len();
+pub fn media(file: &MediaFile, progress: &mut dyn FnMut()) -> io::Result<Option<Vec<Range<u64>>>> {
+    let end = file.size()?;
     let mut offset = 0;
     let mut media = Vec::new();
     while offset < end {

@@ -1,15 +1,15 @@
 //! From a file to its frame index.
 
-use std::fs::File;
 use std::path::Path;
 
-use transect_frame_client::{Fraction, FrameIndex, Kind, Tables, WorkerError, stamp};
+use transect_frame_client::{Fraction, FrameIndex, Kind, Tables, WorkerError};
 
 use crate::bitstream;
 use crate::libav::{self, Input};
 use crate::order::{self, Made};
 use crate::reader::{Place, Places, Reader};
 use crate::scan::{Scan, Scanned, scan};
+use crate::supply::{self, MediaFile};
 use crate::tables;
 use crate::verify::{self, Shown};
 
@@ -22,14 +22,19 @@ pub fn ensure(
     index_file: &Path,
     progress: &mut dyn FnMut(),
 ) -> Result<(), WorkerError> {
-    refuse_special(source)?;
-    let stamp = stamp(source).map_err(|error| unreadable(source, &error.to_string()))?;
+    if !supply::is_partial(source) {
+        refuse_special(source)?;
+    }
+    let stamp = MediaFile::open(source).and_then(|file| file.stamp());
+    let stamp = stamp.map_err(|error| unreadable(source, &error.to_string()))?;
     // An index of another version, or a damaged one, is made again.
     if FrameIndex::read(index_file).is_ok_and(|index| index.stamp == stamp) {
         return Ok(());
     }
     let index = build(source, stamp, Way::Tables, progress)
         .map_err(|reason| unreadable(source, &reason))?;
+    // What looked like the end of the file may have been the end of what came of it.
+    supply::check()?;
     index.write(index_file).map_err(|error| WorkerError::Io {
         message: format!("{error}: {}", index_file.display()),
     })
@@ -78,7 +83,7 @@ pub fn build(
     let kind = kind(&input);
     let told = match (way, kind) {
         (Way::Tables, Kind::Video) => {
-            let file = File::open(source).map_err(|error| error.to_string())?;
+            let file = MediaFile::open(source).map_err(|error| error.to_string())?;
             tables::packets(&file, &mut input, progress)
         }
         _ => None,
@@ -87,6 +92,7 @@ pub fn build(
     let found = match told {
         Some(found) => found,
         None => {
+            supply::check().map_err(|error| error.to_string())?;
             input = Input::open(source).map_err(|error| error.to_string())?;
             scan(source, &mut input, kind == Kind::Image, progress)
                 .map_err(|error| error.to_string())?

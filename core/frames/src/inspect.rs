@@ -1,13 +1,13 @@
 //! A look at the random access points that only the container vouches for, when there is time.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use transect_frame_client::{Access, Flags, FrameIndex, Inspection, WorkerError, stamp};
+use transect_frame_client::{Access, Flags, FrameIndex, Inspection, WorkerError};
 
 use crate::indexer::{refuse_special, unreadable};
+use crate::supply::MediaFile;
 use crate::tables::starts_decoding;
 
 /// Looks at the next ones, in the order of the file, for as long as the budget lasts, and writes the index file anew. Nothing
@@ -33,13 +33,13 @@ pub fn inspect(
     if inspection.left == 0 || index.access != Access::Direct {
         return Ok(inspection);
     }
-    if stamp(source).map_err(failed)? != index.stamp {
+    let file = MediaFile::open(source).map_err(failed)?;
+    if file.stamp().map_err(failed)? != index.stamp {
         return Err(unreadable(
             source,
             "the file has changed since it was indexed",
         ));
     }
-    let file = File::open(source).map_err(failed)?;
     let (began, mut bytes) = (Instant::now(), Vec::new());
     let (mut seen, mut refuted) = (0, HashSet::new());
     for at in 0..index.packet_count() {

@@ -2,7 +2,8 @@
 //! `transect_frame_client::message` lays down; started by that package, never by hand.
 //!
 //! Options: `--cache-bytes N` for decoded pictures, `--memory-bytes N` as a cap on address space, `--nice N` to yield to other
-//! programs, `--read PATH` for what may be read and `--write FOLDER` for where files may be made, both as often as needed.
+//! programs, `--read PATH` for what may be read and `--write FOLDER` for where files may be made, both as often as needed;
+//! `--partial FOLDER` for files whose bytes have to be asked for.
 //! `--report` says as JSON what keeps the process to that, and ends it.
 
 mod ahead;
@@ -29,6 +30,7 @@ mod scan;
 mod service;
 mod session;
 mod source;
+mod supply;
 mod sync;
 mod tables;
 mod transcode;
@@ -61,7 +63,9 @@ fn main() -> ExitCode {
     let paths = |name: &str| {
         let pairs = arguments.windows(2);
         let named = pairs.filter(|pair| pair[0] == name);
-        named.map(|pair| PathBuf::from(&pair[1])).collect()
+        named
+            .map(|pair| PathBuf::from(&pair[1]))
+            .collect::<Vec<_>>()
     };
     let held = sandbox::enter(&Files {
         read: paths("--read"),
@@ -72,6 +76,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     libav::quiet();
+    if let Some(folder) = paths("--partial").pop() {
+        supply::from(folder);
+    }
     match service::serve(
         std::io::stdin().lock(),
         number("--cache-bytes").unwrap_or(CACHE_BYTES),

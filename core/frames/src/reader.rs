@@ -1,13 +1,12 @@
 //! Packets by ordinal.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transect_frame_client::{Access, Flags, FrameIndex};
 
 use crate::libav::{Input, Packet};
+use crate::supply::MediaFile;
 
 /// Going on reading is cheaper than a seek up to here.
 const READ_ON: usize = 64;
@@ -86,7 +85,7 @@ pub struct Reader {
 }
 
 enum Way {
-    Direct(File),
+    Direct(MediaFile),
     Demuxer {
         input: Option<Box<Input>>,
         next: usize,
@@ -105,7 +104,9 @@ impl Reader {
         places: Places,
     ) -> Result<Self, String> {
         let way = match access {
-            Access::Direct => Way::Direct(File::open(path).map_err(|error| error.to_string())?),
+            Access::Direct => {
+                Way::Direct(MediaFile::open(path).map_err(|error| error.to_string())?)
+            }
             Access::Demuxer => {
                 let seeks_bytes = matches!(container, "mpegts" | "mpeg");
                 Way::Demuxer {

@@ -1,13 +1,12 @@
 //! Reading every packet of a file once.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use transect_frame_client::{Access, Flags};
 
 use crate::bitstream;
 use crate::libav::{Input, Packet, Parameters, Result};
+use crate::supply::MediaFile;
 
 /// Containers put at most this much before a payload.
 const HEADER_LIMIT: usize = 64;
@@ -84,7 +83,7 @@ pub fn scan(
 ) -> Result<Scan> {
     let parameters = input.parameters()?;
     let (codec, headers) = (parameters.codec(), parameters.extradata().to_vec());
-    let file = File::open(path).ok();
+    let file = MediaFile::open(path).ok();
     let mut scan = Scan {
         packets: Vec::new(),
         access: Access::Direct,
@@ -139,7 +138,7 @@ fn random_access(parameters: &Parameters, codec: &str, headers: &[u8], packet: &
 /// Returns how far behind the demuxer's position the payload begins, trying the last answer first; none if it is not there.
 /// Compares the beginning of the payload, or the `whole` of it.
 pub fn payload_offset(
-    file: &File,
+    file: &MediaFile,
     position: u64,
     payload: &[u8],
     last: usize,

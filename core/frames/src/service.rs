@@ -16,7 +16,7 @@ use crate::ahead::Studio;
 use crate::picture::Encoded;
 use crate::source::Source;
 use crate::sync::lock;
-use crate::{compose, image, indexer, inspect, packets, probe, proof, transcode};
+use crate::{compose, image, indexer, inspect, packets, probe, proof, supply, transcode};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
 const OPEN_SOURCES: usize = 8;
@@ -64,13 +64,34 @@ pub fn serve(mut input: impl Read, cache_bytes: u64) -> io::Result<()> {
             sources: Vec::new(),
             opened: 0,
         };
-        move |task: Task, _: &mut dyn FnMut(Outcome)| desk.answer(task)
+        move |task: Task, _: &mut dyn FnMut(Outcome)| {
+            let answer = desk.answer(task);
+            if supply::check().is_err() {
+                // What was read meanwhile ended early, and may be remembered so.
+                desk.sources
+                    .retain(|source| !supply::is_partial(source.path()));
+            }
+            answer
+        }
     });
     while let Some((request, _)) = message::read::<Request>(&mut input)? {
-        if matches!(request.task, Task::Cancel) {
-            lock(&shared.withdrawn).insert(request.id);
-            continue;
-        }
+        let request = match request {
+            Request {
+                id,
+                task: Task::Cancel,
+            } => {
+                lock(&shared.withdrawn).insert(id);
+                continue;
+            }
+            Request {
+                task: Task::Supplied(answer),
+                ..
+            } => {
+                supply::supplied(answer);
+                continue;
+            }
+            request => request,
+        };
         let lane = match request.task.lane() {
             Lane::Index => &index_lane,
             Lane::Picture => &picture_lane,
@@ -109,6 +130,7 @@ where
                         reply(&shared, id, outcome, &[]);
                     }
                 };
+                supply::begin();
                 // A panic must cost this request only.
                 let answered = catch_unwind(AssertUnwindSafe(|| answer(task, &mut progress)));
                 let answered = answered.unwrap_or_else(|_| {
@@ -116,6 +138,7 @@ where
                         "the frame worker met a fault of its own",
                     ))
                 });
+                let answered = supply::check().and(answered);
                 answered.unwrap_or_else(|error| (Outcome::Failed(error), Body::Bytes(Vec::new())))
             };
             lock(&shared.withdrawn).remove(&id);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use transect_frame_client::{Flags, FrameIndex, WorkerError, stamp};
+use transect_frame_client::{Flags, FrameIndex, WorkerError};
 
 use crate::bitstream;
 use crate::cache::Pictures;
@@ -14,6 +14,7 @@ use crate::indexer::unreadable;
 use crate::libav::{Frame, Parameters};
 use crate::reader::{Places, Reader};
 use crate::session::{Reached, Session, Travel};
+use crate::supply::{self, MediaFile};
 use crate::sync::lock;
 
 /// Requests this near to one of the last few belong together: stepping, or a cluster of looks.
@@ -87,9 +88,11 @@ impl Look {
         let metadata = path
             .metadata()
             .map_err(|error| unreadable(path, &error.to_string()))?;
+        // One that is not whole changes with every part that comes, and has a name of its own.
+        let modified_at = metadata.modified().ok();
         Ok(Look {
             size_bytes: metadata.len(),
-            modified_at: metadata.modified().ok(),
+            modified_at: modified_at.filter(|_| !supply::is_partial(path)),
         })
     }
 }
@@ -99,11 +102,12 @@ impl Source {
     ///
     /// Errors: `Unreadable`, also if the index is missing or of another file.
     pub fn open(number: u64, path: &Path, index_file: &Path) -> Result<Self, WorkerError> {
+        let failed = |error: std::io::Error| unreadable(path, &error.to_string());
+        let file = MediaFile::open(path).map_err(failed)?;
         let look = Look::at(path)?;
         let index = FrameIndex::read(index_file)
             .map_err(|error| unreadable(index_file, &error.to_string()))?;
-        let stamp = stamp(path).map_err(|error| unreadable(path, &error.to_string()))?;
-        if stamp != index.stamp {
+        if file.stamp().map_err(failed)? != index.stamp {
             return Err(unreadable(
                 path,
                 "the file has changed since it was indexed",
@@ -225,6 +229,7 @@ impl Film {
     /// Decodes a frame, and what lies on the way, that no request waits for yet. Leaves off when `stop` says so, or when a
     /// request needs the decoder; returns false then.
     pub fn decode_ahead(&self, frame: usize, pictures: &Pictures, stop: &dyn Fn() -> bool) -> bool {
+        supply::begin();
         let mut desk = lock(&self.desk);
         let stop = || self.wanted() || stop();
         // A request may have been here first; going back for it would cost a group of pictures.

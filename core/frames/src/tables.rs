@@ -4,10 +4,8 @@
 //! understands them, but its reads of media bytes are answered with nothing. So the packets are those of a scan, bit for bit,
 //! or there are none: wherever something is not as plain as expected, the caller scans.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use transect_frame_client::{Access, Flags};
@@ -16,6 +14,7 @@ use crate::bitstream;
 use crate::boxes;
 use crate::libav::{Input, Packet, Parameters};
 use crate::scan::{Scan, Scanned, payload_offset};
+use crate::supply::MediaFile;
 
 /// The first packets are read, and compared with the file.
 const READ_PACKETS: usize = 8;
@@ -26,7 +25,7 @@ const LOOKING: Duration = Duration::from_millis(500);
 
 /// Returns the packets of a file that was just opened, if it is an MP4 file that says all about them. `progress` is called for
 /// every packet.
-pub fn packets(file: &File, input: &mut Input, progress: &mut dyn FnMut()) -> Option<Scan> {
+pub fn packets(file: &MediaFile, input: &mut Input, progress: &mut dyn FnMut()) -> Option<Scan> {
     if !input.container().split(',').any(|name| name == "mov") {
         return None;
     }
@@ -78,7 +77,7 @@ pub fn packets(file: &File, input: &mut Input, progress: &mut dyn FnMut()) -> Op
 ///
 /// Errors: the file cannot be read.
 pub fn starts_decoding(
-    file: &File,
+    file: &MediaFile,
     codec: &str,
     headers: &[u8],
     (position, size): (u64, usize),
@@ -103,7 +102,7 @@ fn lies_within(ranges: &[Range<u64>], position: u64, size: usize) -> bool {
 
 /// Looks into the packets that the table calls random access points, and marks those that there is no time for.
 fn look(
-    file: &File,
+    file: &MediaFile,
     parameters: &Parameters,
     packets: &mut [Scanned],
     progress: &mut dyn FnMut(),
@@ -120,8 +119,8 @@ fn look(
         .filter(|packet| packet.flags.contains(Flags::KEY));
     for packet in keys {
         progress();
-        // A table that lies once is not trusted again.
-        if !lied && began.elapsed() > LOOKING {
+        // A table that lies once is not trusted again. What would have to be brought first is looked at when it is used.
+        if !lied && (file.is_partial() || began.elapsed() > LOOKING) {
             packet.flags.insert(Flags::UNVERIFIED);
             continue;
         }

@@ -362,7 +362,7 @@ async fn of_source(cx: &Context, source: &Source) -> Result<Film> {
         }
     };
     Ok(Film {
-        path: source::file(cx, source).await?,
+        path: source::readable(cx, source).await?,
         index_file,
         facts,
         scaled: None,
@@ -396,7 +396,7 @@ pub(super) async fn of_rendition(
     let source = seen.source.as_ref();
     let in_place = source.is_some_and(|source| source.path.is_some());
     let path = match &object.place {
-        Place::Blob(blob) => cx.objects.path(blob).await?,
+        Place::Blob(blob) => cx.places.readable(blob).await?,
         // A source in place is read as one, or not at all: only its index tells whether it is still that file.
         Place::File(_) if in_place => None,
         Place::File(path) => Some(path.clone()),

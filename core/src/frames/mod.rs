@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
-use transect_frame_client::{Options, WorkerError, Workers};
+use transect_frame_client::{Options, Supply, WorkerError, Workers};
 
 use crate::config;
 use crate::error::{Error, Result};
@@ -64,8 +64,13 @@ pub struct Frames {
 impl Frames {
     /// A service whose workers start at first use.
     ///
-    /// `objects` are the folders of stored objects, where they are files.
-    pub fn new(settings: &config::Frames, objects: Vec<PathBuf>, data: &Path) -> Result<Self> {
+    /// `objects` are the folders of stored objects, where they are files; `supply` brings the bytes of those that have holes.
+    pub fn new(
+        settings: &config::Frames,
+        objects: Vec<PathBuf>,
+        supply: Arc<dyn Supply>,
+        data: &Path,
+    ) -> Result<Self> {
         let indexes = data.join("frames");
         std::fs::create_dir_all(&indexes)?;
         let binary = worker_binary(settings)?;
@@ -81,7 +86,8 @@ impl Frames {
             cache_bytes: settings.cache_bytes,
             request_timeout: Duration::from_secs(settings.timeout_secs),
             readable: objects,
-        });
+        })
+        .supplied_by(supply);
         Ok(Self {
             workers,
             indexes,
@@ -199,7 +205,9 @@ impl From<WorkerError> for Error {
             | WorkerError::OutOfRange { .. }
             | WorkerError::Invalid { .. }
             | WorkerError::Quarantined { .. } => Self::invalid(error.to_string()),
-            WorkerError::Crashed { .. } | WorkerError::Timeout => Self::Busy(error.to_string()),
+            WorkerError::Crashed { .. }
+            | WorkerError::Timeout
+            | WorkerError::Unavailable { .. } => Self::Busy(error.to_string()),
             WorkerError::Io { .. } => Self::internal("the frame worker could not be used", error),
         }
     }

@@ -46,6 +46,11 @@ pub async fn prove(cx: &Context, media: i64) -> Result<Proof> {
 ///
 /// Errors: `Invalid` for a source that cannot be read, or has changed.
 pub async fn inspect(cx: &Context, source: &Source, budget: Duration) -> Result<Inspection> {
+    if !source::is_here(cx, source).await? {
+        return Err(Error::Busy(
+            "its file is in a bucket: key frames are looked at when they are used".into(),
+        ));
+    }
     let path = source::file(cx, source).await?;
     let index_file = cx.frames.index_file(source.media);
     Ok(cx

@@ -43,7 +43,7 @@ pub async fn try_index(
     cx: &Context,
     source: &Source,
 ) -> Result<std::result::Result<FrameIndex, WorkerError>> {
-    let path = source::file(cx, source).await?;
+    let path = source::readable(cx, source).await?;
     let index_file = cx.frames.index_file(source.media);
     Ok(cx.frames.workers.index(&path, &index_file).await)
 }
@@ -52,14 +52,16 @@ pub async fn try_index(
 ///
 /// Errors: `Invalid` when its file has changed since, so that frame numbers may mean other pictures.
 pub(super) async fn kept_index(cx: &Context, source: &Source) -> Result<FrameIndex> {
-    let path = source::file(cx, source).await?;
+    let path = source::readable(cx, source).await?;
     let index_file = cx.frames.index_file(source.media);
+    // What lies in a bucket is never written again, and its worker looks at the stamp too.
+    let is_partial = cx.places.is_partial(&path);
     let (kept, same) = {
         let (path, index_file) = (path.clone(), index_file.clone());
         let read = move || {
             let kept = FrameIndex::read(&index_file).ok();
-            let stamp = stamp(&path).ok();
-            let same = kept.as_ref().map(|index| Some(&index.stamp)) == Some(stamp.as_ref());
+            let fits = |index: &FrameIndex| stamp(&path).is_ok_and(|stamp| index.stamp == stamp);
+            let same = kept.as_ref().is_some_and(|index| is_partial || fits(index));
             (kept, same)
         };
         let read = tokio::task::spawn_blocking(read);
@@ -131,7 +133,7 @@ pub async fn try_picture(
     size: Size,
     format: Format,
 ) -> Result<std::result::Result<Picture, WorkerError>> {
-    let path = source::file(cx, source).await?;
+    let path = source::readable(cx, source).await?;
     let request = PictureRequest {
         size,
         format,

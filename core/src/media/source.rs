@@ -350,10 +350,29 @@ pub async fn file(cx: &Context, source: &Source) -> Result<PathBuf> {
     }
     let key = source.object_key.as_deref().unwrap_or_default();
     let path = storage::service::path(cx, key).await?;
-    path.ok_or_else(|| {
-        Error::NotFound(format!(
-            "the stored bytes of media {} are missing: {key}",
-            source.media
-        ))
-    })
+    path.ok_or_else(|| missing(source.media, key))
+}
+
+/// As [`file`], for a worker of the frame service's pool: it may have holes, which are filled as the worker reads.
+pub async fn readable(cx: &Context, source: &Source) -> Result<PathBuf> {
+    if let Some(path) = &source.path {
+        return Ok(PathBuf::from(path));
+    }
+    let key = source.object_key.as_deref().unwrap_or_default();
+    let path = storage::service::readable(cx, key).await?;
+    path.ok_or_else(|| missing(source.media, key))
+}
+
+/// Whether all of the source's bytes are on this machine.
+pub async fn is_here(cx: &Context, source: &Source) -> Result<bool> {
+    match source.object_key.as_deref() {
+        Some(key) if source.path.is_none() => storage::service::is_here(cx, key).await,
+        _ => Ok(true),
+    }
+}
+
+fn missing(media: i64, key: &str) -> Error {
+    Error::NotFound(format!(
+        "the stored bytes of media {media} are missing: {key}"
+    ))
 }

@@ -111,6 +111,23 @@ pub async fn path(cx: &Context, key: &str) -> Result<Option<PathBuf>> {
     }
 }
 
+/// As [`path`], for the frame workers, which read parts of it: a file in a bucket may have holes that are filled as they read.
+pub async fn readable(cx: &Context, key: &str) -> Result<Option<PathBuf>> {
+    match find(cx, key).await?.map(|object| object.place) {
+        Some(Place::Blob(blob)) => cx.places.readable(&blob).await,
+        Some(Place::File(path)) => Ok(Some(path)),
+        None => Ok(None),
+    }
+}
+
+/// Whether all bytes of an object are on this machine.
+pub async fn is_here(cx: &Context, key: &str) -> Result<bool> {
+    Ok(match find(cx, key).await?.map(|object| object.place) {
+        Some(Place::Blob(blob)) => cx.places.is_here(&blob),
+        _ => true,
+    })
+}
+
 /// Stores bytes that are at hand under a key, in place of what it stood for. They are the station's own (a thumbnail),
 /// and no quota keeps them out.
 pub async fn put_bytes(cx: &Context, key: &str, bytes: impl Into<Bytes>) -> Result<Object> {

@@ -41,6 +41,12 @@ pub enum WorkerError {
     /// The worker gave no sign of life for the request timeout, and was killed.
     #[error("the frame worker did not answer in time")]
     Timeout,
+    /// Bytes of the source did not come; they may later.
+    #[error("{message}")]
+    Unavailable {
+        /// Why they did not come.
+        message: String,
+    },
     /// The worker could not be started or spoken to, or a file could not be read or written.
     #[error("{message}")]
     Io {

@@ -22,6 +22,7 @@ mod sandbox;
 mod segments;
 mod solo;
 mod stamp;
+mod supply;
 mod tables;
 mod transcode;
 mod workers;
@@ -34,7 +35,8 @@ pub use request::{
 };
 pub use sandbox::{Sandbox, sandbox};
 pub use segments::{Segment, SegmentFile, SegmentIndex};
-pub use stamp::stamp;
+pub use stamp::{stamp, stamp_of, stamp_ranges};
+pub use supply::{Supplied, Supply};
 pub use tables::Tables;
 pub use transcode::{
     AudioProbe, Image, ImageFormat, ImageRequest, Output, Probe, Produced, Progress, Sprite,

@@ -3,6 +3,7 @@
 //! A message is the header's size (`u32`) and the body's (`u32`), both little-endian, then a JSON header and a binary body.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
@@ -79,6 +80,30 @@ pub enum Task {
     },
     /// Withdraw the request of this `id` if it has not begun; it is then answered with `Withdrawn`.
     Cancel,
+    /// What came of what the worker wanted; belongs to no request, and is not answered.
+    Supplied(Supplied),
+}
+
+/// What came of the bytes that a worker wanted.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Supplied {
+    /// The number that the worker gave.
+    pub number: u64,
+    /// Ranges of the file that are there now.
+    pub there: Vec<Range<u64>>,
+    /// Why what was wanted does not come.
+    pub failure: Option<String>,
+}
+
+/// Bytes that a worker needs before it can go on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Wants {
+    /// Chosen by the worker; the answer carries it.
+    pub number: u64,
+    /// A file of the folder of those that are not whole.
+    pub file: PathBuf,
+    /// The bytes.
+    pub ranges: Vec<Range<u64>>,
 }
 
 /// Requests of one lane are done in order; lanes run side by side, so that a long scan does not hold up pictures.
@@ -100,9 +125,11 @@ impl Task {
             | Task::Prove { .. }
             | Task::Inspect { .. }
             | Task::ConvertImage(_) => Lane::Index,
-            Task::Picture(_) | Task::Compose(_) | Task::Packets { .. } | Task::Cancel => {
-                Lane::Picture
-            }
+            Task::Picture(_)
+            | Task::Compose(_)
+            | Task::Packets { .. }
+            | Task::Cancel
+            | Task::Supplied(_) => Lane::Picture,
         }
     }
 }
@@ -129,6 +156,8 @@ pub enum Outcome {
         /// Frames asked for.
         frames_total: u64,
     },
+    /// Waits for these bytes; belongs to no request.
+    Wants(Wants),
     /// The index file is in place.
     Indexed,
     /// The body is the encoded picture.

@@ -13,9 +13,9 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::WorkerError;
-use crate::message::{self, Lane, Outcome, Reply, Request, Task};
+use crate::message::{self, Lane, Outcome, Reply, Request, Supplied, Task, Wants};
 use crate::quarantine::Quarantine;
+use crate::{Supply, WorkerError};
 
 /// Messages waiting for the pipe; beyond this callers wait.
 const OUTBOX: usize = 64;
@@ -34,6 +34,8 @@ struct Held {
     waiting: BTreeMap<u64, Waiting>,
     index_alive_at: Instant,
     picture_alive_at: Instant,
+    /// How often it waits for bytes that the station brings: then it need not show life.
+    supplying: usize,
 }
 
 impl Held {
@@ -60,6 +62,9 @@ impl Held {
 
     /// When the process counts as hung, and by whom; none while it has nothing to do.
     fn deadline(&self, timeout: Duration) -> Option<(Instant, u64)> {
+        if self.supplying > 0 {
+            return None;
+        }
         let at = |id: &u64| match self.waiting[id].lane {
             Lane::Index => self.index_alive_at,
             Lane::Picture => self.picture_alive_at,
@@ -88,6 +93,7 @@ impl Process {
         arguments: &[OsString],
         timeout: Duration,
         quarantine: Arc<Quarantine>,
+        supply: Option<Arc<dyn Supply>>,
     ) -> Result<Self, WorkerError> {
         let mut child = Command::new(binary)
             .args(arguments)
@@ -112,6 +118,7 @@ impl Process {
             waiting: BTreeMap::new(),
             index_alive_at: now,
             picture_alive_at: now,
+            supplying: 0,
         };
         let held = Arc::new(Mutex::new(held));
         let dead = Arc::new(AtomicBool::new(false));
@@ -125,6 +132,8 @@ impl Process {
             useful: useful.clone(),
             timeout,
             quarantine,
+            supply,
+            outbox: outbox.downgrade(),
         };
         tokio::spawn(watch.run(stdout, stderr));
         Ok(Process {
@@ -240,6 +249,9 @@ struct Watch {
     useful: Arc<AtomicBool>,
     timeout: Duration,
     quarantine: Arc<Quarantine>,
+    supply: Option<Arc<dyn Supply>>,
+    /// Weak, as the process ends with whoever asks it.
+    outbox: mpsc::WeakSender<Vec<u8>>,
 }
 
 impl Watch {
@@ -282,6 +294,13 @@ impl Watch {
     }
 
     fn take(&self, reply: Reply, body: Vec<u8>) {
+        let reply = match reply {
+            Reply {
+                outcome: Outcome::Wants(wants),
+                ..
+            } => return self.bring(wants),
+            reply => reply,
+        };
         let mut held = lock(&self.held);
         let Some(lane) = held.waiting.get(&reply.id).map(|waiting| waiting.lane) else {
             return;
@@ -304,6 +323,42 @@ impl Watch {
         };
         // Nobody listens if the caller gave up.
         let _ = waiting.answer.send(answer);
+    }
+
+    /// Has the bytes brought that the process waits for.
+    fn bring(&self, wants: Wants) {
+        let Some(supply) = self.supply.clone() else {
+            return;
+        };
+        lock(&self.held).supplying += 1;
+        let (held, outbox) = (self.held.clone(), self.outbox.clone());
+        let number = wants.number;
+        let bringing = tokio::spawn(supply.supply(wants.file, wants.ranges));
+        tokio::spawn(async move {
+            let brought = bringing
+                .await
+                .unwrap_or_else(|error| Err(error.to_string()));
+            let (there, failure) = match brought {
+                Ok(there) => (there, None),
+                Err(failure) => (Vec::new(), Some(failure)),
+            };
+            {
+                let mut held = lock(&held);
+                held.supplying -= 1;
+                let now = Instant::now();
+                (held.index_alive_at, held.picture_alive_at) = (now, now);
+            }
+            let task = Task::Supplied(Supplied {
+                number,
+                there,
+                failure,
+            });
+            let letter = message::encode(&Request { id: 0, task }, &[]);
+            // Without an outbox the process is ending.
+            if let (Ok(letter), Some(outbox)) = (letter, outbox.upgrade()) {
+                let _ = outbox.send(letter).await;
+            }
+        });
     }
 
     fn fail_all(&self, hung: Option<u64>, status: &str, words: &str) {

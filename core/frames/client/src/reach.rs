@@ -57,7 +57,7 @@ impl Reach {
                     .write
                     .extend(thumbnail.and_then(|(file, _)| folder(file)));
             }
-            Task::Cancel => {}
+            Task::Cancel | Task::Supplied(_) => {}
         }
         reach
     }

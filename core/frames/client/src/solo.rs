@@ -43,7 +43,8 @@ pub(crate) async fn run(
             Ok(Ok(None) | Err(_)) => return Err(solo.post_mortem().await),
         };
         match outcome {
-            Outcome::Progress => {}
+            // All that it reads is whole.
+            Outcome::Progress | Outcome::Wants(_) => {}
             Outcome::Advanced {
                 frames_done,
                 frames_total,

@@ -15,7 +15,7 @@ use crate::quarantine::Quarantine;
 use crate::reach::Reach;
 use crate::{
     CodedPacket, ComposeRequest, FrameIndex, Image, ImageRequest, Inspection, Packets, Picture,
-    PictureRequest, Probe, Produced, Progress, Proof, TranscodeRequest, WorkerError, solo,
+    PictureRequest, Probe, Produced, Progress, Proof, Supply, TranscodeRequest, WorkerError, solo,
 };
 
 /// Beside its cache a worker may map this much: code, decoders, one large picture in several forms.
@@ -49,6 +49,7 @@ pub struct Workers {
     options: Options,
     slots: Vec<Mutex<Slot>>,
     quarantine: Arc<Quarantine>,
+    supply: Option<Arc<dyn Supply>>,
     next_id: AtomicU64,
 }
 
@@ -112,8 +113,16 @@ impl Workers {
             options,
             slots,
             quarantine: Arc::default(),
+            supply: None,
             next_id: AtomicU64::new(1),
         }
+    }
+
+    /// The pool, with somebody who brings the bytes of files that are not whole. Only [`Workers::index`], [`Workers::picture`],
+    /// [`Workers::compose`] and [`Workers::packets`] take such files; they fail with `Unavailable` when bytes do not come.
+    pub fn supplied_by(mut self, supply: Arc<dyn Supply>) -> Self {
+        self.supply = Some(supply);
+        self
     }
 
     /// Returns the source's index: the one in `index_file` if the source still fits it, else a new one, which is written there.
@@ -336,12 +345,16 @@ impl Workers {
             arguments.extend([name.into(), number.to_string().into()]);
         }
         arguments.extend(slot.reach.arguments().map(OsString::from));
+        if let Some(supply) = &self.supply {
+            arguments.extend(["--partial".into(), supply.folder().into()]);
+        }
         let (timeout, quarantine) = (self.options.request_timeout, self.quarantine.clone());
         let process = Arc::new(Process::start(
             &self.options.binary,
             &arguments,
             timeout,
             quarantine,
+            self.supply.clone(),
         )?);
         slot.process = Some(process.clone());
         Ok(process)

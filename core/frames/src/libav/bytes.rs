@@ -2,16 +2,15 @@
 #![expect(unsafe_code, reason = "libav calls back into this")]
 
 use std::ffi::{c_int, c_void};
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::ptr;
 use std::slice;
 
 use ffmpeg_next::ffi;
 
 use super::{Result, no_memory};
+use crate::supply::MediaFile;
 
 const BUFFER_BYTES: usize = 32 << 10;
 /// So much of what is passed over is filled with zeros; nobody reads the rest.
@@ -24,14 +23,14 @@ pub(super) struct Bytes {
 }
 
 struct State {
-    file: File,
+    file: MediaFile,
     position: u64,
     /// Rising ranges whose bytes are not read.
     passed_over: Vec<Range<u64>>,
 }
 
 impl Bytes {
-    pub(super) fn new(file: File) -> Result<Self> {
+    pub(super) fn new(file: MediaFile) -> Result<Self> {
         let mut state = Box::new(State {
             file,
             position: 0,
@@ -112,7 +111,7 @@ unsafe extern "C" fn read(state: *mut c_void, buffer: *mut u8, size: c_int) -> c
 
 unsafe extern "C" fn seek(state: *mut c_void, offset: i64, whence: c_int) -> i64 {
     let state = unsafe { &mut *state.cast::<State>() };
-    let size = || state.file.metadata().map(|metadata| metadata.len() as i64);
+    let size = || state.file.size().map(|size| size as i64);
     let base = match whence & !(ffi::AVSEEK_FORCE as c_int) {
         0 => Ok(0),
         1 => Ok(state.position as i64),

@@ -2,7 +2,6 @@
 #![expect(unsafe_code, reason = "calls into libavformat")]
 
 use std::ffi::{c_char, c_int};
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::ptr;
@@ -12,6 +11,7 @@ use transect_frame_client::Fraction;
 
 use super::bytes::Bytes;
 use super::{Error, Packet, Parameters, Result, c_string, check, fail, frame, no_memory, text};
+use crate::supply::MediaFile;
 
 /// Formats that hold their own media bytes. What is absent on purpose: play lists and the like, which open other files.
 const FORMATS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,nut,dv,gxf,ivf,obu,h264,hevc,m4v,\
@@ -79,7 +79,7 @@ impl Input {
     }
 
     fn open_file(path: &Path, formats: &str) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error {
+        let file = MediaFile::open(path).map_err(|error| Error {
             what: "open",
             reason: error.to_string(),
         })?;

@@ -198,6 +198,7 @@ async fn encode(
         gop: SEGMENT_FRAMES as u32,
         fragmented: false,
     };
+    cx.places.complete(&part.path).await?;
     let request = TranscodeRequest {
         source: part.path.clone(),
         index_file: part.index_file.clone(),

@@ -1,10 +1,11 @@
 //! Files of what is elsewhere, for programs that read files: fetched whole at the first need, by one
-//! task however many ask, compared with what was written, and removed when others need the room.
+//! task however many ask, compared with what was written, and removed when others need the room. Who reads only parts of a
+//! file gets one that is fetched in parts ([`super::partial`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,18 +14,21 @@ use md5::{Digest, Md5};
 use tokio::io::AsyncWriteExt;
 
 use super::local::check_space;
+use super::partial::{self, Partial};
 use super::places::Facts;
 use super::remote::{self, Remote};
 use crate::error::{Error, Result};
 
 /// The folder of files that are on their way.
 const TEMPORARY: &str = "tmp";
+/// The folder of files that have holes.
+const PARTS: &str = "parts";
 /// What was used a moment ago may be open, and stays.
 const IN_USE: Duration = Duration::from_secs(300);
 /// How often a transfer goes on where it broke.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 /// Seconds between two lines about the progress of a transfer.
-const TELL: Duration = Duration::from_secs(10);
+pub(super) const TELL: Duration = Duration::from_secs(10);
 
 pub(super) struct Fetched {
     root: PathBuf,
@@ -33,10 +37,16 @@ pub(super) struct Fetched {
     turns: Mutex<HashMap<String, Weak<Turn>>>,
     /// Bytes of files that are on their way.
     coming: Mutex<u64>,
+    /// Files with holes, by what they are called here.
+    partial: Mutex<HashMap<String, Arc<Partial>>>,
+    /// How many there have been: each has a name of its own, so that nobody takes one for another.
+    opened: AtomicU64,
+    /// Names of what is not, in its bucket, what was written.
+    distrusted: Mutex<HashSet<String>>,
 }
 
 /// Room that is kept for a file until it has arrived.
-struct Room<'a> {
+pub(super) struct Room<'a> {
     fetched: &'a Fetched,
     bytes: u64,
 }
@@ -58,10 +68,12 @@ struct Turn {
 impl Fetched {
     /// Opens or makes the folder, and removes what never arrived.
     pub(super) fn open(root: PathBuf, most_bytes: u64, reserve_bytes: u64) -> Result<Self> {
-        let temporary = root.join(TEMPORARY);
-        fs::create_dir_all(&temporary)?;
-        for entry in fs::read_dir(&temporary)? {
-            fs::remove_file(entry?.path())?;
+        for name in [TEMPORARY, PARTS] {
+            let folder = root.join(name);
+            fs::create_dir_all(&folder)?;
+            for entry in fs::read_dir(&folder)? {
+                fs::remove_file(entry?.path())?;
+            }
         }
         Ok(Self {
             root,
@@ -69,12 +81,19 @@ impl Fetched {
             reserve_bytes,
             turns: Mutex::default(),
             coming: Mutex::default(),
+            partial: Mutex::default(),
+            opened: AtomicU64::default(),
+            distrusted: Mutex::default(),
         })
     }
 
     fn file(&self, blob: &str) -> PathBuf {
-        self.root
-            .join(&blake3::hash(blob.as_bytes()).to_hex()[..32])
+        self.root.join(name_of(blob))
+    }
+
+    /// The folder of files that have holes.
+    pub(super) fn parts(&self) -> PathBuf {
+        self.root.join(PARTS)
     }
 
     /// The file of a blob that is here already.
@@ -107,6 +126,10 @@ impl Fetched {
             match fetched.at_hand(&blob) {
                 Some(path) => Ok(Some(path)),
                 None => {
+                    if let Some(partial) = fetched.partial(&blob) {
+                        partial.complete(&fetched).await?;
+                        return Ok(fetched.at_hand(&blob));
+                    }
                     turn.stale.store(false, Ordering::SeqCst);
                     fetched.fetch(&blob, &turn, &remote, &key, &facts).await
                 }
@@ -115,6 +138,107 @@ impl Fetched {
         fetching
             .await
             .map_err(|error| Error::internal("fetch a file", error))?
+    }
+
+    /// A file for somebody who reads parts of it: whole if it is here, and else with holes, or fetched whole where it is
+    /// short or its bucket says too little. None when the bucket has no such object.
+    ///
+    /// Errors: as of [`Self::file_of`].
+    pub(super) async fn readable(
+        self: &Arc<Self>,
+        blob: &str,
+        remote: Arc<Remote>,
+        key: &str,
+        facts: Facts,
+    ) -> Result<Option<PathBuf>> {
+        if let Some(path) = self.at_hand(blob) {
+            return Ok(Some(path));
+        }
+        if let Some(partial) = self.partial(blob) {
+            partial.use_now(remote);
+            return Ok(Some(partial.path.clone()));
+        }
+        let name = name_of(blob);
+        let distrusted = self
+            .distrusted
+            .lock()
+            .expect("no holder panics")
+            .contains(&name);
+        if facts.size_bytes >= partial::LEAST && !distrusted {
+            let number = self.opened.fetch_add(1, Ordering::Relaxed);
+            let path = self.parts().join(format!("{name}-{number}"));
+            let opening =
+                Partial::open(path, name.clone(), Arc::clone(&remote), key, facts.clone());
+            if let Some(partial) = opening.await? {
+                let mut known = self.partial.lock().expect("no holder panics");
+                if let Some(first) = known.get(&name) {
+                    // Another one was faster.
+                    let _ = fs::remove_file(&partial.path);
+                    return Ok(Some(first.path.clone()));
+                }
+                let path = partial.path.clone();
+                known.insert(name, Arc::new(partial));
+                return Ok(Some(path));
+            }
+        }
+        self.file_of(blob, remote, key, facts).await
+    }
+
+    fn partial(&self, blob: &str) -> Option<Arc<Partial>> {
+        let known = self.partial.lock().expect("no holder panics");
+        known.get(&name_of(blob)).cloned()
+    }
+
+    /// The file with holes that is here.
+    pub(super) fn partial_at(&self, path: &Path) -> Option<Arc<Partial>> {
+        let name = path.file_name()?.to_str()?.split('-').next()?;
+        let known = self.partial.lock().expect("no holder panics");
+        known
+            .get(name)
+            .filter(|partial| partial.path == path)
+            .cloned()
+    }
+
+    /// Takes a file with holes away, as its bucket has something else now: until this station ends, only the whole of the
+    /// object is believed.
+    pub(super) fn distrust(&self, partial: &Partial) {
+        let mut distrusted = self.distrusted.lock().expect("no holder panics");
+        distrusted.insert(partial.name.clone());
+        let mut known = self.partial.lock().expect("no holder panics");
+        if known
+            .get(&partial.name)
+            .is_some_and(|known| known.path == partial.path)
+        {
+            known.remove(&partial.name);
+        }
+        let _ = fs::remove_file(&partial.path);
+    }
+
+    /// Makes a file whose last hole was filled one like any other here.
+    pub(super) fn keep_whole(&self, partial: &Partial) -> Result<()> {
+        // Nobody forgets it between the look and the file's arrival.
+        let known = self.partial.lock().expect("no holder panics");
+        let target = self.root.join(&partial.name);
+        if known
+            .get(&partial.name)
+            .is_some_and(|known| known.path == partial.path)
+            && !target.exists()
+        {
+            fs::hard_link(&partial.path, target)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the file of this name, and the one that it may have with holes.
+    fn remove(&self, name: &str) -> std::io::Result<()> {
+        let partial = self.partial.lock().expect("no holder panics").remove(name);
+        if let Some(partial) = partial {
+            let _ = fs::remove_file(&partial.path);
+        }
+        match fs::remove_file(self.root.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn turn(&self, blob: &str) -> Arc<Turn> {
@@ -197,11 +321,11 @@ impl Fetched {
         if let Some(turn) = turns.get(blob).and_then(Weak::upgrade) {
             turn.stale.store(true, Ordering::SeqCst);
         }
-        let _ = fs::remove_file(self.file(blob));
+        let _ = self.remove(&name_of(blob));
     }
 
     /// Removes what was not used for longest, until `needed_bytes` fit beside what else is on its way, and keeps them.
-    fn make_room(&self, needed_bytes: u64) -> Result<Room<'_>> {
+    pub(super) fn make_room(&self, needed_bytes: u64) -> Result<Room<'_>> {
         let mut coming = self.coming.lock().expect("no holder panics");
         let expected = coming.saturating_add(needed_bytes);
         let mut files = Vec::new();
@@ -212,7 +336,14 @@ impl Fetched {
                 continue;
             };
             if facts.is_file() {
-                files.push((facts.modified()?, facts.len(), entry.path()));
+                let name = entry.file_name().to_string_lossy().into_owned();
+                files.push((facts.accessed()?, facts.len(), name));
+            }
+        }
+        for (name, partial) in &*self.partial.lock().expect("no holder panics") {
+            let (used, bytes) = partial.use_of_disk();
+            if bytes > 0 {
+                files.push((used, bytes, name.clone()));
             }
         }
         files.sort();
@@ -220,16 +351,12 @@ impl Fetched {
         let room = |taken: u64| taken.saturating_add(expected) <= self.most_bytes;
         let free = || check_space(&self.root, self.reserve_bytes.saturating_add(expected));
         let recent = now() - IN_USE;
-        for (used, bytes, path) in files {
+        for (used, bytes, name) in files {
             if (room(taken) && free().is_ok()) || used > recent {
                 break;
             }
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error.into());
-                }
-                _ => taken -= bytes,
-            }
+            self.remove(&name)?;
+            taken -= bytes;
         }
         free()?;
         *coming += needed_bytes;
@@ -280,14 +407,19 @@ impl Transfer {
     }
 }
 
-fn now() -> SystemTime {
+/// What the file of a blob is called.
+fn name_of(blob: &str) -> String {
+    blake3::hash(blob.as_bytes()).to_hex()[..32].to_owned()
+}
+
+pub(super) fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(crate::time::now_ms().unsigned_abs())
 }
 
-/// Marks a file as used now.
+/// Marks a file as used now. Not as changed: who has it open would take it for another one.
 fn touch(path: &Path) {
     if let Ok(file) = fs::File::open(path) {
-        let _ = file.set_modified(now());
+        let _ = file.set_times(fs::FileTimes::new().set_accessed(now()));
     }
 }
 
@@ -302,7 +434,8 @@ mod tests {
         let old = fetched.root.join("old");
         fs::write(&old, [0; 50]).expect("written");
         let file = fs::File::open(&old).expect("opened");
-        file.set_modified(now() - 2 * IN_USE).expect("dated");
+        let long_ago = fs::FileTimes::new().set_accessed(now() - 2 * IN_USE);
+        file.set_times(long_ago).expect("dated");
         let first = fetched.make_room(40).expect("room");
         assert!(old.exists());
         let second = fetched.make_room(40).expect("room");

@@ -9,6 +9,7 @@ mod fetched;
 mod lately;
 pub(super) mod local;
 mod pack;
+mod partial;
 pub mod places;
 pub mod remote;
 mod sink;

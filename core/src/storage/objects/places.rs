@@ -16,12 +16,14 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 
 use super::fetched::Fetched;
+use super::partial::Supplier;
 use super::remote::{self, Connection, Remote, Tiering, Trouble, Unwritten};
 use super::{ByteStream, Copies, Head, Mended, ObjectStore, Soundness, Stored, looked_at};
 use crate::client::{self, Origin};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::storage::direct::Outlet;
+use transect_frame_client::Supply;
 
 /// What the names of blobs in buckets begin with.
 pub const REMOTE: char = '@';
@@ -132,6 +134,50 @@ impl Places {
         let remote = Arc::new(Remote::open(connection, client)?);
         opened.insert(id, Arc::clone(&remote));
         Ok(remote)
+    }
+
+    /// A file with the bytes of a blob, for a frame worker that reads parts of it: what is in a bucket may have holes, which
+    /// [`Self::supplier`] fills. None when there is no such blob, or the store has no files to give.
+    ///
+    /// Errors: `Busy` when the bucket does not give what was written, `StorageFull`.
+    pub async fn readable(&self, blob: &str) -> Result<Option<PathBuf>> {
+        let Some((bucket, key)) = split(blob) else {
+            return self.own.path(blob).await;
+        };
+        if let Some(path) = self.fetched.at_hand(blob) {
+            return Ok(Some(path));
+        }
+        let Some(facts) = self.directory.facts(blob).await? else {
+            return Ok(None);
+        };
+        let remote = self.bucket(bucket).await?;
+        self.fetched.readable(blob, remote, key, facts).await
+    }
+
+    /// Fills the holes of files that [`Self::readable`] gives.
+    pub fn supplier(&self) -> Arc<dyn Supply> {
+        Arc::new(Supplier {
+            fetched: Arc::clone(&self.fetched),
+            folder: self.fetched.parts(),
+        })
+    }
+
+    /// Whether a file may have holes.
+    pub fn is_partial(&self, path: &Path) -> bool {
+        path.starts_with(self.fetched.parts())
+    }
+
+    /// Whether all bytes of a blob are on this machine.
+    pub fn is_here(&self, blob: &str) -> bool {
+        split(blob).is_none() || self.fetched.at_hand(blob).is_some()
+    }
+
+    /// Waits until a file has no holes. Errors: as of [`Self::readable`].
+    pub async fn complete(&self, path: &Path) -> Result<()> {
+        match self.fetched.partial_at(path) {
+            Some(partial) => partial.complete(&self.fetched).await,
+            None => Ok(()),
+        }
     }
 
     /// Stores a stream under a name of [`name`] that nothing is stored under.

@@ -161,6 +161,23 @@ impl From<Error> for Unwritten {
     }
 }
 
+/// What a store has where it was asked for a range.
+pub(super) enum Found {
+    /// No such object.
+    Nothing,
+    /// A shorter object than was thought, or one with another entity tag.
+    Another,
+    /// The range.
+    Bytes {
+        /// The length of the whole object.
+        size_bytes: u64,
+        /// Its entity tag, as the store has it.
+        tag: Option<String>,
+        /// What was asked for.
+        bytes: ByteStream,
+    },
+}
+
 /// A bucket that was opened. Opening asks nobody anything.
 pub(super) struct Remote {
     pub(super) connection: Connection,
@@ -323,16 +340,40 @@ impl Remote {
             let found = self.head(key).await?;
             return Ok(found.map(|_| futures::stream::empty().boxed()));
         }
-        let wanted = GetOptions::new().with_range(Some(GetRange::Bounded(range.clone())));
+        match self.get_of(key, range, None).await? {
+            Found::Nothing => Ok(None),
+            Found::Another => Err(changed(&self.connection, key)),
+            Found::Bytes { bytes, .. } => Ok(Some(bytes)),
+        }
+    }
+
+    /// The bytes of a range that is not empty, of the object that has this entity tag if one is named.
+    ///
+    /// Errors: `Busy` when the store does not give them.
+    pub(super) async fn get_of(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        tag: Option<&str>,
+    ) -> Result<Found> {
+        let wanted = GetOptions::new()
+            .with_range(Some(GetRange::Bounded(range.clone())))
+            .with_if_match(tag);
         let found = match self.store.get_opts(&key_of(key)?, wanted).await {
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(object_store::Error::NotFound { .. }) => return Ok(Found::Nothing),
+            Err(object_store::Error::Precondition { .. }) => return Ok(Found::Another),
             found => found.map_err(|error| self.trouble(&error))?,
         };
-        if found.range != range {
-            return Err(changed(&self.connection, key));
+        // Not every store knows the condition.
+        let other = tag.is_some() && found.meta.e_tag.as_deref() != tag;
+        if found.range != range || other {
+            return Ok(Found::Another);
         }
-        let stream = found.into_stream();
-        Ok(Some(stream.map_err(std::io::Error::other).boxed()))
+        Ok(Found::Bytes {
+            size_bytes: found.meta.size,
+            tag: found.meta.e_tag.clone(),
+            bytes: found.into_stream().map_err(std::io::Error::other).boxed(),
+        })
     }
 
     /// The length of an object in bytes and when it was written, in UTC milliseconds; none when there

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, checksum_combine};
@@ -69,6 +70,22 @@ pub struct Expected {
     /// What is to be counted, whether or not it is announced.
     pub algorithm: Option<String>,
     pub trailers: Option<TrailingHeaders>,
+    /// The algorithms whose checksum is to come in the trailers.
+    pub promised: Vec<&'static str>,
+}
+
+/// The algorithms whose checksum a request promises to send behind its bytes.
+pub fn promised(headers: &HeaderMap) -> Vec<&'static str> {
+    let told = headers.get_all("x-amz-trailer").iter();
+    let told = told.filter_map(|value| value.to_str().ok());
+    let names: Vec<String> = told
+        .flat_map(|names| names.split(','))
+        .map(|name| name.trim().to_uppercase())
+        .collect();
+    let known = ALGORITHMS.into_iter();
+    known
+        .filter(|name| names.contains(&format!("X-AMZ-CHECKSUM-{name}")))
+        .collect()
 }
 
 impl Expected {
@@ -179,6 +196,16 @@ fn compare(hasher: ChecksumHasher, md5: Option<md5::Md5>, expected: &Expected) -
             }
         }
     }
+    // Whoever leaves it out would have bytes kept that nothing was compared with.
+    for name in &expected.promised {
+        if announced.get(name).is_none() {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The trailer x-amz-checksum-{} that was announced did not come.",
+                name.to_lowercase()
+            ));
+        }
+    }
     for name in ALGORITHMS {
         if let (Some(told), Some(found)) = (announced.get(name), found.get(name))
             && told != found
@@ -275,6 +302,7 @@ mod tests {
                 md5: None,
                 algorithm: None,
                 trailers: None,
+                promised: Vec::new(),
             };
             let (stream, counted) = counting(bytes, expected);
             let passed: Vec<_> = stream.collect().await;

@@ -8,7 +8,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::access::{Call, Need, PUT};
 use super::acl::{self, Wanted, wanted};
-use super::checksum::{Expected, announced, combine};
+use super::checksum::{Expected, announced, combine, promised};
 use super::condition::Conditions;
 use super::object::{
     New, check_key, find_source, headers, keep_or_delete, kept_metadata, refuse, source,
@@ -48,15 +48,16 @@ pub async fn create(
     let sha = algorithm
         .as_ref()
         .is_some_and(|name| name.as_str().starts_with("SHA"));
-    if sha && whole == Some(true) {
-        return Err(s3_error!(
-            InvalidRequest,
-            "The FULL_OBJECT checksum type cannot be used with this algorithm."
-        ));
-    }
     let nvme = algorithm
         .as_ref()
         .is_some_and(|name| name.as_str() == "CRC64NVME");
+    if sha && whole == Some(true) || nvme && whole == Some(false) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The {} checksum type cannot be used with this algorithm.",
+            if sha { "FULL_OBJECT" } else { "COMPOSITE" }
+        ));
+    }
     let access = wanted!(input);
     let (id, now) = (id::random_uuid(), cx.now());
     let mut upload = Upload {
@@ -175,6 +176,7 @@ pub async fn put_part(
 ) -> Answer<UploadPartOutput> {
     let call = Call::of(&request);
     let trailers = request.trailing_headers.clone();
+    let promised = promised(&request.headers);
     let input = request.input;
     if input.sse_customer_algorithm.is_some() {
         return Err(error::not_offered("encryption with a client's key"));
@@ -189,6 +191,7 @@ pub async fn put_part(
         md5: input.content_md5.clone(),
         algorithm: told.map(str::to_owned).or(upload.about.algorithm),
         trailers,
+        promised,
     };
     let (stored, sums) = store_bytes(cx, input.body, input.content_length, expected).await?;
     let part = UploadedPart {
@@ -272,6 +275,7 @@ pub async fn copy_part(
         md5: None,
         algorithm: upload.about.algorithm,
         trailers: None,
+        promised: Vec::new(),
     };
     let length = i64::try_from(range.end - range.start).ok();
     let (stored, sums) = store_bytes(cx, Some(StreamingBlob::from(body)), length, expected).await?;

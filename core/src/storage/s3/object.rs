@@ -13,7 +13,7 @@ use super::access::{
     Call, Caller, DELETE, DELETE_VERSION, GET, GET_VERSION, Need, PUT, find_bucket,
 };
 use super::acl::{Wanted, wanted};
-use super::checksum::{Counted, Expected, announced, counting};
+use super::checksum::{Counted, Expected, announced, counting, promised};
 use super::condition::{Conditions, Verdict};
 use super::types::{About, Bucket, Entry, NULL, Sums, Versioning};
 use super::{Answer, acl, error, store, tagging, timestamp};
@@ -689,6 +689,7 @@ pub async fn keep_or_delete<T>(cx: &Context, blob: &str, written: S3Result<T>) -
 pub async fn put(cx: &Arc<Context>, request: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
     let mut call = Call::of(&request);
     let trailers = request.trailing_headers.clone();
+    let promised = promised(&request.headers);
     let input = request.input;
     refuse!(input)?;
     check_key(&input.key)?;
@@ -740,6 +741,7 @@ pub async fn put(cx: &Arc<Context>, request: S3Request<PutObjectInput>) -> Answe
             .as_ref()
             .map(|name| name.as_str().to_owned()),
         trailers,
+        promised,
     };
     let (stored, sums) = store_bytes(cx, input.body, input.content_length, expected).await?;
     about.sums = sums.clone();

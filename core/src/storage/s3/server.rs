@@ -37,6 +37,15 @@ pub const OFF: &str = "off";
 pub const DEFAULT: &str = "127.0.0.1:9000";
 /// Secrets that are kept in memory.
 const MOST_SECRETS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Parts of URLs that newer operations have.
+const UNKNOWN: &[&str] = &[
+    "abac",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "renameObject",
+];
 /// The name under which buckets are always subdomains.
 const LOCAL: &str = "localhost";
 
@@ -233,7 +242,9 @@ async fn answer(State(shared): State<Shared>, mut request: Request) -> Response 
             )),
         };
     }
-    if let Err(refused) = check_lifetime(request.uri().query().unwrap_or_default()) {
+    let query = request.uri().query().unwrap_or_default();
+    let fits = check_lifetime(query).and_then(|()| check_known(query, request.headers()));
+    if let Err(refused) = fits {
         return error_response(refused);
     }
     let waits = request.headers().contains_key(header::EXPECT);
@@ -304,6 +315,24 @@ fn check_lifetime(query: &str) -> S3Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Refuses what the library does not know, and would take for something else: these parts of a URL for those of a plain PUT,
+/// which would empty an object. Errors: `NotImplemented`.
+fn check_known(query: &str, headers: &HeaderMap) -> S3Result<()> {
+    let pairs = parse_query(query);
+    if let Some((name, _)) = pairs
+        .iter()
+        .find(|(name, _)| UNKNOWN.contains(&name.as_str()))
+    {
+        return Err(error::not_offered(name));
+    }
+    let source = text(headers, HeaderName::from_static("x-amz-copy-source"));
+    let source = source.unwrap_or_default().to_lowercase();
+    if source.starts_with("arn:") || source.starts_with("arn%3a") {
+        return Err(error::not_offered("access points"));
+    }
+    Ok(())
 }
 
 fn error_response(refused: s3s::S3Error) -> Response {
