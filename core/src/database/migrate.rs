@@ -36,6 +36,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(14, "0014_frames"),
     migration!(15, "0015_quota"),
     migration!(16, "0016_recording"),
+    migration!(18, "0018_recording_undo"),
 ];
 
 const TABLE: &str =
