@@ -2,6 +2,7 @@
 
 import collections
 import json
+import signal
 import struct
 import time
 
@@ -9,7 +10,7 @@ import barcode
 import corpus
 import pytest
 import requests
-from station import wait_for
+from station import Station, wait_for
 from support import unique
 from websocket import BINARY, CLOSE, TEXT, Refused, WebSocket
 
@@ -169,6 +170,30 @@ def test_pages_of_other_origins_are_refused(station, film):
     with opened(station, media, Origin=station.url) as stream:
         stream.say(want=[[0, 0]], **{"as": "jpeg"}, credits=1)
         assert receive(stream).frame == 0
+
+
+def test_a_station_that_stops_says_so(tmp_path, corpus):
+    """To who is quiet, to who is in the middle of it, and not for ever to who takes nothing."""
+    station = Station(tmp_path / "data")
+    try:
+        station.start()
+        station.admin_token = station.add_user("admin", "--admin")
+        media = station.lines("import", corpus["h264_cfr30"]["path"], "--project", "Ends")[0]["media"]
+        quiet, busy, deaf = (opened(station, media) for _ in range(3))
+        with quiet, busy, deaf:
+            deaf.say(want=[[0, 50]] * 400, **{"as": "packets"}, credits=1_000_000)
+            busy.say(want=[[0, 50]] * 400, **{"as": "jpeg"}, credits=1_000_000)
+            assert receive(busy).frame == 0
+            began = time.monotonic()
+            station.process.send_signal(signal.SIGTERM)
+            for stream in (quiet, busy):
+                code, why = closed(stream)
+                assert code == 1001 and "the station stops" in why
+            assert station.process.wait(20) == 0
+            assert time.monotonic() - began < 15, "a client that takes nothing holds it up"
+            assert "cut off" not in station.log_tail()
+    finally:
+        station.remove()
 
 
 def test_who_takes_nothing_costs_little(station, film):

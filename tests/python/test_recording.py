@@ -3,6 +3,7 @@
 import datetime
 import subprocess
 import sys
+import threading
 import time
 
 import barcode
@@ -395,7 +396,6 @@ def test_what_cannot_be_recorded_is_refused_with_the_reason(ship, server):
     ship.fetched(recording, 1)
     ship.call("DELETE", f"Recording/{recording}")
     ship.call("GET", f"Recording/{recording}", status=404)
-    wait_for("the end of its files", lambda: not (ship.station.data / "recordings" / str(recording)).exists())
 
 
 def test_a_list_that_leads_elsewhere_is_not_followed(ship, server):
@@ -457,18 +457,185 @@ def test_a_real_encoder_in_real_time(ship, server):
     assert {one["clock"] for one in times} == {"program"}
 
 
-def test_a_recording_whose_job_is_gone_is_brought_to_its_end(ship, server):
-    """The project went and came back, and with it all that ran for it was called off."""
+def test_a_recording_goes_on_when_its_project_comes_back(ship, server):
+    """The project went, and with it all that ran for it was called off."""
     deck = Deck(ship.station)
-    feed = server.feed("orphan").add(2)
+    feed = server.feed("orphan").add(3)
     feed.shown = 2
     recording = deck.record(feed)
     deck.fetched(recording, 2)
     deck.api.delete_project(deck.project)
     deck.call("POST", f"Undo/{deck.project}", {"last": 1})
-    done = deck.end(recording)
+    feed.shown = 3
+    deck.fetched(recording, 3)
+    # Once more, the other way round: what was taken back is taken back, and that as well.
+    for _ in range(2):
+        newest, = deck.call("GET", f"Journal/{deck.project}?noun=project&newest=true&limit=1")
+        deck.call("POST", f"Undo/{deck.project}", {"entries": [newest["id"]]})
+    feed.ended = True
+    media, = [part["media"] for part in deck.over(recording)["parts"]]
+    assert deck.all_drawn(media) == list(range(75))
+
+
+def journal(deck, recording):
+    """What the journal says of a recording, oldest first: (entry, action, user, status before, status after)."""
+    entries = deck.call("GET", f"Journal/{deck.project}?noun=recording&entity_id={recording}&detail=true&limit=1000")
+    found = []
+    for entry in entries:
+        row, = [row for row in entry["rows"] if row["id"] == recording]
+        status = [(row.get(side) or {}).get("status") for side in ("before", "after")]
+        found.append((entry["id"], entry["action"], entry["user"], *status))
+    return found
+
+
+def test_every_change_of_a_recording_is_in_the_journal_and_can_be_taken_back(ship, server):
+    feed = server.feed("journal").add(3)
+    feed.shown = 1
+    recording = ship.record(feed, state_type=None, text_attribute=None, name="Dive")
+    ship.fetched(recording, 1)
+    event = ship.note(recording, at_frame(30), text="squid")
+    me = ship.api.whoami().id
+    created, = journal(ship, recording)
+    assert created[1:] == ("create", me, None, "recording")
+
+    ship.call("PATCH", f"Recording/{recording}", {"state_type": ship.state_type, "text_attribute": "Note"})
+    ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+    found = ship.look(recording)
+    assert (found["state_type"], found["text_attribute"], found["name"]) == (None, None, "Dive")
+    ship.call("PATCH", f"Recording/{recording}", {"state_type": ship.state_type, "text_attribute": "Note"})
+    ship.call("PATCH", f"Recording/{recording}", {"state_type": ship.state_type})
+    assert len(journal(ship, recording)) == 4, "what changes nothing is no entry"
+
+    # Deleted and back: it goes on behind what it has, with its events.
+    ship.call("DELETE", f"Recording/{recording}")
+    for path in (f"Recording/{recording}", f"RecordingEvents/{recording}", f"RecordingEvent/{event['id']}"):
+        ship.call("GET", path, status=404)
+    assert recording not in [one["id"] for one in ship.call("GET", f"Recordings/{ship.project}")]
+    ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+    feed.shown = 2
+    ship.fetched(recording, 2)
+    # Never begun, and begun all the same.
+    ship.call("POST", f"Undo/{ship.project}", {"entries": [created[0]], "force": True})
+    ship.call("GET", f"Recording/{recording}", status=404)
+    newest = journal(ship, recording)[-1]
+    assert newest[1] == "delete"
+    ship.call("POST", f"Undo/{ship.project}", {"entries": [newest[0]]})
+    feed.shown, feed.ended = 3, True
+    done = ship.over(recording)
+    assert (done["num_segments"], done["num_lost"], done["num_events"]) == (3, 0, 1)
     media, = [part["media"] for part in done["parts"]]
-    assert deck.all_drawn(media) == list(range(50))
+    assert ship.all_drawn(media) == list(range(75))
+    bound, = ship.events(recording)
+    assert ship.api.get_state(bound["state"]).frame == 30
+
+    # How far it came is the station's own doing, and is not set back.
+    steps = [one[1:] for one in journal(ship, recording)[-2:]]
+    assert steps == [("update", None, "recording", "assembling"), ("update", None, "assembling", "finished")]
+    refused = ship.call("POST", f"Undo/{ship.project}", {"entries": [journal(ship, recording)[-1][0]]}, status=400)
+    assert "can not be taken back" in str(refused) and ship.look(recording)["status"] == "finished"
+    # Its video stays when it goes, and has its times again when it is back.
+    ship.call("DELETE", f"Recording/{recording}")
+    ship.call("GET", f"FrameTimes/{media}?frame=0", status=404)
+    ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+    assert ship.call("GET", f"FrameTimes/{media}?frame=30")[0]["utc"] == stated(at_frame(30))
+    assert ship.look(recording)["status"] == "finished"
+
+
+def test_an_end_that_nobody_meant_is_taken_back_while_the_feed_is_followed(ship, server):
+    feed = server.feed("held").add(3)
+    feed.shown = 1
+    recording = ship.record(feed)
+    ship.fetched(recording, 1)
+    held, asked = threading.Event(), threading.Event()
+    playlist = feed.playlist
+
+    def slowly():
+        asked.set()
+        held.wait(60)
+        return playlist()
+
+    feed.playlist = slowly
+    try:
+        assert asked.wait(60)
+        ship.call("PATCH", f"Recording/{recording}", {"status": "stopped"})
+        assert ship.look(recording)["status"] == "stopping"
+        ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+        found = ship.look(recording)
+        assert (found["status"], found["stopped_datetime"]) == ("recording", None)
+    finally:
+        held.set()
+    feed.playlist = playlist
+    feed.shown = 3
+    ship.fetched(recording, 3)
+    # Once it is over, its end stays.
+    ship.end(recording)
+    ended, = [one[0] for one in journal(ship, recording) if one[2:] == (ship.api.whoami().id, "recording", "stopping")][1:]
+    refused = ship.call("POST", f"Undo/{ship.project}", {"entries": [ended]}, status=400)
+    assert f"recording {recording}: status" in str(refused)
+    refused = ship.call("POST", f"Undo/{ship.project}", {"entries": [ended], "force": True}, status=400)
+    assert f"recording {recording} can not be taken back any more" in str(refused)
+
+
+def test_a_feed_that_another_recording_follows_by_now_is_not_followed_twice(ship, server):
+    feed = server.feed("taken").add(1)
+    feed.shown = 1
+    spec = {"media_id": ship.live(feed), "type": ship.video_type}
+    one = ship.call("POST", f"Recordings/{ship.project}", spec)["id"]
+    ship.call("DELETE", f"Recording/{one}")
+    deleted = journal(ship, one)[-1][0]
+    other = ship.call("POST", f"Recordings/{ship.project}", spec)["id"]
+    refused = ship.call("POST", f"Undo/{ship.project}", {"entries": [deleted]}, status=400)
+    assert f"recorded already by recording {other}" in str(refused)
+    ship.fetched(other, 1)
+    ship.end(other)
+    ship.call("POST", f"Undo/{ship.project}", {"entries": [deleted]})
+    ship.fetched(one, 1)
+    ship.end(one)
+
+
+def test_recordings_are_listed_page_by_page(ship, server):
+    feed = server.feed("pages").add(1)
+    feed.shown, feed.ended = 1, True
+    live, deck = ship.live(feed), ship
+    made = []
+    for _ in range(3):
+        made.append(deck.call("POST", f"Recordings/{deck.project}", {"media_id": live, "type": deck.video_type})["id"])
+        deck.over(made[-1])
+
+    def listed(query):
+        return [one["id"] for one in deck.call("GET", f"Recordings/{deck.project}?{query}")]
+
+    of_all = listed("")
+    assert of_all[-3:] == made and listed(f"start={len(of_all) - 2}") == made[1:]
+    assert listed("stop=2") == of_all[:2] and listed("start=1&stop=3") == of_all[1:3] and listed("start=99999") == []
+    assert listed(f"media_id={live}&start=1") == made[1:] and listed(f"media_id={live}&start=1&stop=2") == [made[1]]
+    deck.call("DELETE", f"Recording/{made[1]}")
+    assert listed(f"media_id={live}&start=1") == [made[2]]
+
+
+def test_what_was_deleted_long_ago_is_gone_with_its_files(server, tmp_path):
+    feed = server.feed("longago").add(1)
+    feed.shown = 1
+    station = Station(tmp_path / "data", {"TRANSECT_SERVER_REQUEST_ORIGINS": server.origin})
+    try:
+        station.start()
+        station.admin_token = station.add_user("admin", "--admin")
+        deck = Deck(station)
+        recording, other = deck.record(feed), deck.record(server.feed("lately"))
+        deck.fetched(recording, 1)
+        deck.call("DELETE", f"Recording/{recording}")
+        deleted = journal(deck, recording)[-1][0]
+        folder = station.data / "recordings" / str(recording)
+        assert folder.exists()
+        assert station.stop() == 0
+        station.environment["TRANSECT_DATABASE_RETENTION_DAYS"] = "0"
+        deck.start()
+        wait_for("the end of its files", lambda: not folder.exists())
+        refused = deck.call("POST", f"Undo/{deck.project}", {"entries": [deleted]}, status=400)
+        assert "removed for good" in str(refused)
+        assert deck.look(other)["status"] == "recording"
+    finally:
+        station.remove()
 
 
 def test_a_long_list_is_taken_piece_by_piece(ship, server):

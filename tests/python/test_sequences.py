@@ -4,6 +4,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 
 import barcode
 import corpus as made
@@ -127,8 +128,57 @@ def test_its_clips(admin, joined, tmp_path):
     assert made.numbers_shown(path) == list(range(JOIN, JOIN + 25))
     before = admin.get_clip(joined.media, frame_ranges=[f"{JOIN - 1}:{JOIN - 1}"])
     assert (before.segment_start_frames, before.segment_end_frames) == ([25], [JOIN - 1])
-    answer = joined.get(f"GetClip/{joined.media}?frame_ranges={JOIN - 1}:{JOIN + 1}")
-    assert answer.status_code == 400 and f"begins with frame {JOIN}" in answer.text
+
+
+def shown(station, clip, path):
+    """The numbers in the pictures of a clip, and its file."""
+    path.write_bytes(station.http("GET", clip.file.path[clip.file.path.index("/", 8):], station.admin_token).content)
+    return made.numbers_shown(path)
+
+
+def size_of(path):
+    found = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=width,height", "-of", "csv=p=0", path],
+                           capture_output=True, text=True, check=True)
+    return tuple(map(int, found.stdout.strip().split(",")))
+
+
+def presentation_times(path):
+    found = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pts_time", "-of", "csv=p=0", path],
+                           capture_output=True, text=True, check=True)
+    return [float(line.strip(",")) for line in found.stdout.split()]
+
+
+def test_clips_over_the_join(admin, joined, tmp_path):
+    clip = admin.get_clip(joined.media, frame_ranges=[f"{JOIN - 1}:{JOIN + 1}"])
+    assert (clip.segment_start_frames, clip.segment_end_frames) == ([25, JOIN], [JOIN - 1, JOIN + 24])
+    path = tmp_path / "over.mp4"
+    assert shown(joined.station, clip, path) == list(range(25, JOIN + 25))
+    # Each is shown for as long as in its file, also the last before the join.
+    times = presentation_times(path)
+    assert times == pytest.approx([at / 30 for at in range(len(times))], abs=1e-4)
+    # Some of each, with a hole.
+    clip = admin.get_clip(joined.media, frame_ranges=["2:3", f"{JOIN + 26}:{END - 1}"])
+    assert shown(joined.station, clip, tmp_path / "holes.mp4") == [*range(25), *range(JOIN + 25, END)]
+    answer = joined.get(f"GetClip/{joined.media}?frame_ranges={JOIN}:{END}")
+    assert answer.status_code == 400 and f"last frame is {END - 1}" in answer.text
+
+
+def test_what_is_joined_has_files(admin, joined):
+    """A recording of recordings is refused, from either end."""
+    media = admin.get_media(joined.media)
+
+    def patched(target, parts):
+        return joined.station.http("PATCH", f"/rest/Media/{target}", joined.station.admin_token,
+                                   json={"concat": [{"id": part, "timestampOffset": 0} for part in parts]})
+
+    other, third = (admin.create_media_list(media.project, body={"type": media.type, "name": unique("Nested"), "md5": ""}).id
+                    for _ in range(2))
+    answer = patched(other, [joined.media])
+    assert answer.status_code == 400 and f"media {joined.media} is joined of others itself" in answer.text
+    assert str(joined.parts) in answer.text
+    assert patched(other, [third]).status_code == 200
+    answer = patched(third, [joined.parts[0]])
+    assert answer.status_code == 400 and f"media {third} is a part of media {other}" in answer.text
 
 
 def test_graphics_of_it(admin, joined):
@@ -196,6 +246,11 @@ def test_parts_of_another_size(station, admin, tmp_path):
     assert [film.number(frame) for frame in (0, 19, 20, 39)] == [0, 19, 20, 39]
     grid = film.get(f"GetFrame/{media}?frames=19,20&tile=2x1&format=png")
     assert pictures(grid, 2, 1) == [19, 20]
+    clip = admin.get_clip(media, frame_ranges=["18:21"])
+    path = tmp_path / "clip.mp4"
+    assert shown(station, clip, path) == list(range(40))
+    with Image.open(io.BytesIO(film.get(f"FramePicture/{media}/0?format=png").content)) as first:
+        assert size_of(path) == first.size
     answer = film.get(f"FramePackets/{media}?first=18&last=21")
     assert answer.status_code == 400 and "encoded differently from frame 20 on" in answer.text
     assert {20, 21} <= {packet["frame"] for packet in packets(film.get(f"FramePackets/{media}?first=20&last=21"))}

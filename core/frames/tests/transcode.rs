@@ -46,6 +46,7 @@ async fn transcode(
         source: source.to_owned(),
         index_file,
         ranges: ranges.to_vec(),
+        more: Vec::new(),
         outputs,
     };
     bench.workers.transcode(request, |_| {}).await

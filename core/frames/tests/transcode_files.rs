@@ -23,6 +23,7 @@ async fn make(
         source: source.to_owned(),
         index_file,
         ranges: ranges.to_vec(),
+        more: Vec::new(),
         outputs,
     };
     bench.workers.transcode(request, |_| {}).await

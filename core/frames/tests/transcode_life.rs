@@ -38,6 +38,7 @@ async fn long_request(bench: &Bench) -> TranscodeRequest {
         source,
         index_file,
         ranges: Vec::new(),
+        more: Vec::new(),
         outputs: vec![
             stream("large.mp4", None, 25),
             stream("small.mp4", Some(176), 10),

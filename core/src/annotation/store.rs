@@ -50,7 +50,7 @@ pub const LOCALIZATION: Shape = Shape {
     attributes: Some(Kind::Localization),
     kept: true,
     revised: true,
-    settle: |tx, rows| Box::pin(settle_all(tx, Kind::Localization, rows)),
+    settle: |tx, _, rows| Box::pin(settle_all(tx, Kind::Localization, rows)),
     ..Shape::PLAIN
 };
 
@@ -85,7 +85,7 @@ pub const STATE: Shape = Shape {
     ],
     kept: true,
     revised: true,
-    settle: |tx, rows| Box::pin(settle_all(tx, Kind::State, rows)),
+    settle: |tx, _, rows| Box::pin(settle_all(tx, Kind::State, rows)),
     ..Shape::PLAIN
 };
 

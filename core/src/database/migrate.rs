@@ -37,6 +37,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(15, "0015_quota"),
     migration!(16, "0016_recording"),
     migration!(17, "0017_quota_of_the_disk"),
+    migration!(18, "0018_recording_undo"),
 ];
 
 const TABLE: &str =

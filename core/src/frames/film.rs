@@ -269,6 +269,12 @@ async fn sequence(cx: &Context, seen: &Seen) -> Result<Film> {
             ))
         };
         let part = piece.seen.as_ref().ok_or_else(gone)?;
+        if !media::service::joined(&part.media).is_empty() {
+            return Err(Error::invalid(format!(
+                "media {} consists of several, of which media {} does so itself; name the parts of that in its place",
+                seen.media.id, piece.media
+            )));
+        }
         let film = of_files(cx, part).await?.ok_or_else(|| unready(part))?;
         let part = Part {
             first,

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 use transect_frame_client::{Options, Supply, WorkerError, Workers};
 
 use crate::config;
@@ -56,6 +57,8 @@ pub struct Frames {
     clips: Semaphore,
     /// Places of streams.
     streams: Arc<Semaphore>,
+    /// Told to the streams when the station stops.
+    closing: CancellationToken,
     /// When somebody last asked for frames.
     asked_at: Mutex<Instant>,
     asked: Notify,
@@ -95,9 +98,21 @@ impl Frames {
             facts: KnownFacts::default(),
             clips: Semaphore::new(ENCODED_CLIPS),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            closing: CancellationToken::new(),
             asked_at: Mutex::new(Instant::now()),
             asked: Notify::new(),
         })
+    }
+
+    /// Waits until the station stops, then has every stream of frames say so to its client. Returns when none
+    /// is open any more; the web server does not know of them.
+    pub async fn close_streams(&self, stopping: CancellationToken) {
+        stopping.cancelled().await;
+        self.closing.cancel();
+        // No stream gets a place behind this.
+        if let Ok(places) = self.streams.acquire_many(STREAMS as u32).await {
+            places.forget();
+        }
     }
 
     /// The worker program that is used.

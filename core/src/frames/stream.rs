@@ -25,6 +25,11 @@ const MOST_RANGES: usize = 1000;
 const MOST_CREDITS: u64 = 1 << 40;
 /// How long a message may take to leave.
 const LONGEST_SEND: Duration = Duration::from_secs(30);
+/// How long the close frame may take to leave.
+const LAST_SEND: Duration = Duration::from_secs(5);
+/// How long the client's own close frame is waited for: what it has sent and nobody read would break the connection
+/// before ours has arrived.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long a client may say nothing.
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 /// What the reason of a close frame may have, in bytes.
@@ -127,14 +132,16 @@ impl Stream {
         let mut reel: Option<Arc<Reel>> = None;
         let mut want: Option<Want> = None;
         let mut making: Option<BoxFuture<'_, Made>> = None;
-        let why = loop {
+        let closing = &self.cx.frames.closing;
+        let why = 'open: loop {
             while ready
                 .front()
                 .is_some_and(|message| credits.take(message.len()))
             {
                 let message = ready.pop_front().unwrap_or_default();
-                if !send(&mut sink, Message::Binary(message.into())).await {
-                    return;
+                tokio::select! {
+                    sent = send(&mut sink, Message::Binary(message.into())) => if !sent { return; },
+                    () = closing.cancelled() => break 'open stopped(),
                 }
             }
             if ready.is_empty()
@@ -152,6 +159,7 @@ impl Stream {
             };
             tokio::select! {
                 biased;
+                () = closing.cancelled() => break stopped(),
                 said = tokio::time::timeout(LONGEST_SILENCE, inbox.next()) => {
                     let asked = match said {
                         Err(_) => break close(1000, "nothing was heard for ten minutes"),
@@ -196,7 +204,12 @@ impl Stream {
                 }
             }
         };
-        let _ = send(&mut sink, Message::Close(Some(why))).await;
+        let last = Message::Close(Some(why));
+        let sent = tokio::time::timeout(LAST_SEND, sink.send(last)).await;
+        if matches!(sent, Ok(Ok(()))) {
+            let heard = async { while let Some(Ok(_)) = inbox.next().await {} };
+            let _ = tokio::time::timeout(LAST_WORDS, heard).await;
+        }
     }
 
     async fn open(&self) -> Result<Reel> {
@@ -367,6 +380,10 @@ fn message(kind: u8, marks: u8, id: u32, frame: i64, pts: i64, payload: &[u8]) -
 async fn send(sink: &mut SplitSink<WebSocket, Message>, message: Message) -> bool {
     let sent = tokio::time::timeout(LONGEST_SEND, sink.send(message)).await;
     matches!(sent, Ok(Ok(())))
+}
+
+fn stopped() -> CloseFrame {
+    close(1001, "the station stops; connect again when it is back")
 }
 
 fn refusal(error: &Error) -> CloseFrame {

@@ -30,6 +30,7 @@ pub async fn transcode(
         source: source::file(cx, source).await?,
         index_file: cx.frames.index_file(source.media),
         ranges: Vec::new(),
+        more: Vec::new(),
         outputs,
     };
     Ok(cx.frames.workers.transcode(request, progress).await?)

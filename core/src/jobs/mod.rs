@@ -14,8 +14,8 @@ mod tests;
 mod types;
 
 pub use queue::{
-    Bell, add_media, cancel, cancel_of_project, enqueue, find, is_busy, is_running, list, remember,
-    unfinished, was,
+    Bell, add_media, call_off, call_off_project, cancel, enqueue, find, heed, is_busy, is_running,
+    list, remember, unfinished, was,
 };
 pub use runner::{Run, run};
 pub use types::{Filter, Job, NewJob, Pool, Status};

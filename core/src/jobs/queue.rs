@@ -126,15 +126,38 @@ pub async fn cancel(cx: &Context, jobs: Vec<i64>) -> Result<u64> {
     Ok(count)
 }
 
-/// Calls off all jobs of a project that went away.
-pub async fn cancel_of_project(cx: &Context, project: i64) -> Result<()> {
+/// Calls jobs off in the transaction that wants it; [`heed`] it behind that.
+pub async fn call_off(tx: &mut Tx, jobs: &[i64], now_ms: i64) -> Result<()> {
+    store::cancel(tx, jobs, now_ms).await.map(drop)
+}
+
+/// Calls off all jobs of a project that goes away, in the same transaction; [`heed`] it behind that.
+pub async fn call_off_project(tx: &mut Tx, project: i64, now_ms: i64) -> Result<()> {
     let filter = Filter {
         project: Some(project),
         ..Filter::default()
     };
-    let found = cx
-        .database
-        .read(move |tx| Box::pin(async move { store::list(tx, &filter).await }));
-    let ids = found.await?.iter().map(|job| job.id).collect();
-    cancel(cx, ids).await.map(drop)
+    let found = store::list(tx, &filter).await?;
+    let ids: Vec<i64> = found.iter().map(|job| job.id).collect();
+    call_off(tx, &ids, now_ms).await
+}
+
+/// Drops what runs here and was called off in a transaction, and wakes the runners for what was enqueued
+/// in it.
+pub async fn heed(cx: &Context) -> Result<()> {
+    let running = cx.jobs.running();
+    let lost = cx.database.read(move |tx| {
+        Box::pin(async move {
+            let mut lost = Vec::new();
+            for job in running {
+                if !store::is_running(tx, job).await? {
+                    lost.push(job);
+                }
+            }
+            Ok(lost)
+        })
+    });
+    cx.jobs.stop(&lost.await?);
+    cx.jobs.ring();
+    Ok(())
 }

@@ -34,7 +34,7 @@ pub const SHAPE: Shape = Shape {
     ],
     attributes: Some(Kind::Leaf),
     kept: true,
-    settle: |tx, rows| Box::pin(settle_paths(tx, rows)),
+    settle: |tx, _, rows| Box::pin(settle_paths(tx, rows)),
     ..Shape::PLAIN
 };
 

@@ -80,6 +80,7 @@ pub(super) async fn compose(
             .filter_map(|part| part["id"].as_i64())
             .collect();
         check_children(tx, project, media.id, &ids).await?;
+        check_flat(tx, project, media.id, &ids).await?;
         members.insert("concat".into(), json!(concat));
     }
     if let Some(live) = &patch.live {
@@ -93,6 +94,24 @@ pub(super) async fn compose(
         );
     }
     media.media_files = Some(members);
+    Ok(())
+}
+
+/// Checks that the parts of a media have files of their own, and that it is no part itself: numbers of frames
+/// are looked up in one step. Errors: `Invalid`.
+async fn check_flat(tx: &mut Tx, project: i64, id: i64, parts: &[i64]) -> Result<()> {
+    for (other, named) in store::joined(tx, project).await? {
+        if parts.contains(&other) {
+            return Err(Error::invalid(format!(
+                "media {other} is joined of others itself; name its parts in its place: {named:?}"
+            )));
+        }
+        if other != id && named.contains(&id) {
+            return Err(Error::invalid(format!(
+                "media {id} is a part of media {other}, and so can not be joined of others; name these in media {other}"
+            )));
+        }
+    }
     Ok(())
 }
 

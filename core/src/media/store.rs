@@ -135,6 +135,23 @@ fn media(row: &mut Row) -> Result<Media> {
     })
 }
 
+/// The media of a project that show others one after another, each with the ids of those.
+pub(super) async fn joined(tx: &mut Tx, project: i64) -> Result<Vec<(i64, Vec<i64>)>> {
+    let sql = "select id, media_files from media where project = $1 and not deleted \
+               and media_files like '%\"concat\":%' order by id";
+    let mut found = Vec::new();
+    for mut row in tx.rows(sql, &values![project]).await? {
+        let (id, files): (i64, Json) = (row.take()?, row.take()?);
+        let parts = files["concat"].as_array();
+        let parts = parts
+            .into_iter()
+            .flatten()
+            .filter_map(|part| part["id"].as_i64());
+        found.push((id, parts.collect()));
+    }
+    Ok(found)
+}
+
 fn row_values(media: &Media) -> Vec<Value> {
     let files = media
         .media_files

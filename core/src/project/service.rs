@@ -12,7 +12,7 @@ use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{self, Change, Stamp};
 use crate::organization::{self, Role};
-use crate::{id, jobs, row_protection, storage, version};
+use crate::{id, jobs, recording, row_protection, storage, version};
 
 /// When what is pruned counts as deleted: its media go with the next sweep.
 const LONG_AGO: i64 = 0;
@@ -401,6 +401,7 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64, prune: bool) ->
                     return Err(Error::forbidden());
                 }
                 store::mark_deleted(tx, &stamp, id).await?;
+                jobs::call_off_project(tx, id, stamp.at_ms).await?;
                 if prune {
                     erase(tx, id, LONG_AGO).await?;
                 }
@@ -409,7 +410,7 @@ pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64, prune: bool) ->
             })
         })
         .await?;
-    jobs::cancel_of_project(cx, id).await?;
+    jobs::heed(cx).await?;
     storage::collect(cx).await
 }
 
@@ -452,8 +453,9 @@ pub async fn erase_deleted_of(tx: &mut Tx, organization: i64) -> Result<()> {
 }
 
 /// Checks that projects that came back share their name with no other that a member sees, and forgets
-/// buckets that are gone meanwhile.
-pub(super) async fn settle(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<()> {
+/// buckets that are gone meanwhile. What was recorded for them goes on; jobs of those that went are
+/// called off.
+pub(super) async fn settle(tx: &mut Tx, stamp: &Stamp, rows: Vec<Map<String, Json>>) -> Result<()> {
     store::forget_lost_buckets(tx).await?;
     let of = |row: &Map<String, Json>| {
         let id = row.get("id").and_then(Json::as_i64).unwrap_or_default();
@@ -461,8 +463,14 @@ pub(super) async fn settle(tx: &mut Tx, rows: Vec<Map<String, Json>>) -> Result<
     };
     let named: Vec<_> = rows.iter().map(of).collect();
     for (id, name) in &named {
-        // A row that changed stands there as it was and as it is.
+        // A row that changed stands there as it was and as it is; others went, or came back.
         let same = named.iter().filter(|(other, _)| other == id);
+        if same.clone().count() == 1 {
+            match is_deleted(tx, *id).await? {
+                true => jobs::call_off_project(tx, *id, stamp.at_ms).await?,
+                false => recording::resume(tx, *id, stamp.at_ms).await?,
+            }
+        }
         let kept = same.clone().count() > 1 && same.clone().all(|(_, other)| other == name);
         if !kept && let Some((name, creator)) = store::name_and_creator(tx, *id).await? {
             let checked = check_name(tx, creator, &name, Some(*id)).await;

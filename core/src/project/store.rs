@@ -423,6 +423,6 @@ pub const SHAPE: Shape = Shape {
     ],
     kept: true,
     declares: Some(Kind::Section),
-    settle: |tx, rows| Box::pin(super::service::settle(tx, rows)),
+    settle: |tx, stamp, rows| Box::pin(super::service::settle(tx, stamp, rows)),
     ..Shape::PLAIN
 };

@@ -29,7 +29,8 @@ impl Page {
         self.start.unwrap_or(0) == 0 && self.stop.is_none()
     }
 
-    pub(super) fn sql(&self) -> String {
+    /// What goes behind the order of a statement.
+    pub fn sql(&self) -> String {
         let start = self.start.unwrap_or(0);
         match self.stop {
             Some(stop) => format!(" limit {} offset {start}", stop.saturating_sub(start)),

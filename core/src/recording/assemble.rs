@@ -21,19 +21,20 @@ use crate::{id, transcode};
 /// segments stay on the disk.
 ///
 /// Errors: `StorageFull`; `Busy` when the frame worker cannot say yet.
-pub(super) async fn assemble(cx: &Context, recording: i64) -> Result<()> {
-    while let Some((recording, part, segments)) = next(cx, recording).await? {
+pub(super) async fn assemble(cx: &Context, recording: i64, job: &str) -> Result<()> {
+    while let Some((recording, part, segments)) = next(cx, recording, job).await? {
         one(cx, &recording, part, segments).await?;
     }
     Ok(())
 }
 
 /// The first part without a video, with its segments.
-async fn next(cx: &Context, id: i64) -> Result<Option<(Recording, i64, Vec<Segment>)>> {
+async fn next(cx: &Context, id: i64, job: &str) -> Result<Option<(Recording, i64, Vec<Segment>)>> {
+    let job = job.to_owned();
     cx.database
         .read(move |tx| {
             Box::pin(async move {
-                let Some(recording) = store::find(tx, id).await? else {
+                let Some(recording) = store::find_of(tx, id, &job).await? else {
                     return Err(super::follow::removed());
                 };
                 let mut segments = store::segments(tx, id).await?;
@@ -211,7 +212,8 @@ async fn add(
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                let Some(recording) = store::find(tx, recording.id).await? else {
+                let found = store::find_of(tx, recording.id, &recording.job).await?;
+                let Some(recording) = found else {
                     return Err(super::follow::removed());
                 };
                 for (one, (first, count)) in segments.iter().zip(&frames) {

@@ -30,12 +30,21 @@ const EAR: Duration = Duration::from_millis(250);
 /// Arrival is vague: a clock that is worked out from it is set anew only beyond this.
 const VAGUE_US: i64 = 3_000_000;
 
-/// Records until somebody ends it, the feed does, or it gives nothing for too long. Returns why it ended,
-/// where nobody asked for it; empty otherwise.
+/// Why a feed is followed no longer.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Somebody asked for it.
+    Asked,
+    /// The feed ended, or has nothing that can be recorded; the text says why, if that is a trouble.
+    Feed(String),
+}
+
+/// Records until somebody ends it, the feed does, or it gives nothing for too long.
 ///
-/// Errors: `NotFound` when the recording was removed, `Internal` when the database cannot be used.
-pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String> {
-    let id = recording.id;
+/// Errors: `NotFound` when the recording was removed, or is another job's by now; `Internal` when the
+/// database cannot be used.
+pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<End> {
+    let (id, job) = (recording.id, recording.job.as_str());
     let mut follower = Follower::resume(cx, recording).await?;
     let choice = Choice {
         feed: &recording.spec.feed,
@@ -48,13 +57,13 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
     let mut place = None;
     let mut retry = RETRY;
     loop {
-        let stopping = status(cx, id).await? == Status::Stopping;
+        let stopping = status(cx, id, job).await? == Status::Stopping;
         let url = place.as_deref().unwrap_or(recording.spec.url.as_str());
         let (message, pause) = match playlist::load(cx, url, choice).await {
             Ok(list) if list.encrypted => {
-                return Ok(
+                return Ok(End::Feed(
                     "the feed is encrypted, which is not supported; record one that is not".into(),
-                );
+                ));
             }
             Ok(list) => {
                 place = Some(list.url.clone());
@@ -83,7 +92,7 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
                 };
                 let all = follower.has_all(&list);
                 if list.ended && all {
-                    return Ok(String::new());
+                    return Ok(End::Feed(String::new()));
                 }
                 let half = Duration::from_millis(list.target_secs.saturating_mul(500));
                 let pause = match all || !message.is_empty() {
@@ -104,23 +113,26 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<String
             told = message;
         }
         if stopping {
-            return Ok(String::new());
+            return Ok(End::Asked);
         }
         if heard.elapsed() > patience {
             let secs = patience.as_secs();
-            return Ok(format!("the feed gave nothing new for {secs} s: {told}"));
+            return Ok(End::Feed(format!(
+                "the feed gave nothing new for {secs} s: {told}"
+            )));
         }
         let next = Instant::now() + pause;
-        while Instant::now() < next && status(cx, id).await? == Status::Recording {
+        while Instant::now() < next && status(cx, id, job).await? == Status::Recording {
             tokio::time::sleep(EAR.min(next.saturating_duration_since(Instant::now()))).await;
         }
     }
 }
 
-async fn status(cx: &Context, id: i64) -> Result<Status> {
+async fn status(cx: &Context, id: i64, job: &str) -> Result<Status> {
+    let job = job.to_owned();
     let found = cx
         .database
-        .read(move |tx| Box::pin(async move { store::status(tx, id).await }));
+        .read(move |tx| Box::pin(async move { store::status(tx, id, &job).await }));
     found.await?.ok_or_else(removed)
 }
 
@@ -139,6 +151,8 @@ async fn tell(cx: &Context, id: i64, message: &str) -> Result<()> {
 struct Follower {
     recording: i64,
     project: i64,
+    /// The uid of the job that follows it.
+    job: String,
     last: Option<Segment>,
     /// The initialization section that was used last: where it is, its number, its bytes' hash.
     init: Option<(Option<Piece>, i64, blake3::Hash)>,
@@ -152,7 +166,7 @@ struct Follower {
 impl Follower {
     /// Goes on behind what was kept last.
     async fn resume(cx: &Context, recording: &Recording) -> Result<Self> {
-        let (recording, project) = (recording.id, recording.project);
+        let (recording, project, job) = (recording.id, recording.project, recording.job.clone());
         let last = cx
             .database
             .read(move |tx| Box::pin(async move { store::last_segment(tx, recording).await }))
@@ -166,6 +180,7 @@ impl Follower {
         Ok(Self {
             recording,
             project,
+            job,
             last,
             init,
             tries: (-1, 0),
@@ -395,12 +410,14 @@ impl Follower {
 
     /// Errors: `QuotaExceeded` when the project has no room for it.
     async fn insert(&mut self, cx: &Context, segment: Segment) -> Result<()> {
-        let (recording, project, row) = (self.recording, self.project, segment.clone());
+        let (recording, project, job) = (self.recording, self.project, self.job.clone());
+        let row = segment.clone();
         cx.database
             .write(move |tx| {
                 Box::pin(async move {
                     // Whoever removed it meanwhile wants nothing more of it.
-                    store::status(tx, recording).await?.ok_or_else(removed)?;
+                    let status = store::status(tx, recording, &job).await?;
+                    status.ok_or_else(removed)?;
                     store::insert_segment(tx, recording, &row).await?;
                     match row.is_gap() {
                         true => Ok(()),

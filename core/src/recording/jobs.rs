@@ -1,7 +1,8 @@
 //! The work of a recording: it follows its feed, makes videos, and states of what was noted.
 
+use super::follow::End;
 use super::types::{Recording, Status};
-use super::{assemble, bind, follow, keep, store};
+use super::{assemble, bind, follow, keep, service, store};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::jobs::registry::Work;
@@ -25,7 +26,8 @@ pub const WORK: Work = Work {
 async fn body(run: Run) -> Result<()> {
     let cx = run.cx.as_ref();
     let id = run.job.payload["recording"].as_i64().unwrap_or_default();
-    let outcome = perform(cx, id).await;
+    let job = run.job.uid.as_str();
+    let outcome = perform(cx, id, job).await;
     let Err(error) = outcome else {
         return Ok(());
     };
@@ -35,7 +37,7 @@ async fn body(run: Run) -> Result<()> {
     );
     let message = error.explained();
     let over = !passes || run.job.attempts >= ATTEMPTS;
-    change(cx, id, move |one| {
+    change(cx, id, job, move |one| {
         one.message = message;
         if over {
             one.status = Status::Failed;
@@ -45,20 +47,27 @@ async fn body(run: Run) -> Result<()> {
     Err(error)
 }
 
-async fn perform(cx: &Context, id: i64) -> Result<()> {
-    let mut recording = get(cx, id).await?;
-    if recording.status.is_live() {
-        let why = follow::follow(cx, &recording).await?;
+async fn perform(cx: &Context, id: i64, job: &str) -> Result<()> {
+    let mut recording = get(cx, id, job).await?;
+    while recording.status.is_live() {
+        let end = follow::follow(cx, &recording).await?;
         let now = cx.now();
-        change(cx, id, move |one| {
+        change(cx, id, job, move |one| {
+            let why = match end {
+                // Whoever asked for the end may have taken that back.
+                End::Asked if one.status == Status::Recording => return,
+                End::Asked => String::new(),
+                End::Feed(why) => why,
+            };
             one.status = Status::Assembling;
             one.stopped_at = one.stopped_at.or(Some(now));
             one.message = why;
         })
         .await?;
+        recording = get(cx, id, job).await?;
     }
-    assemble::assemble(cx, id).await?;
-    recording = get(cx, id).await?;
+    assemble::assemble(cx, id, job).await?;
+    recording = get(cx, id, job).await?;
     for media in recording.parts.iter().filter_map(|part| part.media) {
         match fetch::index(cx, media).await {
             Ok(()) | Err(Error::NotFound(_)) => {}
@@ -86,32 +95,36 @@ async fn perform(cx: &Context, id: i64) -> Result<()> {
     }
     // Whoever sees that it is over sees its states, too.
     let (status, message) = (recording.status, recording.message);
-    change(cx, id, move |one| {
+    change(cx, id, job, move |one| {
         one.status = status;
         one.message = message;
     })
     .await
 }
 
-async fn get(cx: &Context, id: i64) -> Result<Recording> {
+async fn get(cx: &Context, id: i64, job: &str) -> Result<Recording> {
+    let job = job.to_owned();
     let found = cx
         .database
-        .read(move |tx| Box::pin(async move { store::find(tx, id).await }));
+        .read(move |tx| Box::pin(async move { store::find_of(tx, id, &job).await }));
     found.await?.ok_or_else(follow::removed)
 }
 
-/// Changes a recording, if it is still there.
+/// Changes a recording, if it is still there and nobody else's.
 async fn change(
     cx: &Context,
     id: i64,
+    job: &str,
     change: impl FnOnce(&mut Recording) + Send + 'static,
 ) -> Result<()> {
+    let (job, stamp) = (job.to_owned(), cx.clock.stamp(None, cx.now()));
     cx.database
         .write(move |tx| {
             Box::pin(async move {
-                if let Some(mut recording) = store::find(tx, id).await? {
+                if let Some(before) = store::find_of(tx, id, &job).await? {
+                    let mut recording = before.clone();
                     change(&mut recording);
-                    store::put(tx, &recording).await?;
+                    service::write(tx, &stamp, &before, &recording).await?;
                 }
                 Ok(())
             })

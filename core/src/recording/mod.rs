@@ -7,6 +7,7 @@
 //! keeps the UTC time that the feed stated for it, or that of its arrival, and so every frame has one.
 //! Events are noted by UTC time. Which frame they mean is worked out whenever it is asked for, from the
 //! index; states are made of them on the frames that were on the screen.
+//! A deleted recording keeps its rows and files until its time is over: its deletion can be taken back.
 
 mod assemble;
 mod bind;
@@ -23,5 +24,5 @@ mod types;
 
 pub use jobs::WORK;
 pub use keep::sweep;
-pub use service::held_bytes;
-pub use store::EVENT_SHAPE;
+pub use service::{held_bytes, resume};
+pub use store::{EVENT_SHAPE, SHAPE, purge};

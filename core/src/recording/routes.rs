@@ -6,6 +6,7 @@ use super::types::{EventPatch, NewRecording, RecordingPatch};
 use super::{events, service};
 use crate::error::Result;
 use crate::http::{Answer, Call, Operation};
+use crate::query::Page;
 
 /// The operations of this noun.
 pub fn operations() -> Vec<Operation> {
@@ -16,7 +17,7 @@ pub fn operations() -> Vec<Operation> {
     vec![
         Operation::get(all, "GetRecordingList", list)
             .about("List recordings of live feeds, oldest first.")
-            .query("media_id: int")
+            .query("media_id: int, start: int<0..>, stop: int<0..>")
             .answers("[Recording]"),
         Operation::post(all, "CreateRecording", create)
             .about("Begin to record a feed of a live media; what it still lists is recorded, too.")
@@ -30,7 +31,7 @@ pub fn operations() -> Vec<Operation> {
             .body("RecordingUpdate")
             .answers("MessageResponse"),
         Operation::delete(one, "DeleteRecording", remove)
-            .about("Remove a recording with its events; its videos stay, without the times of their frames.")
+            .about("Delete a recording with its events; its videos stay, without the times of their frames. Undo brings it back.")
             .answers("MessageResponse"),
         Operation::get("/rest/RecordingSegments/{id}", "GetRecordingSegmentList", segments)
             .about("List the segments of a recording and its gaps, with their UTC times and frames.")
@@ -66,11 +67,13 @@ pub fn operations() -> Vec<Operation> {
 #[derive(Deserialize)]
 struct OfMedia {
     media_id: Option<i64>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 async fn list(call: Call) -> Result<Answer> {
-    let OfMedia { media_id } = call.query()?;
-    Answer::list(service::list(&call.cx, call.actor()?, call.id("project"), media_id).await?)
+    let (OfMedia { media_id, page }, project) = (call.query()?, call.id("project"));
+    Answer::list(service::list(&call.cx, call.actor()?, project, media_id, page).await?)
 }
 
 async fn create(mut call: Call) -> Result<Answer> {

@@ -1,12 +1,13 @@
 //! Beginning, watching, ending and removing recordings.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::bind::{self, Made, WireTime, secs};
 use super::events::check_state_type;
 use super::jobs::RECORDING;
-use super::keep;
 use super::store::{self, Sums};
 use super::timeline::{Found, Moments};
 use super::types::{NewRecording, Part, Recording, RecordingPatch, Segment, Spec, Status, utc_us};
@@ -16,9 +17,10 @@ use crate::context::Context;
 use crate::database::Tx;
 use crate::error::{Error, Result};
 use crate::jobs::{self, NewJob};
+use crate::journal::{self, Change, Stamp};
 use crate::media::{self, Media};
 use crate::project::{self, Level};
-use crate::query::Schema;
+use crate::query::{Page, Schema};
 use crate::{client, entity_type, id, time};
 
 /// Gaps that a recording shows; the list of its segments has all.
@@ -136,20 +138,20 @@ async fn wire(tx: &mut Tx, recording: Recording) -> Result<WireRecording> {
     Ok(WireRecording::of(recording, &sums, gaps))
 }
 
-/// The recordings of a project, oldest first.
+/// A page of the recordings of a project, or of a live media of it, oldest first.
 pub(super) async fn list(
     cx: &Context,
     actor: &Actor,
     project: i64,
     media: Option<i64>,
+    page: Page,
 ) -> Result<Vec<WireRecording>> {
     let actor = actor.clone();
     cx.database
         .read(move |tx| {
             Box::pin(async move {
                 project::access(tx, &actor, project, Level::View).await?;
-                let mut found = store::list(tx, project).await?;
-                found.retain(|one| media.is_none_or(|media| one.media == media));
+                let found = store::list(tx, project, media, &page).await?;
                 let mut shown = Vec::with_capacity(found.len());
                 for one in found {
                     shown.push(wire(tx, one).await?);
@@ -267,19 +269,6 @@ pub(super) async fn create(
                 project::access(tx, &actor, project, Level::Transfer).await?;
                 check_live(tx, &live).await?;
                 let spec = spec(tx, project, &live, feed, new, stamp.at_ms).await?;
-                let known = store::list(tx, project).await?;
-                let same = |one: &&Recording| {
-                    one.status.is_live()
-                        && one.media == live.id
-                        && one.spec.url == spec.url
-                        && one.spec.feed == spec.feed
-                };
-                if let Some(running) = known.iter().find(same) {
-                    return Err(Error::invalid(format!(
-                        "this feed is recorded already by recording {}; end that first",
-                        running.id
-                    )));
-                }
                 let mut recording = Recording {
                     id: tx.allocate("recording", 1).await?,
                     project,
@@ -293,16 +282,36 @@ pub(super) async fn create(
                     created_at: stamp.at_ms,
                     stopped_at: None,
                 };
-                let job = job(&recording);
-                recording.job.clone_from(&job.uid);
+                check_alone(tx, &recording).await?;
+                give_job(tx, &mut recording, stamp.at_ms).await?;
                 store::put(tx, &recording).await?;
-                jobs::enqueue(tx, &job, stamp.at_ms).await?;
+                let changes = Change::created(recording.id, &recording.journaled())?;
+                journal::record(tx, &stamp, Some(project), "recording", changes).await?;
                 wire(tx, recording).await
             })
         })
         .await?;
     cx.jobs.ring();
     Ok(made)
+}
+
+/// Checks that nothing else follows the feed of a recording. Errors: `Invalid`.
+async fn check_alone(tx: &mut Tx, recording: &Recording) -> Result<()> {
+    let (project, media) = (recording.project, recording.media);
+    let known = store::list(tx, project, Some(media), &Page::default()).await?;
+    let same = |one: &&Recording| {
+        one.id != recording.id
+            && one.status.is_live()
+            && one.spec.url == recording.spec.url
+            && one.spec.feed == recording.spec.feed
+    };
+    match known.iter().find(same) {
+        None => Ok(()),
+        Some(running) => Err(Error::invalid(format!(
+            "this feed is recorded already by recording {}; end that first",
+            running.id
+        ))),
+    }
 }
 
 async fn check_live(tx: &mut Tx, live: &Media) -> Result<()> {
@@ -384,14 +393,15 @@ pub(super) async fn update(
     id: i64,
     patch: RecordingPatch,
 ) -> Result<WireRecording> {
-    let (actor, now) = (actor.clone(), cx.now());
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     let changed = cx
         .database
         .write(move |tx| {
             Box::pin(async move {
-                let mut recording = visible(tx, &actor, id, Level::Transfer).await?;
+                let before = visible(tx, &actor, id, Level::Transfer).await?;
+                let mut recording = before.clone();
                 if patch.status.is_some() {
-                    end(tx, &mut recording, now).await?;
+                    end(tx, &mut recording, stamp.at_ms).await?;
                 }
                 let spec = &mut recording.spec;
                 spec.state_type = patch.state_type.or(spec.state_type);
@@ -404,7 +414,7 @@ pub(super) async fn update(
                     text.as_deref(),
                 )
                 .await?;
-                store::put(tx, &recording).await?;
+                write(tx, &stamp, &before, &recording).await?;
                 wire(tx, recording).await
             })
         })
@@ -413,17 +423,29 @@ pub(super) async fn update(
     Ok(changed)
 }
 
+/// Writes what changed of a recording, with its entry in the journal if it is anything that stands there.
+pub(super) async fn write(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    before: &Recording,
+    after: &Recording,
+) -> Result<()> {
+    store::put(tx, after).await?;
+    let (was, is) = (before.journaled(), after.journaled());
+    if was == is {
+        return Ok(());
+    }
+    let changes = Change::updated(after.id, &was, &is)?;
+    journal::record(tx, stamp, Some(after.project), "recording", changes).await
+}
+
 /// Asks a recording to end. One whose job is over without its videos is given another.
 async fn end(tx: &mut Tx, recording: &mut Recording, now_ms: i64) -> Result<()> {
     if recording.status == Status::Recording {
         recording.status = Status::Stopping;
         recording.stopped_at = Some(now_ms);
     }
-    let runs = match jobs::find(tx, &recording.job).await {
-        Ok(job) => !job.status.is_over(),
-        Err(Error::NotFound(_)) => false,
-        Err(error) => return Err(error),
-    };
+    let runs = unfinished_job(tx, &recording.job).await?.is_some();
     if runs || recording.status == Status::Finished {
         return Ok(());
     }
@@ -431,14 +453,21 @@ async fn end(tx: &mut Tx, recording: &mut Recording, now_ms: i64) -> Result<()> 
     recording.status = Status::Assembling;
     recording.stopped_at = recording.stopped_at.or(Some(now_ms));
     recording.message.clear();
-    let job = job(recording);
-    recording.job.clone_from(&job.uid);
-    jobs::enqueue(tx, &job, now_ms).await?;
-    Ok(())
+    give_job(tx, recording, now_ms).await
 }
 
-fn job(recording: &Recording) -> NewJob {
-    NewJob {
+/// The id of a job that waits or runs.
+async fn unfinished_job(tx: &mut Tx, uid: &str) -> Result<Option<i64>> {
+    match jobs::find(tx, uid).await {
+        Ok(job) => Ok((!job.status.is_over()).then_some(job.id)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a recording, which is yet to be written, another job.
+async fn give_job(tx: &mut Tx, recording: &mut Recording, now_ms: i64) -> Result<()> {
+    let job = NewJob {
         kind: RECORDING,
         uid: id::uuid(),
         gid: id::uuid(),
@@ -446,7 +475,10 @@ fn job(recording: &Recording) -> NewJob {
         account: Some(recording.account),
         media: vec![recording.media],
         payload: json!({"recording": recording.id}),
-    }
+    };
+    jobs::enqueue(tx, &job, now_ms).await?;
+    recording.job = job.uid;
+    Ok(())
 }
 
 /// Bytes that recordings of a project have fetched and that are no video yet.
@@ -463,27 +495,80 @@ pub async fn held_bytes(tx: &mut Tx, project: i64) -> Result<i64> {
     Ok(held)
 }
 
-/// Removes a recording with its events and what was not made a video of yet. Its videos stay, and no
-/// longer have times.
+/// Lets the unfinished recordings of a project that came back go on: their jobs were called off with it.
+/// What the feeds no longer list is missing. Ring the bell of the jobs behind the transaction.
+pub async fn resume(tx: &mut Tx, project: i64, now_ms: i64) -> Result<()> {
+    for recording in store::list(tx, project, None, &Page::default()).await? {
+        resume_one(tx, recording, now_ms).await?;
+    }
+    Ok(())
+}
+
+async fn resume_one(tx: &mut Tx, mut recording: Recording, now_ms: i64) -> Result<()> {
+    if recording.status.is_over() || unfinished_job(tx, &recording.job).await?.is_some() {
+        return Ok(());
+    }
+    give_job(tx, &mut recording, now_ms).await?;
+    store::put(tx, &recording).await
+}
+
+/// What follows when undo wrote recordings: one that is there and not over goes on, the job of one that
+/// went is called off.
+///
+/// Errors: `Invalid` for one that would be set back behind its end, or whose feed another one follows by now.
+pub(super) async fn settle(tx: &mut Tx, stamp: &Stamp, rows: Vec<Map<String, Json>>) -> Result<()> {
+    let mut states: BTreeMap<i64, Vec<Status>> = BTreeMap::new();
+    for row in &rows {
+        let id = row.get("id").and_then(Json::as_i64).unwrap_or_default();
+        let status = row.get("status").and_then(Json::as_str).unwrap_or_default();
+        states
+            .entry(id)
+            .or_default()
+            .push(Status::from_name(status));
+    }
+    for (id, states) in states {
+        // One that changed stands there as it was and as it is.
+        let goes_back = states.windows(2).any(|pair| pair[0] != pair[1]);
+        if goes_back && !states.iter().all(|status| status.is_live()) {
+            return Err(Error::invalid(format!(
+                "the end of recording {id} can not be taken back any more: it is {}; begin another one",
+                states[0].name()
+            )));
+        }
+        let Some(recording) = store::find(tx, id).await? else {
+            let uid = store::job_of(tx, id).await?.unwrap_or_default();
+            let job = unfinished_job(tx, &uid).await?;
+            jobs::call_off(tx, job.as_slice(), stamp.at_ms).await?;
+            continue;
+        };
+        if states.len() == 1 || goes_back {
+            if recording.status.is_live() {
+                check_alone(tx, &recording).await?;
+            }
+            resume_one(tx, recording, stamp.at_ms).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a recording with its events. Its videos stay, and no longer have times; what was not made a
+/// video of yet stays on the disk as long as the deletion can be taken back.
 pub(super) async fn remove(cx: &Context, actor: &Actor, id: i64) -> Result<()> {
-    let actor = actor.clone();
-    let job = cx
-        .database
+    let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
+    cx.database
         .write(move |tx| {
             Box::pin(async move {
                 let recording = visible(tx, &actor, id, Level::Transfer).await?;
-                store::remove(tx, id).await?;
-                match jobs::find(tx, &recording.job).await {
-                    Ok(job) if !job.status.is_over() => Ok(Some(job.id)),
-                    Ok(_) | Err(Error::NotFound(_)) => Ok(None),
-                    Err(error) => Err(error),
-                }
+                store::mark_deleted(tx, &stamp, id).await?;
+                let job = unfinished_job(tx, &recording.job).await?;
+                jobs::call_off(tx, job.as_slice(), stamp.at_ms).await?;
+                let changes = Change::deleted(id, &recording.journaled())?;
+                let project = Some(recording.project);
+                journal::record(tx, &stamp, project, "recording", changes).await
             })
         })
         .await?;
-    jobs::cancel(cx, job.into_iter().collect()).await?;
-    keep::discard(cx, id).await;
-    Ok(())
+    jobs::heed(cx).await
 }
 
 /// Makes states of the events that are none yet.

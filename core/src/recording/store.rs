@@ -5,9 +5,31 @@ use serde_json::{Map, Value as Json};
 use super::types::{Clock, Event, Part, Recording, Segment, Status};
 use crate::database::{Row, Tx};
 use crate::error::Result;
+use crate::journal::Stamp;
 use crate::project::Level;
+use crate::query::Page;
 use crate::undo::{As, Shape};
 use crate::values;
+
+/// How recordings stand in the journal.
+pub const SHAPE: Shape = Shape {
+    noun: "recording",
+    table: "recording",
+    level: Level::Transfer,
+    columns: &[
+        ("project", "project", As::Plain),
+        ("media", "media", As::Plain),
+        ("created_by", "account", As::Plain),
+        ("created_datetime", "created_at", As::Time),
+        ("stopped_datetime", "stopped_at", As::Time),
+        ("status", "status", As::Plain),
+    ],
+    rest: Some("spec"),
+    found_out: &["status", "stopped_datetime"],
+    kept: true,
+    settle: |tx, stamp, rows| Box::pin(super::service::settle(tx, stamp, rows)),
+    ..Shape::PLAIN
+};
 
 /// How events stand in the journal.
 pub const EVENT_SHAPE: Shape = Shape {
@@ -49,14 +71,34 @@ fn recording(mut row: Row) -> Result<Recording> {
 }
 
 pub(super) async fn find(tx: &mut Tx, id: i64) -> Result<Option<Recording>> {
-    let sql = format!("{RECORDING} where id = $1");
+    let sql = format!("{RECORDING} where id = $1 and not deleted");
     tx.row(&sql, &values![id]).await?.map(recording).transpose()
 }
 
-/// The recordings of a project, oldest first.
-pub(super) async fn list(tx: &mut Tx, project: i64) -> Result<Vec<Recording>> {
-    let sql = format!("{RECORDING} where project = $1 order by id");
-    let rows = tx.rows(&sql, &values![project]).await?;
+/// A recording, as long as this job does it: none when it was deleted, or given to another job.
+pub(super) async fn find_of(tx: &mut Tx, id: i64, job: &str) -> Result<Option<Recording>> {
+    let found = find(tx, id).await?;
+    Ok(found.filter(|one| one.job == job))
+}
+
+/// The uid of the job of a recording, also of one that is deleted.
+pub(super) async fn job_of(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    let sql = "select job from recording where id = $1";
+    tx.scalar(sql, &values![id]).await
+}
+
+/// The recordings of a project, or of a live media of it, oldest first.
+pub(super) async fn list(
+    tx: &mut Tx,
+    project: i64,
+    media: Option<i64>,
+    page: &Page,
+) -> Result<Vec<Recording>> {
+    let sql = format!(
+        "{RECORDING} where project = $1 and not deleted and (cast($2 as bigint) is null or media = $2) order by id{}",
+        page.sql()
+    );
+    let rows = tx.rows(&sql, &values![project, media]).await?;
     rows.into_iter().map(recording).collect()
 }
 
@@ -76,7 +118,30 @@ pub(super) async fn bytes_by_part(tx: &mut Tx, recording: i64) -> Result<Vec<(i6
         .collect()
 }
 
-/// The ids of all recordings.
+/// Marks a recording as deleted.
+pub(super) async fn mark_deleted(tx: &mut Tx, stamp: &Stamp, id: i64) -> Result<()> {
+    let sql =
+        "update recording set deleted = true, modified_at = $2, modified_by = $3 where id = $1";
+    tx.execute(sql, &values![id, stamp.at_ms, stamp.account])
+        .await?;
+    Ok(())
+}
+
+/// Removes recordings that were deleted before a time for good, at most so many; returns how many. Their
+/// folders go with the next sweep.
+pub async fn purge(tx: &mut Tx, before_ms: i64, most: usize) -> Result<usize> {
+    let sql = format!(
+        "select id from recording where deleted and modified_at < $1 order by id limit {most}"
+    );
+    let rows = tx.rows(&sql, &values![before_ms]).await?;
+    let count = rows.len();
+    for mut row in rows {
+        remove(tx, row.take()?).await?;
+    }
+    Ok(count)
+}
+
+/// The ids of all recordings, also of those that are deleted and may come back.
 pub(super) async fn ids(tx: &mut Tx) -> Result<Vec<i64>> {
     let rows = tx.rows("select id from recording", &[]).await?;
     rows.into_iter().map(|mut row| row.take()).collect()
@@ -109,7 +174,7 @@ pub(super) async fn put(tx: &mut Tx, recording: &Recording) -> Result<()> {
 }
 
 /// Removes a recording with its segments and events.
-pub(super) async fn remove(tx: &mut Tx, id: i64) -> Result<()> {
+async fn remove(tx: &mut Tx, id: i64) -> Result<()> {
     for sql in [
         "delete from recording_event where recording = $1",
         "delete from recording_segment where recording = $1",
@@ -233,7 +298,7 @@ pub(super) async fn split(tx: &mut Tx, recording: i64, part: i64, from: i64) -> 
 
 /// The recording whose part a media is: those that its project still has.
 pub(super) async fn of_media(tx: &mut Tx, project: i64, media: i64) -> Result<Option<Recording>> {
-    let all = list(tx, project).await?;
+    let all = list(tx, project, None, &Page::default()).await?;
     Ok(all
         .into_iter()
         .find(|one| one.parts.iter().any(|part| part.media == Some(media))))
@@ -303,10 +368,10 @@ pub(super) async fn remove_event(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Whether a status is still what a step believes; the step writes nothing otherwise.
-pub(super) async fn status(tx: &mut Tx, id: i64) -> Result<Option<Status>> {
-    let sql = "select status from recording where id = $1";
-    let name: Option<String> = tx.scalar(sql, &values![id]).await?;
+/// How far a recording is, as long as this job does it.
+pub(super) async fn status(tx: &mut Tx, id: i64, job: &str) -> Result<Option<Status>> {
+    let sql = "select status from recording where id = $1 and job = $2 and not deleted";
+    let name: Option<String> = tx.scalar(sql, &values![id, job]).await?;
     Ok(name.as_deref().map(Status::from_name))
 }
 

@@ -59,7 +59,7 @@ impl Status {
 }
 
 /// What is recorded, and what becomes of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spec {
     /// What its videos are called.
     pub name: String,
@@ -95,6 +95,38 @@ pub(super) struct Recording {
     /// UTC milliseconds.
     pub created_at: i64,
     pub stopped_at: Option<i64>,
+}
+
+/// A recording as the journal has it: what people say of it, and how far it is.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Journaled<'r> {
+    id: i64,
+    project: i64,
+    media: i64,
+    created_by: i64,
+    #[serde(serialize_with = "time::serialize")]
+    created_datetime: i64,
+    #[serde(serialize_with = "time::serialize_opt")]
+    stopped_datetime: Option<i64>,
+    status: Status,
+    #[serde(flatten)]
+    spec: &'r Spec,
+}
+
+impl Recording {
+    /// What the journal keeps of it.
+    pub fn journaled(&self) -> Journaled<'_> {
+        Journaled {
+            id: self.id,
+            project: self.project,
+            media: self.media,
+            created_by: self.account,
+            created_datetime: self.created_at,
+            stopped_datetime: self.stopped_at,
+            status: self.status,
+            spec: &self.spec,
+        }
+    }
 }
 
 /// A stretch of the feed whose times run on, which became a video.

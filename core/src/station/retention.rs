@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::{annotation, entity_type, file, leaf, media, project, storage};
+use crate::{annotation, entity_type, file, leaf, media, project, recording, storage};
 
 /// Rows that go in one transaction: others wait only shortly.
 const BATCH: usize = 1000;
@@ -37,7 +37,8 @@ async fn purge_rows(cx: &Context, before: i64) -> Result<()> {
                     let media = media::purge(tx, before, BATCH / 10).await?;
                     let rows = annotation::purge(tx, before, BATCH).await?
                         + leaf::purge(tx, before, BATCH).await?
-                        + file::purge(tx, before, BATCH).await?;
+                        + file::purge(tx, before, BATCH).await?
+                        + recording::purge(tx, before, BATCH / 100).await?;
                     entity_type::set_aside::purge(tx, before).await?;
                     Ok((media, rows))
                 })

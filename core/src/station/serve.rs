@@ -55,7 +55,8 @@ pub async fn serve(data: &Path, mut settings: Settings, ready: impl FnOnce(&str)
     let background = background(cx.clone(), stopping.clone());
     let s3_url = s3::endpoint(&cx.settings.storage);
     let store = s3::serve(cx.clone(), s3_door, stopping.clone());
-    let mut serving = Box::pin(async { tokio::join!(web, commands, background, store) });
+    let streams = cx.frames.close_streams(stopping.clone());
+    let mut serving = Box::pin(async { tokio::join!(web, commands, background, store, streams) });
     lock.set_address(&url);
     tracing::info!(url, s3 = s3_url, data = %data.display(), database = ?cx.database.dialect(), "the station answers");
     ready(&url);

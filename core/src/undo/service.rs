@@ -115,7 +115,7 @@ pub(super) async fn undo(
 ) -> Result<Undone> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     let kept_since = cx.settings.database.kept_since(cx.now());
-    let (undone, gone) = cx
+    let undone = cx
         .database
         .write(move |tx| {
             Box::pin(async move {
@@ -149,14 +149,11 @@ pub(super) async fn undo(
                     take_back(tx, &stamp, project, change, spec.force, &mut ledger).await?;
                     ledger.write(tx, &stamp, project).await?;
                 }
-                let undone = finish(tx, &stamp, project, &wanted).await?;
-                Ok((undone, wanted.iter().any(Change::makes_project)))
+                finish(tx, &stamp, project, &wanted).await
             })
         })
         .await?;
-    if gone {
-        jobs::cancel_of_project(cx, project).await?;
-    }
+    jobs::heed(cx).await?;
     Ok(undone)
 }
 
@@ -344,7 +341,7 @@ async fn take_back(
     }
     for (shape, nets, now) in nets {
         let writing = Writing::new(shape, stamp, &change.clock, project);
-        write(tx, shape, writing, nets, now, ledger).await?;
+        write(tx, stamp, shape, writing, nets, now, ledger).await?;
     }
     Ok(())
 }
@@ -441,6 +438,7 @@ async fn in_use(
 
 async fn write(
     tx: &mut Tx,
+    stamp: &Stamp,
     shape: &'static Shape,
     mut writing: Writing<'_>,
     nets: BTreeMap<i64, Net>,
@@ -483,7 +481,7 @@ async fn write(
         }
     }
     writing.finish(tx).await?;
-    (shape.settle)(tx, touched).await
+    (shape.settle)(tx, stamp, touched).await
 }
 
 async fn finish(tx: &mut Tx, stamp: &Stamp, project: i64, undone: &[Change]) -> Result<Undone> {

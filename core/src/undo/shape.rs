@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::attribute::Kind;
 use crate::database::Tx;
 use crate::error::Result;
+use crate::journal::Stamp;
 use crate::project::Level;
 use crate::{
     annotation, bookmark, entity_type, file, leaf, media, project, recording, section, version,
@@ -28,8 +29,9 @@ pub enum As {
     Json,
 }
 
-/// Brings up to date what is worked out from rows; gets each as it was and as it is.
-pub type Settle = for<'t> fn(&'t mut Tx, Vec<Map<String, Json>>) -> BoxFuture<'t, Result<()>>;
+/// Brings up to date what is worked out from rows; gets who writes, and each row as it was and as it is.
+pub type Settle =
+    for<'t> fn(&'t mut Tx, &'t Stamp, Vec<Map<String, Json>>) -> BoxFuture<'t, Result<()>>;
 
 /// The rows of a noun.
 pub struct Shape {
@@ -122,12 +124,16 @@ impl Shape {
 }
 
 /// For nouns of which nothing else is worked out.
-fn settled(_: &mut Tx, _: Vec<Map<String, Json>>) -> BoxFuture<'_, Result<()>> {
+fn settled<'t>(
+    _: &'t mut Tx,
+    _: &'t Stamp,
+    _: Vec<Map<String, Json>>,
+) -> BoxFuture<'t, Result<()>> {
     Box::pin(async { Ok(()) })
 }
 
 /// Every noun whose changes can be taken back; what declares comes before its instances.
-pub(super) const SHAPES: [&Shape; 17] = [
+pub(super) const SHAPES: [&Shape; 18] = [
     &project::SHAPE,
     &entity_type::MEDIA_TYPE,
     &entity_type::LOCALIZATION_TYPE,
@@ -143,6 +149,7 @@ pub(super) const SHAPES: [&Shape; 17] = [
     &version::SHAPE,
     &bookmark::BOOKMARK_SHAPE,
     &bookmark::FAVORITE_SHAPE,
+    &recording::SHAPE,
     &recording::EVENT_SHAPE,
     &project::MEMBERSHIP_SHAPE,
 ];

@@ -40,6 +40,6 @@ pub use supply::{Supplied, Supply};
 pub use tables::Tables;
 pub use transcode::{
     AudioProbe, Image, ImageFormat, ImageRequest, Output, Probe, Produced, Progress, Sprite,
-    TranscodeRequest, VideoCodec, VideoProbe,
+    Stretch, TranscodeRequest, VideoCodec, VideoProbe,
 };
 pub use workers::{Options, Workers};

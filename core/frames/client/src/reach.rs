@@ -43,6 +43,9 @@ impl Reach {
             Task::Transcode(request) => {
                 let files = [request.source.clone(), request.index_file.clone()];
                 reach.read.extend(files);
+                let more = request.more.iter();
+                let more = more.flat_map(|one| [one.source.clone(), one.index_file.clone()]);
+                reach.read.extend(more);
                 let outputs = request.outputs.iter();
                 reach
                     .write

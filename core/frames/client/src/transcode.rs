@@ -18,9 +18,23 @@ pub struct TranscodeRequest {
     pub index_file: PathBuf,
     /// First and last display ordinals, both included; several are put behind one another. Empty for all frames.
     pub ranges: Vec<(u64, u64)>,
+    /// Files whose frames follow, at the size of this one. Only for streams that are encoded.
+    #[serde(default)]
+    pub more: Vec<Stretch>,
     /// What to make, in any order; each into a file of its own. What is there already is replaced, unless it is the beginning
     /// of the same [`Output::Stream`], which is then continued.
     pub outputs: Vec<Output>,
+}
+
+/// Frames of a further file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The media file.
+    pub source: PathBuf,
+    /// Its index file.
+    pub index_file: PathBuf,
+    /// First and last display ordinals, both included. Empty for all frames.
+    pub ranges: Vec<(u64, u64)>,
 }
 
 /// Codec of an encoded stream.

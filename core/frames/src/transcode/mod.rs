@@ -21,7 +21,7 @@ mod streams;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use transect_frame_client::{Output, Produced, TranscodeRequest, WorkerError};
+use transect_frame_client::{Output, Produced, Stretch, TranscodeRequest, WorkerError};
 
 use crate::cache::{Cache, Pictures};
 use crate::source::Source;
@@ -46,7 +46,12 @@ pub fn transcode(
     let mut source = Source::open(1, &request.source, &request.index_file)?;
     let index = source.film.index.clone();
     refuse_conflicts(request)?;
-    let selection = Arc::new(Selection::new(&index, &request.ranges)?);
+    let selection = Selection::new(&index, &request.ranges)?;
+    let mut more = Reel::open(request)?;
+    let all = [&selection]
+        .into_iter()
+        .chain(more.iter().map(|reel| &reel.selection));
+    let selection = Arc::new(Selection::joined(&all.collect::<Vec<_>>()));
     let pictures: Pictures = Mutex::new(Cache::new(CACHE_BYTES));
     let total = selection.count();
     progress(0, total);
@@ -56,7 +61,7 @@ pub fn transcode(
     for (output, wanted) in request.outputs.iter().enumerate() {
         stills.extend(Still::plan(output, wanted, &index, &selection)?);
     }
-    let streams = Streams::plan(&mut source, &pictures, &selection, &request.outputs)?;
+    let streams = Streams::plan(&mut source, &more, &pictures, &selection, &request.outputs)?;
     let mut made: Vec<Option<Produced>> = request.outputs.iter().map(|_| None).collect();
     let copies = !request
         .outputs
@@ -80,7 +85,7 @@ pub fn transcode(
             _ => {}
         }
     }
-    for (at, stream) in streams.make(&mut source, &pictures, &mut stills, progress)? {
+    for (at, stream) in streams.make(&mut source, &mut more, &pictures, &mut stills, progress)? {
         made[at] = Some(stream);
     }
     for still in stills {
@@ -92,9 +97,38 @@ pub fn transcode(
     Ok(made.into_iter().flatten().collect())
 }
 
-/// Outputs must not overwrite one another, nor the source.
+/// A file whose frames follow those of the first.
+struct Reel {
+    source: Source,
+    selection: Selection,
+}
+
+impl Reel {
+    /// Opens all that a request names.
+    ///
+    /// Errors: `Invalid` where something else than encoded streams is wanted of several files; as of [`transcode`].
+    fn open(request: &TranscodeRequest) -> Result<Vec<Self>, WorkerError> {
+        let streams = |output: &Output| matches!(output, Output::Stream { .. });
+        if !request.more.is_empty() && !request.outputs.iter().all(streams) {
+            return Err(WorkerError::Invalid {
+                message: "of several files only encoded streams are made".into(),
+            });
+        }
+        // The first file has number 1.
+        let open = |(number, stretch): (u64, &Stretch)| {
+            let source = Source::open(number, &stretch.source, &stretch.index_file)?;
+            let selection = Selection::new(&source.film.index, &stretch.ranges)?;
+            Ok(Reel { source, selection })
+        };
+        (2..).zip(&request.more).map(open).collect()
+    }
+}
+
+/// Outputs must not overwrite one another, nor the sources.
 fn refuse_conflicts(request: &TranscodeRequest) -> Result<(), WorkerError> {
     let mut taken: Vec<&Path> = vec![&request.source, &request.index_file];
+    let more = request.more.iter();
+    taken.extend(more.flat_map(|one| [one.source.as_path(), one.index_file.as_path()]));
     for output in &request.outputs {
         let file: &Path = output.file();
         if taken.contains(&file) {

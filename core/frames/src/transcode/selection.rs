@@ -53,6 +53,28 @@ impl Selection {
         })
     }
 
+    /// The first of these with the times of all of them, one behind the other.
+    pub fn joined(parts: &[&Selection]) -> Self {
+        let first = parts[0];
+        let same = parts.iter().all(|part| part.ticks == first.ticks);
+        let ticks = if same { first.ticks } else { MICROSECOND };
+        let mut times = vec![0];
+        for part in parts {
+            let mut own = part.times.clone();
+            if !same {
+                rounded(part.ticks, &mut own);
+            }
+            let begin = times[times.len() - 1];
+            times.extend(own[1..].iter().map(|time| begin + time));
+        }
+        Selection {
+            runs: first.runs.clone(),
+            times,
+            ticks,
+            everything: first.everything && parts.len() == 1,
+        }
+    }
+
     /// Number of frames.
     pub fn count(&self) -> u64 {
         self.times.len() as u64 - 1
@@ -106,24 +128,30 @@ impl Selection {
     }
 }
 
+const MICROSECOND: Fraction = Fraction {
+    num: 1,
+    den: 1_000_000,
+};
+
 /// Fragments have 32 bits for the time between two pictures: ticks finer than a microsecond become one. Returns the ticks
 /// that the times then have.
 fn coarser(ticks: Fraction, times: &mut [i64]) -> Fraction {
-    let micro = Fraction {
-        num: 1,
-        den: 1_000_000,
-    };
-    if ticks.as_f64() * 1.000_001 >= micro.as_f64() {
+    if ticks.as_f64() * 1.000_001 >= MICROSECOND.as_f64() {
         return ticks;
     }
+    rounded(ticks, times);
+    MICROSECOND
+}
+
+/// Counts ascending times in microseconds, each at least one behind the other.
+fn rounded(ticks: Fraction, times: &mut [i64]) {
     let mut before = -1;
     for time in times {
-        let exact = i128::from(*time) * i128::from(micro.den) * i128::from(ticks.num);
+        let exact = i128::from(*time) * i128::from(MICROSECOND.den) * i128::from(ticks.num);
         let rounded = (exact + i128::from(ticks.den) / 2) / i128::from(ticks.den);
         *time = i64::try_from(rounded).unwrap_or(i64::MAX).max(before + 1);
         before = *time;
     }
-    micro
 }
 
 #[cfg(test)]
@@ -223,6 +251,28 @@ pub mod tests {
         let ticks = Fraction { num: 1, den: 15360 };
         assert_eq!(coarser(ticks, &mut times), ticks);
         assert_eq!(times, [0, 512]);
+    }
+
+    #[test]
+    fn times_of_several_files_run_on() {
+        let first = Selection::new(&index(&[1, 2, 3]), &[(1, 2)]).unwrap();
+        let other = Selection::new(&index(&[4, 5]), &[]).unwrap();
+        let joined = Selection::joined(&[&first, &other]);
+        assert_eq!(
+            (&joined.times[..], joined.count()),
+            (&[0, 2, 5, 9, 14][..], 4)
+        );
+        assert_eq!(
+            (&joined.runs[..], joined.ticks),
+            (&[(1, 2)][..], first.ticks)
+        );
+        // Another clock: both are counted in what both can say.
+        let mut finer = index(&[90, 90]);
+        finer.time_base = Fraction { num: 1, den: 900 };
+        let joined = Selection::joined(&[&first, &Selection::new(&finer, &[]).unwrap()]);
+        assert_eq!(joined.times, [0, 200_000, 500_000, 600_000, 700_000]);
+        assert_eq!(joined.ticks, MICROSECOND);
+        assert!(Selection::joined(&[&other]).everything);
     }
 
     #[test]

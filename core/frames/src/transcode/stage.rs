@@ -16,6 +16,8 @@ pub struct Shot {
     pub place: u64,
     /// As decoded.
     pub decoded: Frame,
+    /// How it is to be held.
+    pub orientation: Orientation,
     /// As the stream before this one encodes it.
     pub scaled: Option<Frame>,
 }
@@ -44,7 +46,6 @@ pub struct Look {
     pub size: (u32, u32),
     pub format: PixelFormat,
     pub colour: Colour,
-    pub orientation: Orientation,
 }
 
 impl Look {
@@ -93,8 +94,8 @@ impl Darkroom {
             size,
             format,
             colour,
-            orientation,
         } = self.look;
+        let orientation = shot.orientation;
         if let Some(larger) = shot
             .scaled
             .as_ref()
@@ -182,6 +183,7 @@ impl Stage {
                 let shot = Shot {
                     place,
                     decoded: shot.decoded,
+                    orientation: shot.orientation,
                     scaled,
                 };
                 if next.send(shot).is_err() {

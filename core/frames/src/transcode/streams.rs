@@ -13,6 +13,7 @@ use crate::cache::Pictures;
 use crate::libav::{Encoder, Frame, PixelFormat};
 use crate::picture::refused;
 use crate::source::Source;
+use crate::transcode::Reel;
 use crate::transcode::copy::partial;
 use crate::transcode::encoding::{Encoding, size};
 use crate::transcode::feed::{Fed, feed};
@@ -47,6 +48,7 @@ impl Streams {
     /// Errors: `Invalid` if an encoder refuses its settings; `Unreadable` if the first frame does not decode; `Io`.
     pub fn plan(
         source: &mut Source,
+        more: &[Reel],
         pictures: &Pictures,
         selection: &Arc<Selection>,
         outputs: &[Output],
@@ -66,7 +68,7 @@ impl Streams {
         for (at, output) in outputs.iter().enumerate() {
             streams
                 .plans
-                .extend(Plan::new(at, output, &index, selection, &sample)?);
+                .extend(Plan::new(at, output, &index, more, selection, &sample)?);
         }
         streams
             .plans
@@ -80,6 +82,7 @@ impl Streams {
     pub fn make(
         self,
         source: &mut Source,
+        more: &mut [Reel],
         pictures: &Pictures,
         stills: &mut [Still],
         progress: &mut dyn FnMut(u64, u64),
@@ -112,7 +115,7 @@ impl Streams {
             .into_iter()
             .map(|plan| (plan.facts, plan.stage))
             .unzip();
-        let (done, repeated) = run(stages, source, pictures, &selection, stills, progress)?;
+        let (done, repeated) = run(stages, source, more, pictures, &selection, stills, progress)?;
         for (facts, done) in facts.into_iter().zip(done) {
             made.push(facts.publish(done, repeated, &selection, &mut || progress(count, count))?);
         }
@@ -170,6 +173,7 @@ impl Plan {
         at: usize,
         output: &Output,
         index: &FrameIndex,
+        more: &[Reel],
         selection: &Arc<Selection>,
         sample: &Frame,
     ) -> Result<Option<Self>, WorkerError> {
@@ -202,7 +206,6 @@ impl Plan {
             size: size(index.display_size(), *height),
             format,
             colour: Look::colour_of(sample),
-            orientation,
         };
         let pixel = index.sample_aspect_ratio;
         let pixel = if orientation.swaps() {
@@ -218,7 +221,7 @@ impl Plan {
         let encoder = Encoder::open(encoding.encoder(), &blank, &setting)
             .map_err(|error| encoding.refused(&error))?;
         let parameters = encoder.parameters().map_err(refused)?;
-        let identity = identity(index, selection, &encoding, look);
+        let identity = identity(index, more, selection, &encoding, look);
         let facts = Facts {
             output: at,
             file: file.clone(),
@@ -243,15 +246,25 @@ impl Plan {
     }
 }
 
-/// A text that only the same output of the same source has.
-fn identity(index: &FrameIndex, selection: &Selection, encoding: &Encoding, look: Look) -> String {
-    let text = format!(
+/// A text that only the same output of the same sources has.
+fn identity(
+    index: &FrameIndex,
+    more: &[Reel],
+    selection: &Selection,
+    encoding: &Encoding,
+    look: Look,
+) -> String {
+    let mut text = format!(
         "{} {:?} {encoding:?} {:?} {}",
         index.fingerprint,
         selection.runs,
         look.size,
         look.format.name()
     );
+    for reel in more {
+        let (index, runs) = (&reel.source.film.index, &reel.selection.runs);
+        text.push_str(&format!(" {} {runs:?}", index.fingerprint));
+    }
     format!("transect {}", &blake3::hash(text.as_bytes()).to_hex()[..32])
 }
 
@@ -274,6 +287,7 @@ fn sample(
 fn run(
     stages: Vec<Stage>,
     source: &mut Source,
+    more: &mut [Reel],
     pictures: &Pictures,
     selection: &Arc<Selection>,
     stills: &mut [Still],
@@ -299,7 +313,7 @@ fn run(
             threads.push(scope.spawn(move || stage.run(shots, after, tally)));
         }
         threads.reverse();
-        let mut emit = |fed: Fed| {
+        let mut emit = |fed: Fed, rotation: u16| {
             tell();
             for still in stills.iter_mut() {
                 still.collect(fed.ordinal, &fed.picture, rotation)?;
@@ -307,13 +321,34 @@ fn run(
             let shot = Shot {
                 place: fed.place,
                 decoded: fed.picture,
+                orientation: Orientation::turned(rotation),
                 scaled: None,
             };
             let sent = next.as_ref().is_some_and(|next| next.send(shot).is_ok());
             // The stage says why itself.
             if sent { Ok(()) } else { Err(hung_up()) }
         };
-        let fed = feed(source, pictures, selection, from, &mut emit);
+        let mut feed_all = || {
+            let mut repeated = feed(source, pictures, selection, from, &mut |fed| {
+                emit(fed, rotation)
+            })?;
+            // The selection of the first has the times of all.
+            let of_all = selection.count();
+            let of_more: u64 = more.iter().map(|reel| reel.selection.count()).sum();
+            let mut start = of_all - of_more;
+            for reel in more.iter_mut() {
+                let rotation = reel.source.film.index.rotation_degrees;
+                let mut pass = |fed: Fed| {
+                    let place = fed.place + start;
+                    emit(Fed { place, ..fed }, rotation)
+                };
+                let (own, from) = (&reel.selection, from.saturating_sub(start));
+                repeated += feed(&mut reel.source, pictures, own, from, &mut pass)?;
+                start += own.count();
+            }
+            Ok(repeated)
+        };
+        let fed: Result<u64, WorkerError> = feed_all();
         drop(next);
         let packets = || -> u64 {
             let packets = tallies

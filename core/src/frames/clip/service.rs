@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use transect_frame_client::{Output, SegmentIndex, TranscodeRequest, VideoCodec};
+use transect_frame_client::{Output, SegmentIndex, Stretch, TranscodeRequest, VideoCodec};
 
 use super::parts::{self, Parts, SEGMENT_FRAMES, Span};
 use crate::account::Actor;
@@ -174,19 +174,10 @@ async fn encode(
              streaming renditions made, out of which clips are copied"
         )));
     }
-    let (before, part) = film.part(spans.first().map_or(0, |(first, _)| *first))?;
-    let joins = film.parts.iter().map(|part| part.first);
-    let mut joins = joins.filter(|join| *join > before);
-    let crossed = |join: u64| spans.iter().any(|(_, last)| *last >= join);
-    if let Some(join) = joins.next().filter(|join| crossed(*join)) {
-        return Err(Error::invalid(format!(
-            "another file begins with frame {join}, and a clip is cut out of one: ask for the frames before it and for those \
-             from it on in clips of their own"
-        )));
-    }
-    let local = spans
-        .iter()
-        .map(|(first, last)| (first - before, last - before));
+    let mut stretches = stretches(&film, &spans)?.into_iter();
+    let first = stretches
+        .next()
+        .ok_or_else(|| Error::invalid("the media has no frames"))?;
     let output = Output::Stream {
         file: clip,
         codec: VideoCodec::H264,
@@ -200,14 +191,40 @@ async fn encode(
     };
     cx.places.complete(&part.path).await?;
     let request = TranscodeRequest {
-        source: part.path.clone(),
-        index_file: part.index_file.clone(),
-        ranges: parts::joined(local),
+        source: first.source,
+        index_file: first.index_file,
+        ranges: first.ranges,
+        more: stretches.collect(),
         outputs: vec![output],
     };
     let _turn = cx.frames.clips.acquire().await;
     cx.frames.workers.transcode(request, |_| {}).await?;
     Ok(spans)
+}
+
+/// What segments take of each file, in their order; none takes frames of two.
+fn stretches(film: &film::Film, spans: &[Span]) -> Result<Vec<Stretch>> {
+    let mut found: Vec<(u64, Stretch)> = Vec::new();
+    for (first, last) in spans {
+        let (before, part) = film.part(*first)?;
+        let local = (first - before, last - before);
+        match found.last_mut() {
+            Some((begin, stretch)) if *begin == before => stretch.ranges.push(local),
+            _ => found.push((
+                before,
+                Stretch {
+                    source: part.path.clone(),
+                    index_file: part.index_file.clone(),
+                    ranges: vec![local],
+                },
+            )),
+        }
+    }
+    let stretches = found.into_iter().map(|(_, stretch)| Stretch {
+        ranges: parts::joined(stretch.ranges),
+        ..stretch
+    });
+    Ok(stretches.collect())
 }
 
 /// The segments of a film; none goes from one of its files into the next.
