@@ -5,6 +5,7 @@
 
 import json
 import pathlib
+import subprocess
 import sys
 import time
 import uuid
@@ -431,6 +432,57 @@ def jobs(api, folder):
     assert api.get_algorithm(algorithm.id).description == "more"
     api.delete_algorithm(algorithm.id)
     assert api.get_algorithm_list(scene.project) == []
+
+
+def resumable(api, folder):
+    """A file goes up in slices, breaks off in the middle, goes on, and is put together: it is known by its whole length."""
+    from tator.util.resumable_upload import continue_resumable_upload
+
+    scene = Scene(api)
+    clip = next(pathlib.Path(folder).glob("*.ts"))
+    frames = int(clip.stem.split("_")[-1])
+    kind = api.create_media_type(scene.project, media_type_spec={
+        "name": "Sliced", "dtype": "video", "archive_config": [{"name": "original", "encode": {"vcodec": "copy"}}],
+        "streaming_config": [{"resolution": 144, "crf": 40, "vcodec": "h264", "preset": "ultrafast", "pixel_format": "yuv420p"}]}).id
+    media = api.create_media_list(scene.project, body={"type": kind, "name": clip.name, "md5": MD5, "section": "Sliced"}).id
+    size = -(-clip.stat().st_size // 4)
+
+    class Broken(Exception):
+        pass
+
+    class Flaky:
+        """The client, until its line breaks behind the second slice."""
+        made = 0
+
+        def __getattr__(self, name):
+            return getattr(api, name)
+
+        def create_video_file(self, *arguments, **keywords):
+            if self.made == 2:
+                raise Broken
+            self.made += 1
+            return api.create_video_file(*arguments, **keywords)
+
+    try:
+        continue_resumable_upload(Flaky(), media, str(clip), part_size=size)
+        raise AssertionError("the line did not break")
+    except Broken:
+        pass
+    slices = api.get_media(media).media_files.archival
+    assert [one.codec for one in slices] == ["fragment"] * 2
+    continue_resumable_upload(api, media, str(clip), part_size=size)
+    assert [one.path for one in api.get_media(media).media_files.archival][:2] == [one.path for one in slices]
+    assert len(api.get_media(media).media_files.archival) == 4
+    # No slice was taken for the film: the first of them could be played.
+    row = api.get_media(media)
+    assert (row.num_frames, row.media_files.thumbnail) == (None, None)
+    command = [sys.executable, "-m", "tator.util.import_resumable", "--host", sys.argv[1], "--token", sys.argv[2], str(media)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    row = until(lambda: (row := api.get_media(media)).num_frames and row)
+    assert [len(row.media_files.archival), len(row.media_files.streaming)] == [1, 1]
+    assert row.media_files.archival[0].size == clip.stat().st_size
+    until(lambda: api.get_media(media).num_frames == frames)
 
 
 def errors(api, folder):
