@@ -17,7 +17,7 @@ from test_transcode import MP4DUMP
 SCRIPT = pathlib.Path(__file__).with_name("old_client.py")
 SCENARIOS = ["whoami", "types_are_models", "localizations", "tracks", "media", "files", "upload", "sections_versions_leaves", "errors",
              "attributes_change", "versions", "clone", "bookmarks_and_favorites", "people", "leaves", "sections", "images",
-             "frames_and_clips", "jobs", "resumable"]
+             "frames_and_clips", "jobs", "resumable", "every_noun"]
 # Clips that a scenario finds in its folder.
 CLIPS = {"upload": "h264_cfr30", "frames_and_clips": "h264_cfr30", "images": "image_png"}
 # What the client's own programs import beside it.
