@@ -174,6 +174,16 @@ def test_a_film_of_frames(admin, media, frames, animate):
     assert films(path) == ("h264", len(frames), f"{animate or 2}/1", 320, 240)
 
 
+def test_a_viewer_sees_frames(station, admin, media, people):
+    """Looking needs no more than membership, and that it needs."""
+    project = admin.get_media(media["h264_cfr25"]).project
+    answer = station.http("GET", f"/rest/GetFrame/{media['h264_cfr25']}?frames=17", people.viewer.token)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (403, "image/png")
+    member = admin.create_membership(project, membership_spec={"user": people.viewer.id, "permission": "View Only"}).id
+    assert barcode.read_file(people.viewer.api.get_frame(media["h264_cfr25"], frames=[17])) == 17
+    admin.delete_membership(member)
+
+
 def test_a_film_is_no_grid(station, media):
     status, kind, _ = frame(station, media["h264_cfr25"], "1,2", format="mp4", tile="2x1")
     assert (status, kind) == (400, "image/png")

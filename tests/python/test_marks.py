@@ -169,6 +169,17 @@ def test_layers_hide_what_they_replace(admin, scene, project, layer):
     assert admin.get_localization(replaced).variant_deleted is False
 
 
+def test_a_parent_is_named_later(admin, scene, layer):
+    parent, = scene.add({})
+    layers = [admin.get_localization(parent).version, layer]
+    child, = scene.add({"version": layer})
+    assert scene.found(version=layers) == [parent, child]
+    row = admin.update_localization(child, localization_update={"parent": parent}).object
+    assert (row["parent"], row["mark"]) == (parent, 1)
+    assert scene.found(version=layers) == [row["id"]]
+    assert admin.update_localization(child, localization_update={"x": 0.5}).object["parent"] == parent
+
+
 class TestFilteredLayers:
     """With more filters, what is hidden is the parent of another annotation that they select, too."""
 

@@ -296,7 +296,10 @@ pub(super) async fn update(
                 attribute::index(tx, [indexing]).await?;
                 let changes = Change::updated(id, &before, &section)?;
                 journal::record(tx, &stamp, Some(project), "section", changes).await?;
-                Ok(section)
+                Ok(Section {
+                    effective_permission: CREATOR_MASK,
+                    ..section
+                })
             })
         })
         .await
