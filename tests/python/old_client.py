@@ -5,8 +5,10 @@
 
 import json
 import pathlib
+import subprocess
 import sys
 import time
+import traceback
 import uuid
 
 import tator
@@ -431,6 +433,303 @@ def jobs(api, folder):
     assert api.get_algorithm(algorithm.id).description == "more"
     api.delete_algorithm(algorithm.id)
     assert api.get_algorithm_list(scene.project) == []
+
+
+def resumable(api, folder):
+    """A file goes up in slices, breaks off in the middle, goes on, and is put together: it is known by its whole length."""
+    from tator.util.resumable_upload import continue_resumable_upload
+
+    scene = Scene(api)
+    clip = next(pathlib.Path(folder).glob("*.ts"))
+    frames = int(clip.stem.split("_")[-1])
+    kind = api.create_media_type(scene.project, media_type_spec={
+        "name": "Sliced", "dtype": "video", "archive_config": [{"name": "original", "encode": {"vcodec": "copy"}}],
+        "streaming_config": [{"resolution": 144, "crf": 40, "vcodec": "h264", "preset": "ultrafast", "pixel_format": "yuv420p"}]}).id
+    media = api.create_media_list(scene.project, body={"type": kind, "name": clip.name, "md5": MD5, "section": "Sliced"}).id
+    size = -(-clip.stat().st_size // 4)
+
+    class Broken(Exception):
+        pass
+
+    class Flaky:
+        """The client, until its line breaks behind the second slice."""
+        made = 0
+
+        def __getattr__(self, name):
+            return getattr(api, name)
+
+        def create_video_file(self, *arguments, **keywords):
+            if self.made == 2:
+                raise Broken
+            self.made += 1
+            return api.create_video_file(*arguments, **keywords)
+
+    try:
+        continue_resumable_upload(Flaky(), media, str(clip), part_size=size)
+        raise AssertionError("the line did not break")
+    except Broken:
+        pass
+    slices = api.get_media(media).media_files.archival
+    assert [one.codec for one in slices] == ["fragment"] * 2
+    continue_resumable_upload(api, media, str(clip), part_size=size)
+    assert [one.path for one in api.get_media(media).media_files.archival][:2] == [one.path for one in slices]
+    assert len(api.get_media(media).media_files.archival) == 4
+    # No slice was taken for the film: the first of them could be played.
+    row = api.get_media(media)
+    assert (row.num_frames, row.media_files.thumbnail) == (None, None)
+    command = [sys.executable, "-m", "tator.util.import_resumable", "--host", sys.argv[1], "--token", sys.argv[2], str(media)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    row = until(lambda: (row := api.get_media(media)).num_frames and row)
+    assert [len(row.media_files.archival), len(row.media_files.streaming)] == [1, 1]
+    assert row.media_files.archival[0].size == clip.stat().st_size
+    until(lambda: api.get_media(media).num_frames == frames)
+
+
+S3 = {"endpoint_url": "http://127.0.0.1:9", "region_name": "r", "aws_access_key_id": "a", "aws_secret_access_key": "s"}
+EVERY_DTYPE = [
+    {"name": "Name", "dtype": "string", "description": "d", "order": 1, "required": False, "default": "n", "style": "long_string"},
+    {"name": "Stage", "dtype": "enum", "choices": ["egg", "larva"], "labels": ["Egg", "Larva"], "default": "egg"},
+    {"name": "Count", "dtype": "int", "minimum": 0, "maximum": 9, "default": 3}, {"name": "Length", "dtype": "float", "default": 0.5},
+    {"name": "Sure", "dtype": "bool", "default": True}, {"name": "Seen", "dtype": "datetime"},
+    {"name": "Where", "dtype": "geopos"}, {"name": "Near", "dtype": "float_array", "size": 2},
+]
+VALUES = {"Name": "x", "Stage": "larva", "Count": 4, "Length": 1.5, "Sure": False, "Seen": "2026-01-02T03:04:05.000Z", "Where": [1.0, 2.0],
+          "Near": [0.5, 0.25]}
+# What is no noun that one makes, reads, changes and takes away, or is tried by the other scenarios.
+NOT_NOUNS = {
+    "clone_media_list", "complete_upload", "create_attribute_type", "create_job_list", "create_obtain_auth_token", "create_user",
+    "delete_announcement", "delete_attribute_type", "delete_job", "delete_job_list", "delete_transcode", "delete_transcode_list",
+    "get_anonymous_gateway_schema", "get_change_log_list", "get_clip", "get_cloned_media", "get_download_info", "get_frame", "get_job",
+    "get_job_list", "get_localization_graphic", "get_organization_upload_info", "get_permalink", "get_state_graphic", "get_transcode",
+    "get_transcode_list", "get_transcode_list_by_id", "get_upload_info", "health_check", "health_check_full", "leaf_suggestion",
+    "merge_states", "notify", "replace_attribute_type", "save_algorithm_manifest", "save_generic_file", "send_email", "transcode",
+    "trim_state_end", "update_attribute_type", "user_exists", "whoami",
+}
+
+
+class Listening:
+    """The client, remembering which operations were called."""
+
+    def __init__(self, api):
+        self.api, self.called = api, set()
+
+    def __getattr__(self, name):
+        self.called.add(name)
+        return getattr(self.api, name)
+
+
+class Grounds(Scene):
+    """A project with everything that the nouns are made of."""
+
+    def __init__(self, api, somebody):
+        super().__init__(api)
+        for kind in ("media", "localization", "state"):
+            of = {"media": self.media_type, "localization": self.box_type, "state": self.track_type}[kind]
+            for addition in EVERY_DTYPE:
+                if (kind, addition["name"]) not in (("state", "Name"), ("localization", "Count")):
+                    api.create_attribute_type(of, attribute_type_spec={"entity_type": f"{kind.capitalize()}Type", "addition": addition})
+        self.somebody = somebody
+        self.leaf_type = api.create_leaf_type(self.project, leaf_type_spec={"name": "Taxon", "attribute_types": EVERY_DTYPE}).id
+        self.file_type = api.create_file_type(self.project, file_type_spec={"name": "Note", "attribute_types": EVERY_DTYPE}).id
+        self.version = api.get_version_list(self.project)[0].id
+        self.boxed = self.boxes(2)
+
+    def link(self, content=b"hello"):
+        import requests
+        info = self.api.get_upload_info(self.project)
+        requests.put(info.urls[0], data=content, timeout=30).raise_for_status()
+        return self.api.get_download_info(self.project, download_info_spec={"keys": [info.key]})[0].url
+
+    def manifest(self):
+        spec = {"name": "m.yaml", "upload_url": self.link(MANIFEST.encode())}
+        return self.api.save_algorithm_manifest(self.project, algorithm_manifest_spec=spec).url
+
+    def page(self):
+        return self.api.save_generic_file(self.project, generic_file_spec={"name": "a.html", "upload_url": self.link(b"<p>a</p>")}).url
+
+    def nouns(self):
+        """noun → (where it is listed; what it is made of; what is changed of it)."""
+        project, organization, user = [self.project], [self.organization], self.api.whoami().id
+        search = {"attribute": "$name", "operation": "iendswith", "value": "1.mp4", "inverse": True}
+        box = {"media_id": self.media[0], "type": self.box_type, "frame": 0, "x": 0.1, "y": 0.1, "width": 0.2, "height": 0.2}
+        named, types = {"name": "Other"}, {"media_types": [self.media_type], "attribute_types": EVERY_DTYPE, "description": "d"}
+        cluster = {"name": unique("c"), "host": "h", "port": 1, "token": "t", "cert": "c"}
+        template = {"name": unique("t"), "url": self.link(), "headers": [{"name": "a", "value": "b"}], "tparams": [{"name": "c", "value": "d"}]}
+        page = {"name": "P", "html_file": self.page(), "description": "d", "categories": ["annotator-view"]}
+        return {
+            "organization": ([], {"name": unique("I"), "default_membership_permission": "Can Edit"}, named),
+            "affiliation": (organization, {"user": self.somebody, "permission": "Member"}, {"permission": "Admin"}),
+            "invitation": (organization, {"email": f"{uuid.uuid4().hex}@example.org", "permission": "Member"}, {"permission": "Admin"}),
+            "group": (organization, {"name": "G", "initial_members": [user]}, {"name": "Other", "add_members": [self.somebody]}),
+            "bucket": (organization, {"name": unique("b"), "store_type": "MINIO", "config": S3, "archive_sc": "STANDARD",
+                                      "live_sc": "STANDARD"}, {"name": unique("b")}),
+            "job_cluster": (organization, cluster, {**cluster, "host": "other"}),
+            "hosted_template": (organization, template, {**template, "headers": []}),
+            "project": ([], {"name": unique("P"), "summary": "s", "organization": self.organization, "attribute_types": EVERY_DTYPE},
+                        {"summary": "other"}),
+            "membership": (project, {"user": self.somebody, "permission": "View Only", "default_version": self.version},
+                           {"permission": "Full Control"}),
+            "version": (project, {"name": "V", "description": "d", "bases": [self.version], "show_empty": False}, named),
+            "section": (project, {"name": "S", "path": "S", "dtype": "saved_search", "object_search": search, "related_search": {
+                "method": "AND", "operations": [{"attribute": "$text", "operation": "matches", "value": "cod"}]}}, {
+                "name": "Other", "object_search": {"attribute": "$text", "operation": "matches", "value": "dive"}, "related_search": search}),
+            "bookmark": (project, {"name": "b", "uri": "/1"}, named),
+            "favorite": (project, {"name": "f", "type": self.box_type, "values": VALUES, "page": 2, "entity_type_name": "Localization"}, named),
+            "media_type": (project, {
+                "name": "M", "dtype": "video", "attribute_types": EVERY_DTYPE, "default_volume": 20, "file_format": "mp4",
+                "archive_config": [{"name": "a", "encode": {"vcodec": "hevc", "crf": 30}}], "overlay_config": {"mode": "datetime"},
+                "streaming_config": [{"resolution": 144, "vcodec": "h264", "crf": 23, "preset": "fast"}], "visible": False}, named),
+            "localization_type": (project, {"name": "L", "dtype": "poly", "color_map": {"default": [1, 2, 3]}, "line_width": 2, **types}, named),
+            "state_type": (project, {"name": "S", "association": "Frame", "interpolation": "attr_style_range", **types}, named),
+            "leaf_type": (project, {"name": "T", "attribute_types": EVERY_DTYPE}, named),
+            "file_type": (project, {"name": "F", "attribute_types": EVERY_DTYPE}, named),
+            "media": (project, {"type": self.media_type, "name": "a.mp4", "md5": MD5, "section": "New", "attributes": VALUES}, named),
+            "localization": (project, {**box, "attributes": VALUES, "version": self.version, "parent": self.boxed[0]},
+                             {"x": 0.3, "in_place": 1}),
+            "state": (project, {"type": self.track_type, "media_ids": self.media[:1], "localization_ids": self.boxed, "version": self.version},
+                      {"localization_ids_remove": self.boxed[:1], "in_place": 1}),
+            "leaf": (project, {"type": self.leaf_type, "name": "cod", "attributes": VALUES}, named),
+            "file": (project, {"type": self.file_type, "name": "n", "description": "d", "attributes": VALUES}, named),
+            "temporary_file": (project, {"name": "n", "url": self.link(), "lookup": "l", "hours": 1}, None),
+            "algorithm": (project, {"name": unique("A"), "user": user, "manifest": self.manifest(), "files_per_job": 2, "description": "d",
+                                    "categories": ["annotator-view"], "parameters": [{"name": "a", "value": "b"}]}, {"description": "other"}),
+            "applet": (project, page, {**page, "name": "Other"}),
+            "row_protection": ([], {"project": self.project, "user": self.somebody, "permission": 255}, {"permission": 1}),
+        }
+
+
+def walk(api, noun, where, spec, change):
+    """Makes one, reads it alone and in its list, changes it, takes it away."""
+    def named(verb, ending=""):
+        return getattr(api, f"{verb}_{noun}{ending}", None)
+
+    model = getattr(tator.models, "".join(word.capitalize() for word in noun.split("_")))
+    create = named("register") if noun in ("algorithm", "applet") else named(
+        "create", "_list" if noun in ("media", "localization", "state", "leaf") else "")
+    made = create(*where, spec).id
+    made = made[0] if isinstance(made, list) else made
+    one = named("get")(made)
+    only = {"project": spec["project"]} if noun == "row_protection" else {}
+    rows = named("get", "_list")(*where, **only)
+    listed = next(row for row in rows if row.id == made)
+    assert isinstance(one, model) and isinstance(listed, model), (type(one), type(listed))
+    assert one.to_dict() == listed.to_dict(), (one, listed)
+    if change is not None:
+        named("update")(made, change)
+        after = named("get")(made)
+        said = {key: value for key, value in change.items() if isinstance(value, (str, int)) and hasattr(after, key)}
+        assert {key: getattr(after, key) for key in said} == said, (after, change)
+    named("delete")(made)
+    if noun in ("localization", "state"):
+        assert made not in [row.id for row in named("get", "_list")(*where)]
+    else:
+        refused(404, named("get"), made)
+
+
+def in_bulk(api, scene, noun):
+    """Lists by body, counts, changes and deletion of many."""
+    def named(verb, ending=""):
+        return getattr(api, f"{verb}_{noun}{ending}")
+
+    rows = named("get", "_list")(scene.project)
+    assert rows and [row.to_dict() for row in named("get", "_list_by_id")(scene.project, {})] == [row.to_dict() for row in rows]
+    assert named("get", "_count")(scene.project) == named("get", "_count_by_id")(scene.project, {}) == len(rows)
+    named("update", "_list")(scene.project, {"attributes": {"Count": 7}}, type=rows[0].type)
+    assert {row.attributes["Count"] for row in named("get", "_list")(scene.project, type=rows[0].type)} == {7}
+    named("delete", "_list")(scene.project, type=rows[0].type)
+    assert named("get", "_count")(scene.project, type=rows[0].type) == 0
+
+
+def by_elemental_id(api, scene):
+    box = scene.boxes(1)[0]
+    track = api.create_state_list(scene.project, {"type": scene.track_type, "media_ids": scene.media[:1], "localization_ids": [box]}).id[0]
+    for noun, made, change in (("localization", box, {"x": 0.5}), ("state", track, {"attributes": {"Name": "other"}})):
+        row = getattr(api, f"get_{noun}")(made)
+        where = (row.version, row.elemental_id)
+        assert getattr(api, f"get_{noun}_by_elemental_id")(*where).to_dict() == row.to_dict()
+        getattr(api, f"update_{noun}_by_elemental_id")(*where, change)
+        assert getattr(api, f"get_{noun}_by_elemental_id")(*where).mark == row.mark + 1
+        getattr(api, f"delete_{noun}_by_elemental_id")(*where)
+        assert getattr(api, f"get_{noun}_by_elemental_id")(*where).variant_deleted is True
+
+
+def records(api, scene):
+    """The records of a media's files."""
+    media = scene.media[1]
+    size = {"size": 9, "bit_rate": 8}
+    for noun, roles, spec in (
+            ("video", ["streaming", "archival"], {"codec": "h264", "resolution": [7, 9], "codec_description": "d", "codec_mime": "video/mp4", **size}),
+            ("image", ["image", "thumbnail", "thumbnail_gif"], {"resolution": [7, 9], "mime": "image/png", "size": 3}),
+            ("audio", ["audio"], {"codec": "aac", "codec_description": "d", **size}), ("auxiliary", ["attachment"], {"name": "n", "size": 2})):
+        for role in roles:
+            spec = {**spec, "path": f"{scene.organization}/{scene.project}/{media}/{role}.bin"}
+            if role == "streaming":
+                spec["segment_info"] = spec["path"] + ".json"
+            what = {"role": role}
+            getattr(api, f"create_{noun}_file")(media, **{f"{noun}{'_file' * (noun == 'auxiliary')}_definition": spec}, **what)
+            one = getattr(api, f"get_{noun}_file")(media, index=0, **what)
+            assert [one.to_dict()] == [row.to_dict() for row in getattr(api, f"get_{noun}_file_list")(media, **what)]
+            assert {key: getattr(one, key) for key in spec} == spec
+            getattr(api, f"update_{noun}_file")(media, index=0, **{
+                f"{noun}{'_file' * (noun == 'auxiliary')}_definition": {**spec, "size": 77}}, **what)
+            assert getattr(api, f"get_{noun}_file")(media, index=0, **what).size == 77
+        row = api.get_media(media)
+        for role in roles:
+            assert len(getattr(row.media_files, role)) == 1
+            getattr(api, f"delete_{noun}_file")(media, index=0, role=role)
+
+
+def the_rest(api, scene):
+    """Lists, neighbours and settings that only some nouns have."""
+    user = api.get_user(api.whoami().id)
+    assert user.to_dict() in [row.to_dict() for row in api.get_user_list(username=user.username)]
+    api.update_user(user.id, {"first_name": "Ada"})
+    assert api.get_user(user.id).first_name == "Ada"
+    assert isinstance(api.get_announcement_list(), list)
+    one, other = scene.media
+    assert (api.get_media_next(one).next, api.get_media_prev(other).prev) == (other, one)
+    stats = api.get_media_stats(scene.project)
+    assert isinstance(stats, tator.models.MediaStats) and stats.count == 2
+    assert (one, scene.project) in [(row.media, row.project) for row in api.get_media_by_name("dive 0.mp4")]
+    api.create_temporary_file(scene.project, {"name": "n", "url": scene.link(), "lookup": "l", "hours": 1})
+    api.delete_temporary_file_list(scene.project)
+    assert api.get_temporary_file_list(scene.project) == []
+    api.create_row_protection({"project": scene.project, "user": scene.somebody, "permission": 255})
+    api.destroy_row_protection_list_api(project=scene.project)
+    assert not [row for row in api.get_row_protection_list(project=scene.project) if row.user == scene.somebody]
+    api.create_section(scene.project, {"name": "Leg", "path": "Dive.Leg"})
+    api.update_section_list(scene.project, {"path_substitution": {"old": "Dive", "new": "Cruise"}}, match="Dive.*")
+    assert [row.path for row in api.get_section_list(scene.project, match="Cruise.*")] == ["Cruise.Leg"]
+    api.destroy_section_list_api(scene.project, match="Cruise.*")
+    assert api.get_section_list(scene.project, match="Cruise.*") == []
+
+
+def every_noun(api, folder):
+    """Whatever the client knows to make, read, list, change and take away. It checks what it reads."""
+    somebody = api.get_user_list(username=json.loads((pathlib.Path(folder) / "somebody.json").read_text()))[0].id
+    api = Listening(api)
+    scene = Grounds(api, somebody)
+    wrong = {}
+
+    def attempt(name, call, *arguments):
+        try:
+            call(*arguments)
+        except Exception:
+            wrong[name] = traceback.format_exc(limit=-3)
+
+    for noun, made_of in scene.nouns().items():
+        attempt(noun, walk, api, noun, *made_of)
+    attempt("files", records, api, scene)
+    attempt("by elemental id", by_elemental_id, api, scene)
+    attempt("the rest", the_rest, api, scene)
+    api.create_leaf_list(scene.project, {"type": scene.leaf_type, "name": "cod"})
+    api.create_state_list(scene.project, {"type": scene.track_type, "media_ids": scene.media[:1], "localization_ids": scene.boxes(2)})
+    for noun in ("state", "localization", "leaf", "media"):
+        attempt(f"many of {noun}", in_bulk, api, scene, noun)
+    assert not wrong, "\n".join(f"{name}: {text}" for name, text in wrong.items())
+    known = {name for name in dir(tator.openapi.tator_openapi.TatorApi) if not name.startswith("_") and not name.endswith("_with_http_info")}
+    assert known - api.called == NOT_NOUNS - api.called, (known - api.called) ^ (NOT_NOUNS - api.called)
 
 
 def errors(api, folder):

@@ -31,6 +31,15 @@ def test_life_of_an_announcement(station, people):
     assert station.command("announce", "--withdraw", made["id"], check=False).returncode == 1
 
 
+def test_an_announcement_ends(station, people):
+    ends, stays = (station.lines("announce", unique("Soon"), "--days", "2")[0]["id"] for _ in range(2))
+    day_ms = 86_400_000
+    station.behind_the_back(f"update announcement set eol_at = eol_at - {2 * day_ms - 60_000} where id = {ends}")
+    assert ends in shown(people.viewer.api)  # in its last minute
+    station.behind_the_back(f"update announcement set eol_at = eol_at - 60000 where id = {ends}")
+    assert ends not in shown(people.viewer.api) and stays in shown(people.viewer.api)
+
+
 def test_what_is_no_announcement(station, people):
     for arguments in (["  "], ["x" * 2049], ["x", "--days", "0"]):
         assert station.command("announce", *arguments, check=False).returncode == 1

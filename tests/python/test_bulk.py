@@ -101,8 +101,10 @@ def test_states_take_the_members_that_are_theirs_alone(admin, scene):
 
 def test_the_log_names_every_change(admin, scene):
     admin.update_localization_list(scene.project, localization_bulk_update={"ids": scene.made, "attributes": {"Count": 5}, "in_place": 1})
-    entry = admin.get_change_log_list(scene.project, entity_id=scene.made[2])
-    assert any(change["name"] == "attributes" or "Count" in str(change) for one in entry for change in one.description_of_change["new"])
+    for one in scene.made:
+        created, changed = admin.get_change_log_list(scene.project, entity_type="localization", entity_id=one)
+        assert {"name": "Count", "value": 5} not in created.description_of_change["new"]
+        assert {"name": "Count", "value": 5} in changed.description_of_change["new"]
 
 
 def test_media_and_leaves(admin, scene):
@@ -132,3 +134,39 @@ def test_many_rows_at_once(admin, project):
     assert admin.get_localization_count(project, show_all_marks=1) == 2 * MANY
     assert admin.delete_localization_list(project).message == f"Successfully deleted {MANY} localizations!"
     assert admin.get_localization_count(project) == 0
+
+
+def test_an_empty_list_is_not_everything(station, admin, scene):
+    """What a script computed as empty must not change or delete all that there is."""
+    project = scene.project
+    track = states_of(scene, add_state_type(admin, project, [scene.video_type], "Media"), [])[0]
+    for call, more in ((admin.delete_localization_list, {}), (admin.update_localization_list, {"localization_bulk_update": {"attributes": {"Count": 7}}}),
+                       (admin.delete_state_list, {}), (admin.delete_media_list, {}), (admin.update_media_list, {"media_bulk_update": {}})):
+        body = refused(400, call, project, media_id=[], **more)
+        assert body["message"] == "Query parameter error: media_id" and "leave media_id out" in body["details"]
+    refused(400, admin.delete_localization_list, project, version=[], attribute=["Count::1"])
+    assert counts(scene.list()) == [0, 1, 2, 3] and ids(admin.get_state_list(project)) == [track]
+    assert len(admin.get_media_list(project)) == 1
+    # To readers an empty list says nothing, as ever.
+    assert scene.found(media_id=[]) == scene.made
+    assert admin.delete_localization_list(project, media_id=[scene.video]).message == "Successfully deleted 4 localizations!"
+
+
+def test_ids_of_media_in_query_and_body_are_united(admin, project):
+    scene = Scene(admin, project, videos=3)
+    one, two, three = scene.add(*({"media_id": video} for video in scene.videos))
+    asked = {"media_ids": scene.videos[1:2]}
+    assert ids(admin.get_localization_list_by_id(project, localization_id_query=asked, media_id=scene.videos[:1])) == [one, two]
+    assert admin.get_localization_count_by_id(project, localization_id_query=asked, media_id=scene.videos[:1]) == 2
+    kind = add_state_type(admin, project, [scene.video_type], "Media")
+    states = admin.create_state_list(project, body=[{"type": kind, "media_ids": [video]} for video in scene.videos]).id
+    assert ids(admin.get_state_list_by_id(project, state_id_query=asked, media_id=scene.videos[:1])) == states[:2]
+    # An empty list of ids is no filter.
+    for asked in ({"ids": []}, {}):
+        assert ids(admin.get_state_list_by_id(project, state_id_query=asked)) == states
+        assert admin.get_state_count_by_id(project, state_id_query=asked) == 3
+        assert ids(admin.get_localization_list_by_id(project, localization_id_query=asked)) == [one, two, three]
+    # The same bodies select what is changed.
+    changed = {"attributes": {"Count": 5}, "media_ids": scene.videos[1:2]}
+    message = admin.update_localization_list(project, localization_bulk_update=changed, media_id=scene.videos[:1]).message
+    assert message == "Successfully updated 2 localizations!"

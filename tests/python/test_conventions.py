@@ -215,6 +215,10 @@ def test_rights_that_an_answer_tells(station, admin, project):
     assert section["object"]["effective_permission"] == 16777215
     assert version["object"]["effective_permission"] == 65535
     assert admin.get_version(version["id"]).effective_permission == 0
+    for noun, made, mask in (("Section", section, 16777215), ("Version", version, 65535)):
+        answer = station.http("PATCH", f"/rest/{noun}/{made['id']}", station.admin_token, json={"name": "Other"}).json()
+        assert (answer["object"]["name"], answer["object"]["effective_permission"]) == ("Other", mask)
+        assert station.http("GET", f"/rest/{noun}/{made['id']}", station.admin_token).json()["effective_permission"] == 0
 
 
 def test_keys_that_servers_of_later_versions_have(admin, project):

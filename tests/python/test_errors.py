@@ -100,7 +100,10 @@ def test_defaults_are_filled_in(admin, project):
 
 
 def test_unknown_format_is_404(station, project):
-    assert call(station, "GET", f"/rest/Medias/{project}?format=papyrus").status_code == 404
+    answer = call(station, "GET", f"/rest/Medias/{project}?format=papyrus")
+    assert answer.status_code == 404 and answer.headers["Content-Type"] == "application/json"
+    assert answer.json()["message"] == "No format papyrus; this operation knows json, jsonl, csv, pprint."
+    assert call(station, "GET", f"/rest/Medias/{project}?format=csv").status_code == 200
 
 
 def test_permission(members, project):

@@ -63,10 +63,13 @@ def test_bytes_go_up_and_come_back(admin, project, kind, tmp_path, size, parts):
 
 def test_upload_for_two_things_at_once(admin, project, kind):
     video = admin.create_media_list(project, body={"type": add_media_type(admin, project), "name": "v.mp4", "md5": ""}).id
-    refused(400, admin.get_upload_info, project, media_id=video, file_id=add(admin, project, kind, "f"))
-    body = refused(400, admin.get_upload_info, project, media_id=2_000_000_000)
-    assert body["message"] == f"Media ID 2000000000 does not exist in project {admin.get_project(project).name}!" or (
-        body["message"] == f"Media ID 2000000000 does not exist in project {project}!")
+    body = refused(400, admin.get_upload_info, project, media_id=video, file_id=add(admin, project, kind, "f"))
+    assert body["message"] == "Both media_id and file_id are specified! Only one of them may be."
+    for noun in ("media", "file"):
+        body = refused(400, admin.get_upload_info, project, **{f"{noun}_id": 2_000_000_000})
+        assert body["message"] == f"{noun.capitalize()} ID 2000000000 does not exist in project {project}!"
+    body = refused(400, admin.get_upload_info, project, bucket_id=1)
+    assert body["message"] == "A bucket_id may be specified only together with a media_id!"
 
 
 def test_a_file_under_both_its_names(station, admin, project, kind):

@@ -1,6 +1,7 @@
 """GetFrame: the picture that is asked for by number is the picture that comes, for every clip of the corpus."""
 
 import io
+import subprocess
 
 import barcode
 import pytest
@@ -154,6 +155,39 @@ def test_animation(admin, media):
             gray = picture.convert("RGB").convert("L")
             numbers.append(barcode.read_pixels(gray.tobytes(), gray.width, gray.height))
     assert numbers == [1, 50, 99]
+
+
+def films(path):
+    """(codec, pictures, pictures in a second, width, height) of a film."""
+    wanted = "stream=codec_name,width,height,avg_frame_rate,nb_read_frames"
+    command = ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries", wanted, "-of", "default=nw=1", path]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    found = dict(line.split("=") for line in lines)
+    return found["codec_name"], int(found["nb_read_frames"]), found["avg_frame_rate"], int(found["width"]), int(found["height"])
+
+
+@pytest.mark.parametrize("frames", [[31], [5, 80, 31]])
+@pytest.mark.parametrize("animate", [None, 5])
+def test_a_film_of_frames(admin, media, frames, animate):
+    """mp4 is an animation, however many frames it has and whether or not somebody says how fast."""
+    path = admin.get_frame(media["h264_cfr25"], frames=frames, format="mp4", **({"animate": animate} if animate else {}))
+    assert films(path) == ("h264", len(frames), f"{animate or 2}/1", 320, 240)
+
+
+def test_a_viewer_sees_frames(station, admin, media, people):
+    """Looking needs no more than membership, and that it needs."""
+    project = admin.get_media(media["h264_cfr25"]).project
+    answer = station.http("GET", f"/rest/GetFrame/{media['h264_cfr25']}?frames=17", people.viewer.token)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (403, "image/png")
+    member = admin.create_membership(project, membership_spec={"user": people.viewer.id, "permission": "View Only"}).id
+    assert barcode.read_file(people.viewer.api.get_frame(media["h264_cfr25"], frames=[17])) == 17
+    admin.delete_membership(member)
+
+
+def test_a_film_is_no_grid(station, media):
+    status, kind, _ = frame(station, media["h264_cfr25"], "1,2", format="mp4", tile="2x1")
+    assert (status, kind) == (400, "image/png")
+
 
 
 @pytest.mark.parametrize("query", [{"number": 120}, {"number": 0, "roi": "nonsense"}, {"number": 0, "force_scale": "x"}])

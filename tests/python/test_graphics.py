@@ -2,6 +2,9 @@
 
 import io
 import itertools
+import os
+import subprocess
+import sys
 
 import barcode
 import pytest
@@ -213,3 +216,59 @@ def test_a_viewer_may_look(clip, station, admin, people):
     one, track = clip.add("box", **BAR), clip.add_track([1])
     for path in (f"LocalizationGraphic/{one}", f"StateGraphic/{track}"):
         assert station.http("GET", "/rest/" + path, people.viewer.token).status_code == 200
+
+
+CV2 = """
+'Stands in for OpenCV: reads the pictures of a film, and writes pictures.'
+import subprocess
+
+import numpy
+from PIL import Image
+
+__version__, CAP_PROP_FRAME_COUNT = "4", "nb_read_packets"
+
+
+class VideoCapture:
+    def __init__(self, path):
+        probe = ["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v:0", "-of", "csv=p=0", "-show_entries",
+                 "stream=width,height,nb_read_packets", path]
+        self.width, self.height, self.count = map(int, subprocess.run(probe, capture_output=True, check=True).stdout.split(b","))
+        decode = ["ffmpeg", "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
+        self.pipe = subprocess.Popen(decode, stdout=subprocess.PIPE).stdout
+
+    def get(self, what):
+        return {CAP_PROP_FRAME_COUNT: self.count}[what]
+
+    def read(self):
+        size = self.width * self.height * 3
+        content = self.pipe.read(size)
+        return len(content) == size, numpy.frombuffer(content, "uint8").reshape(-1, self.width, 3)
+
+
+def imwrite(path, picture):
+    Image.fromarray(picture[:, :, ::-1]).save(path)
+"""
+
+
+def test_the_clients_own_extractor(station, clip, tmp_path):
+    """`python -m tator.extractor` downloads the film and cuts the pictures itself: it must get what the station shows."""
+    (tmp_path / "cv2.py").write_text(CV2)
+    kind = add_box_type(clip.api, clip.project, [clip.api.get_media(clip.media).type])
+    own = {clip.api.create_localization_list(clip.project, body={
+        "media_id": clip.media, "type": kind, "frame": frame, **BAR}).id[0]: frame for frame in (3, 31, 77)}
+
+    def extract(mode):
+        out = tmp_path / mode
+        command = [sys.executable, "-m", "tator.extractor", "--host", station.url, "--token", station.admin_token, "--mode", mode,
+                   "--metadata-type-id", str(kind), "--project", str(clip.project), "--output-local", str(out), str(clip.media)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+        assert done.returncode == 0, done.stderr[-3000:]
+        return {path.name: Image.open(path) for path in out.iterdir()}
+
+    cut = extract("localization_thumbnail")
+    assert {name: (number(picture), picture.size) for name, picture in cut.items()} == {
+        f"{one}.png": (frame, (WIDTH, HEIGHT // 2)) for one, frame in own.items()}
+    whole = extract("localization_keyframe")
+    name = clip.api.get_media(clip.media).name
+    assert {name: (number(picture), picture.size) for name, picture in whole.items()} == {
+        f"{name}_{frame}.png": (frame, (WIDTH, HEIGHT)) for frame in own.values()}

@@ -340,7 +340,7 @@ def test_calling_off_kills_everything_that_a_step_started(flow):
     flow.api.delete_job(uid)
     wait_for("the end of the step's processes", lambda: not running_with(mark), 20)
     refused(404, flow.api.get_job, uid)
-    assert not (flow.station.data / "workflows" / uid / "nodes").exists() or flow.api.delete_job_list(flow.project)
+    assert not (flow.station.data / "workflows" / uid).exists()
     later, _ = flow.run(shell("true"))
     assert later.status == "Succeeded"
 

@@ -2,7 +2,6 @@
 
 import pytest
 from support import NOWHERE, add_leaf_type, encoded, ids, leaf, refused, unique
-from tator.exceptions import ApiException
 
 
 @pytest.fixture
@@ -117,9 +116,9 @@ def test_bulk(admin, project, fish):
 def test_parent_must_be_there_and_at_home(admin, project, kind, organization, where):
     other = admin.create_project(project_spec={"name": unique("Other"), "organization": organization}).id
     parent = NOWHERE if where == "nowhere" else grow(admin, other, add_leaf_type(admin, other), "Foreign")
-    with pytest.raises(ApiException) as caught:
-        grow(admin, project, kind, "X", parent)
-    assert caught.value.status in (400, 404)
+    status, message = {"nowhere": (404, "Leaf matching query does not exist."),
+                       "in another project": (400, f"Leaf {parent} is not part of project {project}!")}[where]
+    assert refused(status, grow, admin, project, kind, "X", parent)["message"] == message
     assert admin.get_leaf_count(project) == 0
 
 

@@ -1,5 +1,8 @@
 """How fast anybody may ask, where the settings count them."""
 
+import concurrent.futures
+import time
+
 import pytest
 from support import plain_name
 
@@ -50,3 +53,14 @@ def test_what_a_proxy_passes_on_is_counted(new_station):
         answers = codes(statuses(station, path, headers={"X-Forwarded-For": f"1.2.3.4, {address}"}))
         assert answers[:2] == [200, 200] and 429 in answers
     assert set(codes(statuses(station, path, count=50))) == {200}
+
+
+def test_limits_unless_the_settings_say_otherwise(new_station):
+    """10 requests a second without credentials and 100 of an account; what may come at once is a second's worth here."""
+    station = new_station(environment={"TRANSECT_LIMITS_LOOPBACK": "true", "TRANSECT_LIMITS_BURST_SECS": "1"})
+    for path, token, most in (("/rest/User/Exists?username=x", None, 10), ("/rest/User/GetCurrent", station.admin_token, 100)):
+        began = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _, path=path, token=token: station.http("GET", path, token).status_code, range(4 * most)))
+        assert set(answers) == {200, 429}
+        assert most <= answers.count(200) <= most * (1 + time.monotonic() - began) + 1

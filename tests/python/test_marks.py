@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from support import Scene, add_state_type, ids, refused
+from support import Scene, add_box_type, add_state_type, add_video, ids, leaf, refused
 
 
 @pytest.fixture
@@ -167,6 +167,78 @@ def test_layers_hide_what_they_replace(admin, scene, project, layer):
     assert scene.found(version=[base, layer]) == [kept]
     assert scene.found(version=[base, layer], show_deleted=1) == [kept, stone]
     assert admin.get_localization(replaced).variant_deleted is False
+
+
+def test_a_parent_is_named_later(admin, scene, layer):
+    parent, = scene.add({})
+    layers = [admin.get_localization(parent).version, layer]
+    child, = scene.add({"version": layer})
+    assert scene.found(version=layers) == [parent, child]
+    row = admin.update_localization(child, localization_update={"parent": parent}).object
+    assert (row["parent"], row["mark"]) == (parent, 1)
+    assert scene.found(version=layers) == [row["id"]]
+    assert admin.update_localization(child, localization_update={"x": 0.5}).object["parent"] == parent
+
+
+class TestFilteredLayers:
+    """With more filters, what is hidden is the parent of another annotation that they select, too."""
+
+    @pytest.fixture
+    @classmethod
+    def layers(cls, admin, project, layer):
+        return [admin.get_version_list(project)[0].id, layer]
+
+    def test_by_attribute(self, scene, layers):
+        cod, eel = scene.add({"attributes": {"Species": "cod"}}, {"attributes": {"Species": "eel"}}, version=layers[0])
+        ling, = scene.add({"attributes": {"Species": "ling", "Length": 2.5}, "version": layers[1], "parent": cod})
+        elver, = scene.add({"attributes": {"Species": "eel", "Length": 0.5}, "version": layers[1], "parent": eel})
+        assert scene.found(version=layers) == [ling, elver]
+        assert scene.found(version=layers, attribute=["Species::cod"]) == [cod]
+        assert scene.found(version=layers, attribute=["Species::eel"]) == [elver]
+        assert scene.found(version=layers, attribute_contains=["Species::l"]) == [ling, elver]
+        assert scene.found(version=layers, attribute_null=["Length::true"]) == [cod, eel]
+        assert scene.search(leaf("Species", "in", ["cod", "eel"]), version=layers) == [cod, elver]
+        assert scene.search(leaf("Species", "eq", "ling"), version=layers) == [ling]
+        assert scene.found(version=layers, attribute=["Species::cod"], sort_by=["Species"]) == [cod]
+
+    def test_by_type_media_and_frame(self, admin, project, scene, layers):
+        other = add_box_type(admin, project, [scene.video_type])
+        video = add_video(admin, project, scene.video_type)
+        one, two = scene.add({"frame": 1}, {"frame": 2}, version=layers[0])
+        child, = scene.add({"frame": 1, "version": layers[1], "parent": one, "type": other})
+        far, = scene.add({"frame": 9, "version": layers[1], "parent": two, "media_id": video})
+        assert scene.found(version=layers) == [child, far]
+        assert scene.found(version=layers, type=scene.box_type) == [one, far]
+        assert scene.found(version=layers, type=other) == [child]
+        assert scene.found(version=layers, media_id=[scene.video]) == [two, child]
+        assert scene.found(version=layers, media_id=[video]) == [far]
+        assert scene.found(version=layers, frame=1) == [child]
+        assert scene.found(version=layers, frame=2) == [two]
+
+    def test_a_tombstone_counts_where_it_would_be_selected(self, admin, scene, layers):
+        cod, = scene.add({"attributes": {"Species": "cod"}, "version": layers[0]})
+        child, = scene.add({"attributes": {"Species": "cod"}, "version": layers[1], "parent": cod})
+        stone = admin.delete_localization(child).id
+        assert scene.found(version=layers, attribute=["Species::cod"]) == []
+        assert scene.found(version=layers, attribute=["Species::cod"], show_deleted=1) == [stone]
+
+    def test_a_parent_that_is_edited_after_its_child_came(self, admin, scene, layers):
+        parent, = scene.add({"attributes": {"Species": "cod"}, "version": layers[0]})
+        child, = scene.add({"attributes": {"Species": "ling"}, "version": layers[1], "parent": parent})
+        edited = admin.update_localization(parent, localization_update={"x": 0.7}).object["id"]
+        assert scene.found(version=layers) == [child]
+        assert scene.found(version=layers, attribute=["Species::cod"]) == [edited]
+        # Its ids are behind the child's now: no page begins with what another page hid.
+        assert scene.found(version=layers, after=child) == []
+
+    def test_all_marks(self, admin, scene, layers):
+        parent, kept = scene.add({}, {}, version=layers[0])
+        child, = scene.add({"version": layers[1], "parent": parent})
+        later = [admin.update_localization(one, localization_update={"x": 0.7}).object["id"] for one in (parent, child, kept)]
+        # Revisions replace no revisions of their own annotation.
+        assert scene.found(version=layers, show_all_marks=1) == [kept, child, *later[1:]]
+        assert scene.found(version=layers, show_all_marks=1, merge=0) == [parent, kept, child, *later]
+        assert scene.found(version=layers) == later[1:]
 
 
 def test_a_child_takes_its_parents_elemental_id(admin, scene, layer):

@@ -109,3 +109,14 @@ def test_admins_make_projects_and_members_do_not(admin, people):
     refused(403, admin.get_project, made)  # whoever is no member stays out, whatever they are elsewhere
     assert made not in ids(admin.get_project_list())
     person.api.delete_project(made)
+
+
+def test_permission_model(station, admin):
+    """Rights come from memberships here: the other model is refused, and not passed over."""
+    def make(**more):
+        return station.http("POST", "/rest/Organizations", station.admin_token, json={"name": unique("Lab"), **more})
+
+    assert make(permission_model="legacy").status_code == 201
+    for wrong in ("zerotrust", "anarchy"):
+        answer = make(permission_model=wrong)
+        assert answer.status_code == 400 and "permission_model" in answer.text

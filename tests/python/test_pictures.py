@@ -1,4 +1,4 @@
-"""Pictures of organizations and people: uploaded, shown by link, replaced, removed."""
+"""Pictures of organizations, projects and people: uploaded, shown by link, replaced, removed."""
 
 import pytest
 import requests
@@ -50,6 +50,27 @@ def test_a_thumbnail_in_parts(admin, lab, organization, project):
     admin.complete_upload(mine, upload_completion_spec=spec)
     admin.update_organization(lab, organization_update={"thumb": info.key})
     assert len(fetch(admin.get_organization(lab).thumb).content) == (5 << 20) + 1
+
+
+def test_a_thumbnail_of_a_project(admin, members, project):
+    assert admin.get_project(project).thumb is None
+    key = put(admin.get_upload_info(project), b"first")
+    answer = admin.update_project(project, project_update={"thumb": key})
+    first = admin.get_project(project).thumb
+    assert fetch(first).content == b"first" and fetch(answer["object"]["thumb"]).content == b"first"
+    assert [row.thumb for row in admin.get_project_list() if row.id == project] == [first]
+    assert fetch(members.viewer.api.get_project(project).thumb).content == b"first"
+    admin.update_project(project, project_update={"thumb": put(admin.get_upload_info(project), b"second")})
+    assert fetch(admin.get_project(project).thumb).content == b"second"
+    assert fetch(first).status_code == 404  # the picture before is gone
+    # An upload of one's own for this project, and nothing else.
+    theirs = put(members.executor.api.get_upload_info(project), b"theirs")
+    for wrong in (theirs, "1/2/3/x.mp4", "http://127.0.0.1/x", key.replace("_uploads", "uploads")):
+        refused(403, admin.update_project, project, project_update={"thumb": wrong})
+    refused(404, admin.update_project, project, project_update={"thumb": admin.get_upload_info(project).key})
+    mine = put(members.executor.api.get_upload_info(project), b"mine")
+    refused(403, members.executor.api.update_project, project, project_update={"thumb": mine})
+    assert fetch(admin.get_project(project).thumb).content == b"second"
 
 
 def test_whose_picture(admin, lab, people, project):

@@ -207,6 +207,27 @@ def test_bulk_change_is_one_row_for_all(admin, project):
     assert len(set(last)) == 1
 
 
+def test_bulk_change_of_media_is_one_row_for_all(admin, project):
+    videos = Scene(admin, project, videos=3).videos
+    before = len(admin.get_change_log_list(project, entity_type="media"))
+    admin.update_media_list(project, media_bulk_update={"attributes": {"Camera": "bow"}})
+    assert len(admin.get_change_log_list(project, entity_type="media")) == before + 1
+    last = [admin.get_change_log_list(project, entity_type="media", entity_id=one)[-1] for one in videos]
+    assert len({row.id for row in last}) == 1
+    assert {"name": "Camera", "value": "bow"} in last[0].description_of_change["new"]
+
+
+def test_changes_of_files_are_logged(admin, project):
+    kind = admin.create_file_type(project, file_type_spec={"name": "Note"}).id
+    made = admin.create_file(project, file_spec={"name": "a.txt", "type": kind}).id
+    admin.update_file(made, file_update={"name": "b.txt"})
+    admin.delete_file(made)
+    created, renamed, deleted = (row.description_of_change for row in admin.get_change_log_list(project, entity_id=made))
+    assert {"name": "_name", "value": "a.txt"} in created["new"]
+    assert {"name": "_name", "value": "a.txt"} in renamed["old"] and {"name": "_name", "value": "b.txt"} in renamed["new"]
+    assert (deleted["old"], deleted["new"]) == ([{"name": "_deleted", "value": False}], [{"name": "_deleted", "value": True}])
+
+
 @pytest.mark.parametrize("key", ["name", "organization"])
 def test_project_needs(admin, organization, key):
     spec = {"name": unique("Half"), "organization": organization}
@@ -216,9 +237,11 @@ def test_project_needs(admin, organization, key):
 
 def test_deleted_project_lets_go_of_its_media(admin, project):
     video = add_video(admin, project, Scene(admin, project).video_type)
+    assert admin.get_media(video).project == project
     admin.delete_project(project)
     refused(404, admin.get_media_list, project)
-    assert video
+    refused(404, admin.get_media, video)
+    refused(404, admin.update_media, video, media_update={"name": "mine"})
 
 
 def test_levels_and_layers_of_a_member_change(admin, project, people):

@@ -8,6 +8,7 @@ import barcode
 import pytest
 import requests
 import tator
+from renditions import make_clip
 from station import wait_for
 from support import NOWHERE, add_media_type, add_video, refused
 from test_bucket import S3
@@ -303,3 +304,25 @@ def test_permalink_for_whoever_is_not_signed_in(new_station):
     assert (answer.status_code, answer.headers["Location"]) == (301, "https://elsewhere.example/i.png")
     station.command("user", "disable", "anonymous")
     assert ask().status_code == 400
+
+
+def test_a_file_of_another_length(admin, project, corpus, tmp_path):
+    """What the station counted is counted again with the next file, and what somebody said stays."""
+    kind = add_media_type(admin, project)
+    short = make_clip(tmp_path / "short.mp4", 160, 120, frames=12)
+    long = corpus["h264_cfr25"]
+    own, said = (add_video(admin, project, kind) for _ in range(2))
+    admin.update_media(said, media_update={"num_frames": 1000, "width": 7})
+    record = {"codec": "h264", "resolution": [1, 1]}
+    for media in (own, said):
+        admin.create_video_file(media, role="archival", video_definition={"path": upload(admin, media, short, "a.mp4"), **record})
+        wait_for("the index", lambda media=media: admin.get_media(media).fps)
+    rows = [admin.get_media(media) for media in (own, said)]
+    assert [(row.num_frames, row.fps, row.width, row.height) for row in rows] == [(12, 30, 160, 120), (1000, 30, 7, 120)]
+    for media in (own, said):
+        key = upload(admin, media, long["path"], "b.mp4")
+        admin.update_video_file(media, role="archival", index=0, video_definition={"path": key, **record})
+        wait_for("the index", lambda media=media: admin.get_media(media).fps == 25)
+    rows = [admin.get_media(media) for media in (own, said)]
+    frames = len(long["frames"]) if isinstance(long["frames"], list) else long["frames"]
+    assert [(row.num_frames, row.width, row.height) for row in rows] == [(frames, 320, 240), (1000, 7, 240)]

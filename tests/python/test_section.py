@@ -175,13 +175,19 @@ def test_media_of_a_playlist_are_the_projects(admin, project, scene, organizatio
 
 
 def test_a_uuid_that_moves(admin, project, scene):
-    """Media follow the tag of their folder."""
+    """What is in a folder is found by the UUID that it has now, and by no other."""
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
     folder = add(admin, project, "F", tator_user_sections=first)
     admin.update_media(scene.video, media_update={"primary_section": folder})
     admin.update_section(folder, section_update={"tator_user_sections": second})
     assert admin.get_section(folder).tator_user_sections == second
     assert ids(admin.get_media_list(project, section=folder)) == [scene.video]
+
+    def tagged(uuid):
+        return ids(admin.get_media_list(project, encoded_search=encoded(leaf("tator_user_sections", "eq", uuid))))
+
+    assert tagged(second) == [scene.video]
+    refused(404, tagged, first)
 
 
 def test_values_of_sections(admin, project):
@@ -200,7 +206,7 @@ def test_values_of_sections(admin, project):
 def test_renaming_and_deleting_need_no_match(admin, project):
     made = add(admin, project, "A", path="A.B")
     message = admin.update_section_list(project, match="Z.*", section_bulk_update={"path_substitution": {"old": "Z", "new": "Y"}}).message
-    assert "0" in message
+    assert message == "Successfully updated 0 sections!"
     assert admin.section_list_a_p_i(project, name="Z").message == "Successfully deleted 0 sections!"
     refused(400, admin.update_section_list, project, section_bulk_update={"path_substitution": {"old": "A"}})
     assert admin.get_section(made).path == "A.B"

@@ -128,22 +128,12 @@ pub async fn select<T: Annotation>(
     if filter.show_all_marks == 0 {
         selection.within("t.latest");
     }
-    if filter.show_deleted == 0 {
-        selection.within("not t.variant_deleted");
-    }
     by_media(tx, &mut selection, project, filter, ids).await?;
     if let Some(type_id) = filter.r#type {
         selection.within_equal("t.type", type_id);
     }
     if !filter.version.is_empty() {
         selection.within(among("t.version", &filter.version));
-    }
-    if filter.version.len() > 1 && filter.merge != 0 {
-        hide_replaced(&mut selection, &filter.version);
-    }
-    if let Some(after) = filter.after {
-        let place = selection.bind(after);
-        selection.within(format!("t.id > {place}"));
     }
     if let Some(frame) = filter.frame {
         selection.equals("t.frame", frame);
@@ -167,6 +157,16 @@ pub async fn select<T: Annotation>(
     }
     if let Some(search) = &ids.object_search {
         selection.search(tx, schema, &Node::parse(search)?).await?;
+    }
+    if filter.version.len() > 1 && filter.merge != 0 {
+        hide_replaced(&mut selection);
+    }
+    if filter.show_deleted == 0 {
+        selection.within("not t.variant_deleted");
+    }
+    if let Some(after) = filter.after {
+        let place = selection.bind(after);
+        selection.within(format!("t.id > {place}"));
     }
     selection.sort(schema, filter.r#type, &filter.sort_by)?;
     selection.paginate(&filter.page);
@@ -248,14 +248,17 @@ fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Res
     Ok(())
 }
 
-/// With several layers merged, an annotation is hidden that one of another layer replaces; a
-/// tombstone replaces too.
-fn hide_replaced(selection: &mut Selection, versions: &[i64]) {
-    let table = selection.kind.table();
+/// With several layers merged, an annotation is hidden that another one of the selected set replaces.
+/// That set is what the filters select: a child that they leave out hides nothing. Tombstones belong to
+/// it whether or not they are shown, and the pages into which it is cut are no filter.
+fn hide_replaced(selection: &mut Selection) {
+    let (table, selected) = (selection.kind.table(), selection.condition_of_a_row());
+    // Inside, `t` is the child. A parent stays the same annotation in whatever revision it is, and no
+    // annotation replaces itself.
     selection.require(format!(
-        "not exists (select 1 from {table} child join {table} replaced on replaced.id = child.parent \
-         where replaced.elemental_id = t.elemental_id and replaced.version = t.version and child.id <> t.id \
-         and child.latest and not child.deleted and {})",
-        among("child.version", versions)
+        "not exists (select 1 from {table} replaced join {table} child on child.parent = replaced.id \
+         where replaced.elemental_id = t.elemental_id and replaced.version = t.version \
+         and (child.version <> t.version or child.elemental_id <> t.elemental_id) \
+         and exists (select 1 from {table} t where t.id = child.id and {selected}))"
     ));
 }

@@ -18,6 +18,8 @@ use crate::http::{Answer, Call, Operation};
 
 /// Frames that one composed picture may hold.
 const MOST_FRAMES: usize = 32;
+/// Pictures in a second of a film whose rate nobody says.
+const RATE: i64 = 2;
 /// Bytes of one message to a stream.
 const MOST_SAID: usize = 64 << 10;
 /// Frames that one request for packets may span.
@@ -141,7 +143,18 @@ async fn rendered(call: &Call, film: &Film, query: FrameQuery) -> Result<Picture
         None => Size::Native,
     };
     let tile = query.tile.as_deref().map(|tile| by(tile, "tile"));
-    let layout = match (query.animate.filter(|rate| *rate > 0), tile.transpose()?) {
+    let tile = tile.transpose()?;
+    let mut rate = query.animate.filter(|rate| *rate > 0);
+    if format(call, Format::Png) == Format::Mp4 {
+        if tile.is_some() && rate.is_none() {
+            return Err(Error::invalid(
+                "format=mp4 shows frames one after another, and tile beside one another: leave one of them out",
+            ));
+        }
+        // A film it is, whether or not somebody says how fast.
+        rate = rate.or(Some(RATE));
+    }
+    let layout = match (rate, tile) {
         (Some(rate), _) => Layout::Animate {
             rate: Fraction { num: rate, den: 1 },
         },
@@ -155,15 +168,11 @@ async fn rendered(call: &Call, film: &Film, query: FrameQuery) -> Result<Picture
         rows: None,
     };
     if query.frames.len() == 1 && layout == alone {
-        let format = format(call, Format::Png);
-        if format == Format::Mp4 {
-            return Err(Error::invalid("format=mp4 needs animate"));
-        }
         let wanted = Wanted {
             frame: query.frames[0],
             size,
             roi,
-            format,
+            format: format(call, Format::Png),
             quality: 95,
         };
         return service::frame(&call.cx, film, wanted).await;

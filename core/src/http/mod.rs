@@ -270,6 +270,9 @@ async fn perform(
         )));
     }
     let query = read_query(&operation.query, &texts)?;
+    if matches!(parts.method, Method::PATCH | Method::DELETE) {
+        refuse_empty_lists(&query, &texts)?;
+    }
     let body = read_body(&api.cx, operation, &parts.headers, body).await?;
     let call = Call {
         cx: Arc::clone(&api.cx),
@@ -369,6 +372,25 @@ fn read_query(fields: &[Field], texts: &QueryTexts) -> Result<Map<String, Value>
         }
     }
     Ok(query)
+}
+
+/// Whoever changes or deletes by a list that turned out empty means nothing, and not everything.
+///
+/// Errors: `Invalid`, naming the parameter.
+fn refuse_empty_lists(query: &Map<String, Value>, texts: &QueryTexts) -> Result<()> {
+    let empty = |name: &str| {
+        query
+            .get(name)
+            .and_then(Value::as_array)
+            .is_some_and(Vec::is_empty)
+    };
+    match texts.iter().find(|(name, _)| empty(name)) {
+        Some((name, _)) => Err(Error::invalid_because(
+            format!("Query parameter error: {name}"),
+            format!("the list is empty; name what is meant, or leave {name} out if everything is"),
+        )),
+        None => Ok(()),
+    }
 }
 
 async fn read_body(

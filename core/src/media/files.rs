@@ -113,8 +113,12 @@ pub(super) fn keys(files: &Map<String, Json>) -> impl Iterator<Item = String> {
         .map(str::to_owned)
 }
 
+/// How clients that upload a file in slices mark one: bytes out of the middle of a file, which are no
+/// film, or only the beginning of one.
+const SLICE: &str = "fragment";
+
 /// The key of the object that pictures are best read from: the archival copy, else the largest
-/// streaming one, else the image.
+/// streaming one, else the image. Slices of a file that is still being uploaded are none of these.
 pub(super) fn best(files: &Map<String, Json>) -> Option<&str> {
     let of = |role: &str| {
         let listed = files.get(role).and_then(Json::as_array);
@@ -124,7 +128,8 @@ pub(super) fn best(files: &Map<String, Json>) -> Option<&str> {
             let height = record
                 .get("resolution")
                 .map_or(0, |size| size[0].as_i64().unwrap_or(0));
-            (!is_url(path) && !is_elsewhere(record)).then_some((height, path))
+            let slice = record.get("codec").and_then(Json::as_str) == Some(SLICE);
+            (!slice && !is_url(path) && !is_elsewhere(record)).then_some((height, path))
         })
     };
     let largest = of("streaming").max_by_key(|(height, _)| *height);
@@ -178,6 +183,10 @@ mod tests {
         let image = json!([{"path": "i", "host": "https://old"}, {"path": "j"}]);
         assert_eq!(best(&files(json!({"image": image, "ids": [1]}))), Some("j"));
         assert_eq!(best(&files(json!({"thumbnail": image}))), None);
+        let slice = json!({"path": "slice", "codec": "fragment"});
+        let sliced = files(json!({"archival": [slice, {"path": "whole", "codec": "h264"}]}));
+        assert_eq!(best(&sliced), Some("whole"));
+        assert_eq!(best(&files(json!({"archival": [slice]}))), None);
     }
 
     #[test]

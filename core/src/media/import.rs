@@ -322,7 +322,7 @@ async fn one(
         }
         (Ok(look), None) => match add(cx, actor, project, what, file, look).await {
             // A smaller one may find room.
-            Err(error @ Error::StorageFull(_)) => {
+            Err(error @ (Error::StorageFull(_) | Error::QuotaExceeded(_))) => {
                 return Ok(told(None, "failed", error.explained()));
             }
             added => added?,

@@ -12,7 +12,7 @@ use transect_frame_client::{Format, FrameIndex, ImageFormat, Kind, Size, WorkerE
 use super::convert::{self, Converted};
 use super::files::{best, record};
 use super::queue::Claim;
-use super::source::{self, Source, State};
+use super::source::{self, Filled, Source, State};
 use super::types::Media;
 use super::{family, store};
 use crate::context::Context;
@@ -286,14 +286,13 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                 } else {
                     Some(thumbnail_key.as_str())
                 };
-                describe(
-                    &mut row,
-                    &source,
-                    &found,
-                    &original,
-                    converted_key.as_deref(),
-                    thumbnail,
-                );
+                let known = Known {
+                    source: &source,
+                    filled: &current.filled,
+                    original: &original,
+                    converted: converted_key.as_deref(),
+                };
+                let filled = describe(&mut row, &known, &found, thumbnail);
                 row.modified_datetime = stamp.at_ms;
                 store::update(tx, &row).await?;
                 let ready = Source {
@@ -306,6 +305,7 @@ async fn finish(cx: &Context, source: Source, found: Found) -> Result<()> {
                         .into_iter()
                         .chain(converted_key)
                         .collect(),
+                    filled,
                     ..source
                 };
                 source::put(tx, &ready).await?;
@@ -372,31 +372,46 @@ pub(super) fn original_key(source: &Source, owner: storage::Owner, media: &Media
     })
 }
 
-/// Writes the facts of the index into the row; without a key for the thumbnail it keeps its own.
-fn describe(
-    row: &mut Media,
-    source: &Source,
-    found: &Found,
-    original: &str,
-    converted_key: Option<&str>,
-    thumbnail: Option<&str>,
-) {
+/// What is known of a source besides its index.
+struct Known<'s> {
+    source: &'s Source,
+    /// What the index before this one filled in.
+    filled: &'s Filled,
+    /// The key under which its bytes are read.
+    original: &'s str,
+    /// The key of the picture that it was made into.
+    converted: Option<&'s str>,
+}
+
+/// Writes the facts of the index into the row, and returns those that are the station's own; without a
+/// key for the thumbnail the row keeps its own.
+fn describe(row: &mut Media, known: &Known<'_>, found: &Found, thumbnail: Option<&str>) -> Filled {
+    let Known {
+        source, original, ..
+    } = *known;
     let index = &found.index;
     let (width, height) = index.display_size();
     let resolution = (i64::from(height), i64::from(width));
     let mut files = row.media_files.take().unwrap_or_default();
     let recorded = is_recorded(source, &files);
-    if recorded {
+    let facts = facts(index);
+    let filled = if recorded {
         // Whoever recorded it knows it better; only what they left open is filled in.
-        if index.kind != Kind::Image {
-            row.num_frames = row.num_frames.or(Some(index.frame_count() as i64));
-            let rate = index.frame_rate;
-            row.fps = row
-                .fps
-                .or(rate.map(transect_frame_client::Fraction::as_f64));
-        }
+        known.filled.renew(row, &facts)
+    } else {
+        // It is the station that knows this file.
+        let all = Filled {
+            num_frames: row.num_frames,
+            fps: row.fps,
+            width: row.width,
+            height: row.height,
+        };
+        all.renew(row, &facts)
+    };
+    if recorded {
+        // Its record is there.
     } else if index.kind == Kind::Image {
-        let image = match found.converted.as_ref().zip(converted_key) {
+        let image = match found.converted.as_ref().zip(known.converted) {
             Some((converted, key)) => {
                 let size = i64::try_from(converted.stored.size_bytes).unwrap_or(i64::MAX);
                 let resolution = (i64::from(converted.height), i64::from(converted.width));
@@ -428,11 +443,6 @@ fn describe(
         let others = others.filter(|other| other["path"] != original).cloned();
         let copies: Vec<Json> = std::iter::once(Json::Object(video)).chain(others).collect();
         files.insert("archival".into(), json!(copies));
-        row.num_frames = Some(index.frame_count() as i64);
-        row.fps = index
-            .frame_rate
-            .map(transect_frame_client::Fraction::as_f64)
-            .or(row.fps);
         row.codec = Some(index.codec.clone());
     }
     if let Some(thumbnail) = thumbnail {
@@ -443,8 +453,20 @@ fn describe(
         files.insert("thumbnail".into(), json!([small]));
     }
     row.media_files = Some(files);
-    row.width = row.width.filter(|_| recorded).or(Some(resolution.1));
-    row.height = row.height.filter(|_| recorded).or(Some(resolution.0));
+    filled
+}
+
+/// What an index says about its media. A picture has no frames and no rate.
+fn facts(index: &FrameIndex) -> Filled {
+    let (width, height) = index.display_size();
+    let film = index.kind != Kind::Image;
+    let rate = index.frame_rate.filter(|_| film);
+    Filled {
+        num_frames: film.then(|| index.frame_count() as i64),
+        fps: rate.map(transect_frame_client::Fraction::as_f64),
+        width: Some(i64::from(width)),
+        height: Some(i64::from(height)),
+    }
 }
 
 /// Whether the source is one of the media's records, rather than an upload that becomes one.

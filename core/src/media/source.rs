@@ -44,7 +44,7 @@ impl State {
 }
 
 /// The source of one media: a file in place, or a stored object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// The media.
     pub media: i64,
@@ -70,6 +70,47 @@ pub struct Source {
     /// Random access points of its index that only the container vouches for; none where nobody has
     /// counted them.
     pub unverified: Option<i64>,
+    /// What its index filled in of the media. It gives way to the next index, as long as nobody said
+    /// something else.
+    pub filled: Filled,
+}
+
+/// What the station itself read from a source and wrote into the row of its media.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filled {
+    /// How many frames there are.
+    pub num_frames: Option<i64>,
+    /// Frames in a second.
+    pub fps: Option<f64>,
+    /// Width in pixels.
+    pub width: Option<i64>,
+    /// Height in pixels.
+    pub height: Option<i64>,
+}
+
+impl Filled {
+    /// Writes what an index found where a row says nothing, or still what the index before it had
+    /// found. What somebody else said stays. Returns what is the station's in the row now.
+    pub(super) fn renew(&self, row: &mut Media, found: &Self) -> Self {
+        fn one<T: PartialEq + Copy>(
+            said: &mut Option<T>,
+            before: Option<T>,
+            found: Option<T>,
+        ) -> Option<T> {
+            if said.is_some() && *said != before {
+                return None;
+            }
+            *said = found.or(*said);
+            *said
+        }
+        Self {
+            num_frames: one(&mut row.num_frames, self.num_frames, found.num_frames),
+            fps: one(&mut row.fps, self.fps, found.fps),
+            width: one(&mut row.width, self.width, found.width),
+            height: one(&mut row.height, self.height, found.height),
+        }
+    }
 }
 
 impl Source {
@@ -91,6 +132,7 @@ impl Source {
             made: Vec::new(),
             recorded: false,
             unverified: None,
+            filled: Filled::default(),
         }
     }
 
@@ -115,6 +157,7 @@ pub(super) enum Bytes {
 struct Facts {
     made: Vec<String>,
     recorded: bool,
+    filled: Filled,
 }
 
 const COLUMNS: &str = "media, path, object_key, size_bytes, modified_at, state, message, fingerprint, unverified, facts";
@@ -132,14 +175,21 @@ fn source(mut row: Row) -> Result<Source> {
         unverified: row.take()?,
         made: Vec::new(),
         recorded: false,
+        filled: Filled::default(),
     };
-    let Facts { made, recorded } = match row.take::<Option<String>>()? {
+    let facts = match row.take::<Option<String>>()? {
         Some(facts) => serde_json::from_str(&facts)?,
         None => Facts::default(),
     };
+    let Facts {
+        made,
+        recorded,
+        filled,
+    } = facts;
     Ok(Source {
         made,
         recorded,
+        filled,
         ..source
     })
 }
@@ -252,6 +302,7 @@ pub async fn put(tx: &mut Tx, source: &Source) -> Result<()> {
     let facts = serde_json::to_string(&Facts {
         made: source.made.clone(),
         recorded: source.recorded,
+        filled: source.filled.clone(),
     })?;
     tx.execute(
         "insert into media_source (media, path, object_key, size_bytes, modified_at, state, message, fingerprint, facts, unverified) \
@@ -321,7 +372,10 @@ pub(super) async fn follow(
         (Some(key), Some(size), current) => {
             let bytes = Bytes::Stored(key.to_owned());
             let mut source = Source::waiting(after.id, bytes, size, now_ms);
-            source.made = current.map(|current| current.made).unwrap_or_default();
+            if let Some(current) = current {
+                source.made = current.made;
+                source.filled = current.filled;
+            }
             source.recorded = true;
             put(tx, &source).await?;
             Ok(true)

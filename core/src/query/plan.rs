@@ -142,6 +142,15 @@ impl Selection {
         parts.join(" and ")
     }
 
+    /// The conditions as one expression that tests a row which something else has found.
+    pub fn condition_of_a_row(&self) -> String {
+        self.condition_of(&Plan {
+            in_documents: vec![true; self.typed.len()],
+            found: true,
+            led: false,
+        })
+    }
+
     /// Decides how to read.
     pub(super) async fn plan(&self, tx: &mut Tx) -> Result<Plan> {
         let mut plan = Plan {

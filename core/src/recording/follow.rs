@@ -84,9 +84,9 @@ pub(super) async fn follow(cx: &Context, recording: &Recording) -> Result<End> {
                     }
                     Err(error @ Error::Busy(_)) => error.explained(),
                     Err(Error::QuotaExceeded(why)) => {
-                        return Ok(format!(
+                        return Ok(End::Feed(format!(
                             "the recording ended here for want of room; what was recorded is kept: {why}"
-                        ));
+                        )));
                     }
                     Err(error) => return Err(error),
                 };

@@ -32,6 +32,32 @@ pub fn decode(encoded: &str) -> Result<Json> {
         })
 }
 
+/// A search object as it is kept and shown. Older clients check what they read, but no deeper than the
+/// outermost node, and know neither `iendswith` nor `matches` nor a method in capitals.
+pub fn shown(mut node: Json) -> Json {
+    respell(&mut node);
+    if node.get("operation").and_then(Json::as_str) == Some("matches") {
+        return json!({"method": "and", "operations": [node]});
+    }
+    node
+}
+
+/// Writes operations and methods as the published document spells them.
+fn respell(node: &mut Json) {
+    if let Some(method) = node.get_mut("method")
+        && let Some(text) = method.as_str()
+    {
+        *method = json!(text.to_ascii_lowercase());
+    }
+    if let Some(operation) = node.get_mut("operation")
+        && operation == "iendswith"
+    {
+        *operation = json!("iendswidth");
+    }
+    let parts = node.get_mut("operations").and_then(Json::as_array_mut);
+    parts.into_iter().flatten().for_each(respell);
+}
+
 /// Whether a section satisfies a search object; `definitions` are the project's section attributes.
 ///
 /// A name that is neither an attribute nor built in matches nothing. Null satisfies no comparison.
@@ -213,6 +239,24 @@ fn place(value: &Json) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn searches_are_shown_as_older_clients_know_them() {
+        let leaf = json!({"attribute": "$text", "operation": "matches", "value": "cod"});
+        assert_eq!(
+            shown(leaf.clone()),
+            json!({"method": "and", "operations": [leaf]})
+        );
+        let ends =
+            |operation: &str| json!({"attribute": "$name", "operation": operation, "value": "4"});
+        assert_eq!(shown(ends("iendswith")), ends("iendswidth"));
+        let deep = json!({"method": "NOT", "operations": [ends("iendswith")]});
+        let wanted = json!({"method": "not", "operations": [ends("iendswidth")]});
+        assert_eq!(shown(deep), wanted);
+        for same in [Json::Null, wanted, ends("icontains")] {
+            assert_eq!(shown(same.clone()), same);
+        }
+    }
     use crate::attribute::Kind;
     use crate::section::types;
 

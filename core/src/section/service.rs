@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::filter::SectionFilter;
 use super::types::{Dtype, NewSection, Section, SectionPatch};
-use super::{bulk, path, store};
+use super::{bulk, path, search, store};
 use crate::account::Actor;
 use crate::attribute::{self, AttributePatch, Definition, Indexing, Kind};
 use crate::context::Context;
@@ -205,8 +205,8 @@ pub(super) async fn create(
                     path: Some(path),
                     dtype,
                     tator_user_sections: new.tator_user_sections,
-                    object_search: new.object_search,
-                    related_search: new.related_search,
+                    object_search: search::shown(new.object_search),
+                    related_search: search::shown(new.related_search),
                     visible: new.visible.unwrap_or(true),
                     elemental_id: match &new.elemental_id {
                         Some(uuid) => id::parse_uuid(uuid)?,
@@ -268,8 +268,12 @@ pub(super) async fn update(
                 section.dtype = patch.dtype.unwrap_or(section.dtype);
                 section.tator_user_sections =
                     patch.tator_user_sections.or(section.tator_user_sections);
-                section.object_search = patch.object_search.unwrap_or(section.object_search);
-                section.related_search = patch.related_search.unwrap_or(section.related_search);
+                if let Some(node) = patch.object_search {
+                    section.object_search = search::shown(node);
+                }
+                if let Some(node) = patch.related_search {
+                    section.related_search = search::shown(node);
+                }
                 section.visible = patch.visible.unwrap_or(section.visible);
                 section.explicit_listing = patch.explicit_listing.or(section.explicit_listing);
                 if let Some(master) = patch.master_section {
@@ -292,7 +296,10 @@ pub(super) async fn update(
                 attribute::index(tx, [indexing]).await?;
                 let changes = Change::updated(id, &before, &section)?;
                 journal::record(tx, &stamp, Some(project), "section", changes).await?;
-                Ok(section)
+                Ok(Section {
+                    effective_permission: CREATOR_MASK,
+                    ..section
+                })
             })
         })
         .await

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
+use super::search;
 use super::types::{Dtype, Section};
 use crate::attribute::Kind;
 use crate::database::{Row, Tx};
@@ -52,8 +53,8 @@ fn section(mut row: Row) -> Result<Section> {
         path: row.take()?,
         dtype: Dtype::from_name(&row.take::<String>()?),
         tator_user_sections: row.take()?,
-        object_search: row.take()?,
-        related_search: row.take()?,
+        object_search: search::shown(row.take()?),
+        related_search: search::shown(row.take()?),
         visible: row.take()?,
         elemental_id: row.take()?,
         attributes: match row.take::<Json>()? {

@@ -180,7 +180,10 @@ pub(super) async fn update(
                 store::update(tx, &version).await?;
                 let changes = Change::updated(id, &before, &version)?;
                 journal::record(tx, &stamp, Some(project), "version", changes).await?;
-                Ok(version)
+                Ok(Version {
+                    effective_permission: CREATOR_MASK,
+                    ..version
+                })
             })
         })
         .await
