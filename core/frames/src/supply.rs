@@ -11,8 +11,9 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, OnceLock};
 
 use transect_frame_client::message::{self, Outcome, Reply, Supplied, Wants};
@@ -30,7 +31,7 @@ thread_local! {
 /// Who brings what is missing.
 struct Station {
     folder: PathBuf,
-    waiting: Mutex<HashMap<u64, Sender<Supplied>>>,
+    waiting: Mutex<HashMap<u64, SyncSender<Supplied>>>,
     next: AtomicU64,
 }
 
@@ -126,7 +127,8 @@ impl MediaFile {
     ///
     /// Errors: those of the file system; bytes that do not come.
     pub fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        self.need(&[position..position.saturating_add(buffer.len() as u64)])?;
+        let range = position..position.saturating_add(buffer.len() as u64);
+        self.need(slice::from_ref(&range))?;
         self.file.read_at(buffer, position)
     }
 
@@ -134,7 +136,8 @@ impl MediaFile {
     ///
     /// Errors: those of the file system; bytes that do not come; `UnexpectedEof`.
     pub fn read_exact_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()> {
-        self.need(&[position..position.saturating_add(buffer.len() as u64)])?;
+        let range = position..position.saturating_add(buffer.len() as u64);
+        self.need(slice::from_ref(&range))?;
         self.file.read_exact_at(buffer, position)
     }
 
@@ -195,7 +198,7 @@ fn fail(message: String) -> io::Error {
 fn bring(path: &Path, ranges: Vec<Range<u64>>) -> Result<Vec<Range<u64>>, String> {
     let station = STATION.get().ok_or("nobody brings what is missing")?;
     let number = station.next.fetch_add(1, Ordering::Relaxed);
-    let (answer, answered) = channel();
+    let (answer, answered) = sync_channel(1);
     lock(&station.waiting).insert(number, answer);
     let wants = Wants {
         number,

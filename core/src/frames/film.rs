@@ -21,6 +21,7 @@ use crate::error::{Chain, Error, Result};
 use crate::media::source::{self, Source, State};
 use crate::media::{self, Media};
 use crate::project::Level;
+use crate::storage::objects::places::Hold;
 use crate::storage::{self, Object, Place};
 
 /// Files whose facts are kept in memory.
@@ -81,6 +82,8 @@ pub struct Film {
     pub facts: Facts,
     /// The size that whole pictures have instead of the file's own.
     scaled: Option<(u32, u32)>,
+    /// Keeps the file where it is.
+    _hold: Option<Hold>,
     /// What it consists of, if it is no file of its own: then path and index are those of the first part.
     pub(super) parts: Vec<Part>,
 }
@@ -367,8 +370,10 @@ async fn of_source(cx: &Context, source: &Source) -> Result<Film> {
             facts
         }
     };
+    let path = source::readable(cx, source).await?;
     Ok(Film {
-        path: source::readable(cx, source).await?,
+        _hold: cx.places.hold(&path),
+        path,
         index_file,
         facts,
         scaled: None,
@@ -423,6 +428,7 @@ pub(super) async fn of_rendition(
         }
     };
     Ok(Some(Film {
+        _hold: cx.places.hold(&path),
         path,
         index_file,
         facts,
@@ -462,6 +468,7 @@ mod tests {
                 height: 1080,
             },
             scaled: None,
+            _hold: None,
             parts: Vec::new(),
         }
     }

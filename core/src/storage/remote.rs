@@ -791,7 +791,7 @@ mod tests {
                     .collect::<Result<Vec<_>>>()
             })
         });
-        assert_eq!(listing.await.unwrap(), [stands.clone()]);
+        assert_eq!(listing.await.unwrap(), std::slice::from_ref(&stands));
         assert_eq!(flowing.next().await.unwrap().unwrap().as_ref(), b"more");
         end(cx, &flows).await.unwrap();
         // What was given up is never acknowledged: its bytes are about to go.

@@ -342,6 +342,11 @@ impl Fetched {
         }
         for (name, partial) in &*self.partial.lock().expect("no holder panics") {
             let (used, bytes) = partial.use_of_disk();
+            // What somebody holds stays, as what was used a moment ago does.
+            let used = match Arc::strong_count(partial) {
+                1 => used,
+                _ => now(),
+            };
             if bytes > 0 {
                 files.push((used, bytes, name.clone()));
             }

@@ -4,6 +4,7 @@
 //! every other name is one of the station's own store. So whoever reads, shares or lets go of a blob
 //! need not know where it is; only who stores one chooses the place.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,9 @@ pub trait Directory: Send + Sync {
     /// What is known of a blob; none when it was never stored.
     fn facts(&self, blob: &str) -> BoxFuture<'_, Result<Option<Facts>>>;
 }
+
+/// What keeps a file where it is.
+pub type Hold = Arc<dyn Any + Send + Sync>;
 
 /// The station's own store together with the buckets.
 pub struct Places {
@@ -152,6 +156,13 @@ impl Places {
         };
         let remote = self.bucket(bucket).await?;
         self.fetched.readable(blob, remote, key, facts).await
+    }
+
+    /// Keeps a file that may have holes from making room for others, for as long as what it gives lives. None for any other
+    /// file.
+    pub fn hold(&self, path: &Path) -> Option<Hold> {
+        let partial = self.fetched.partial_at(path)?;
+        Some(partial)
     }
 
     /// Fills the holes of files that [`Self::readable`] gives.

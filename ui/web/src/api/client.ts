@@ -2426,7 +2426,7 @@ export function deleteProject(input: { id: number; prune?: number }, options?: O
   return request(call, options);
 }
 
-/** Remove a recording with its events; its videos stay, without the times of their frames. */
+/** Delete a recording with its events; its videos stay, without the times of their frames. Undo brings it back. */
 export function deleteRecording(input: { id: number }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'DELETE', path: `/rest/Recording/${encodeURIComponent(input.id)}` };
   return request(call, options);
@@ -3099,8 +3099,8 @@ export function getRecordingEventList(input: { id: number }, options?: Options):
 }
 
 /** List recordings of live feeds, oldest first. */
-export function getRecordingList(input: { project: number; media_id?: number }, options?: Options): Promise<Recording[]> {
-  const call: Call = { method: 'GET', path: `/rest/Recordings/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id } };
+export function getRecordingList(input: { project: number; media_id?: number; start?: number; stop?: number }, options?: Options): Promise<Recording[]> {
+  const call: Call = { method: 'GET', path: `/rest/Recordings/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, start: input.start, stop: input.stop } };
   return request(call, options);
 }
 
