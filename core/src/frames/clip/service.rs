@@ -174,7 +174,11 @@ async fn encode(
              streaming renditions made, out of which clips are copied"
         )));
     }
-    let mut stretches = stretches(&film, &spans)?.into_iter();
+    let stretches = stretches(&film, &spans)?;
+    for stretch in &stretches {
+        cx.places.complete(&stretch.source).await?;
+    }
+    let mut stretches = stretches.into_iter();
     let first = stretches
         .next()
         .ok_or_else(|| Error::invalid("the media has no frames"))?;
@@ -189,7 +193,6 @@ async fn encode(
         gop: SEGMENT_FRAMES as u32,
         fragmented: false,
     };
-    cx.places.complete(&part.path).await?;
     let request = TranscodeRequest {
         source: first.source,
         index_file: first.index_file,
