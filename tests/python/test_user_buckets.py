@@ -409,11 +409,17 @@ def test_a_store_that_is_away(new_station, tmp_path, corpus):
     store.s3 = client_of(store.key)
     api.update_bucket(bucket.id, bucket_update={"config": config_of(store.key)})
 
-    wait_for("its files to be in the bucket", lambda: paths_of(clip) <= keys_in(store, bucket.name), secs=60)
-    # Nothing has a name beside its key, neither what moved late nor what is sent again.
+    def arrived():
+        # Where a station ended in the middle of a write, and others may be at theirs (PostgreSQL), the next one takes a name
+        # beside the key.
+        there = keys_in(store, bucket.name)
+        return all(any(key == path or key.startswith(path + ".") for key in there) for path in paths_of(clip))
+
+    wait_for("its files to be in the bucket", arrived, secs=60)
+    # What is sent again has the plain name.
     answer = put(late, b"again")
     assert answer.ok and body(store, bucket.name, late.key) == b"again", answer.text
-    assert keys_in(store, bucket.name) == {*paths_of(clip), info.key, late.key}
+    assert [key for key in keys_in(store, bucket.name) if key.startswith(late.key)] == [late.key]
     assert requests.get(link(api, project, info.key), timeout=60).content == b"kept"
     wait_for("the doctor to be content", lambda: [row["level"] for row in station.lines("doctor", check=False)
                                                   if row["check"] == "bucket"] == ["ok"])
