@@ -252,13 +252,21 @@ fn by_identity(selection: &mut Selection, filter: &Filter, ids: &IdQuery) -> Res
 /// That set is what the filters select: a child that they leave out hides nothing. Tombstones belong to
 /// it whether or not they are shown, and the pages into which it is cut are no filter.
 fn hide_replaced(selection: &mut Selection) {
-    let (table, selected) = (selection.kind.table(), selection.condition_of_a_row());
-    // Inside, `t` is the child. A parent stays the same annotation in whatever revision it is, and no
+    let table = selection.kind.table();
+    // Inside, `t` is the child.
+    let selected = match selection.condition_of_a_row() {
+        Some(row) => format!("exists (select 1 from {table} t where t.id = child.id and {row})"),
+        None => format!(
+            "child.id in (select t.id from {table} t where t.parent is not null and {})",
+            selection.condition()
+        ),
+    };
+    // A parent stays the same annotation in whatever revision it is, and no
     // annotation replaces itself.
     selection.require(format!(
         "not exists (select 1 from {table} replaced join {table} child on child.parent = replaced.id \
          where replaced.elemental_id = t.elemental_id and replaced.version = t.version \
          and (child.version <> t.version or child.elemental_id <> t.elemental_id) \
-         and exists (select 1 from {table} t where t.id = child.id and {selected}))"
+         and {selected})"
     ));
 }

@@ -142,13 +142,15 @@ impl Selection {
         parts.join(" and ")
     }
 
-    /// The conditions as one expression that tests a row which something else has found.
-    pub fn condition_of_a_row(&self) -> String {
-        self.condition_of(&Plan {
+    /// The conditions as one expression that tests a row which something else has found. None where
+    /// some of them look at more than the row, and are better answered once for all rows.
+    pub fn condition_of_a_row(&self) -> Option<String> {
+        let plan = Plan {
             in_documents: vec![true; self.typed.len()],
             found: true,
             led: false,
-        })
+        };
+        self.conditions.is_empty().then(|| self.condition_of(&plan))
     }
 
     /// Decides how to read.
