@@ -3,10 +3,8 @@
 import contextlib
 import hashlib
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import types
 
 import pytest
@@ -432,12 +430,11 @@ def test_a_store_that_is_away(new_station, tmp_path, corpus):
 @pytest.fixture(scope="module")
 def moto():
     """A server of moto, which has storage classes: `moto.s3` and `moto.key`."""
-    program = shutil.which("moto_server", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
-    assert program, "moto_server is missing: pip install -r requirements.txt"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([os.environ["TRANSECT_MOTO_PYTHON"], "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         key = {"endpoint": f"http://127.0.0.1:{port}", "access_key": "a", "secret_key": "b"}
 

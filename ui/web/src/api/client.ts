@@ -1384,6 +1384,17 @@ export interface ProjectUpdate {
   elemental_id?: string | null;
 }
 
+export interface Quota {
+  kind: "bucket" | "project" | "organization";
+  name: string;
+  used_bytes: number;
+  quota_bytes: number | null;
+}
+
+export interface QuotaUpdate {
+  quota_bytes: number | null;
+}
+
 export interface Recording {
   id: number;
   project: number;
@@ -3056,6 +3067,12 @@ export function getOrganizationList(options?: Options): Promise<Organization[]> 
   return request(call, options);
 }
 
+/** Read how many bytes of the station's disk the projects of an organization hold together, and how many they may. */
+export function getOrganizationQuota(input: { id: number }, options?: Options): Promise<Quota> {
+  const call: Call = { method: 'GET', path: `/rest/OrganizationQuota/${encodeURIComponent(input.id)}` };
+  return request(call, options);
+}
+
 /** Get links for the upload of an organization's picture. */
 export function getOrganizationUploadInfo(input: { organization: number; expiration?: number; num_parts?: number }, options?: Options): Promise<UploadInfo> {
   const call: Call = { method: 'GET', path: `/rest/OrganizationUploadInfo/${encodeURIComponent(input.organization)}`, query: { expiration: input.expiration, num_parts: input.num_parts } };
@@ -3077,6 +3094,12 @@ export function getProject(input: { id: number }, options?: Options): Promise<Pr
 /** List the projects that the caller is a member of; with `deleted`, those that Undo can bring back. */
 export function getProjectList(input: { organization?: number; elemental_id?: string; deleted?: boolean } = {}, options?: Options): Promise<Project[]> {
   const call: Call = { method: 'GET', path: `/rest/Projects`, query: { organization: input.organization, elemental_id: input.elemental_id, deleted: input.deleted } };
+  return request(call, options);
+}
+
+/** Read how many bytes of the station's disk a project holds, and how many it may. */
+export function getProjectQuota(input: { id: number }, options?: Options): Promise<Quota> {
+  const call: Call = { method: 'GET', path: `/rest/ProjectQuota/${encodeURIComponent(input.id)}` };
   return request(call, options);
 }
 
@@ -3203,6 +3226,12 @@ export function getStateType(input: { id: number }, options?: Options): Promise<
 /** List the state types of a project. */
 export function getStateTypeList(input: { project: number; media_id?: number[]; type?: number; elemental_id?: string }, options?: Options): Promise<StateType[]> {
   const call: Call = { method: 'GET', path: `/rest/StateTypes/${encodeURIComponent(input.project)}`, query: { media_id: input.media_id, type: input.type, elemental_id: input.elemental_id } };
+  return request(call, options);
+}
+
+/** Read how many bytes a bucket of S3 clients holds on this station, by its name, and how many it may. */
+export function getStoreBucketQuota(input: { name: string }, options?: Options): Promise<Quota> {
+  const call: Call = { method: 'GET', path: `/rest/StoreBucketQuota/${encodeURIComponent(input.name)}` };
   return request(call, options);
 }
 
@@ -3548,9 +3577,21 @@ export function updateOrganization(input: { id: number; body: OrganizationUpdate
   return request(call, options);
 }
 
+/** Set how many bytes the projects of an organization may hold together; null lifts the quota. For administrators. */
+export function updateOrganizationQuota(input: { id: number; body: QuotaUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/OrganizationQuota/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
 /** Edit a project. */
 export function updateProject(input: { id: number; body: ProjectUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/Project/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Set how many bytes of the station's disk a project may hold; null lifts the quota. For administrators. */
+export function updateProjectQuota(input: { id: number; body: QuotaUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/ProjectQuota/${encodeURIComponent(input.id)}`, body: input.body };
   return request(call, options);
 }
 
@@ -3605,6 +3646,12 @@ export function updateStateList(input: { project: number; media_id?: number[]; r
 /** Edit a state type; absent keys stay. */
 export function updateStateType(input: { id: number; body: StateTypeUpdate }, options?: Options): Promise<MessageResponse> {
   const call: Call = { method: 'PATCH', path: `/rest/StateType/${encodeURIComponent(input.id)}`, body: input.body };
+  return request(call, options);
+}
+
+/** Set how many bytes a bucket of S3 clients may hold on this station; null lifts the quota. For administrators. */
+export function updateStoreBucketQuota(input: { name: string; body: QuotaUpdate }, options?: Options): Promise<MessageResponse> {
+  const call: Call = { method: 'PATCH', path: `/rest/StoreBucketQuota/${encodeURIComponent(input.name)}`, body: input.body };
   return request(call, options);
 }
 
