@@ -47,6 +47,7 @@ async fn transcode(
         index_file,
         ranges: ranges.to_vec(),
         outputs,
+        encoders: 0,
     };
     bench.workers.transcode(request, |_| {}).await
 }

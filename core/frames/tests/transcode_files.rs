@@ -24,6 +24,7 @@ async fn make(
         index_file,
         ranges: ranges.to_vec(),
         outputs,
+        encoders: 0,
     };
     bench.workers.transcode(request, |_| {}).await
 }

@@ -31,6 +31,7 @@ pub async fn transcode(
         index_file: cx.frames.index_file(source.media),
         ranges: Vec::new(),
         outputs,
+        encoders: cx.settings.transcode.encoders,
     };
     Ok(cx.frames.workers.transcode(request, progress).await?)
 }

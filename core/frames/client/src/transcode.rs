@@ -21,6 +21,9 @@ pub struct TranscodeRequest {
     /// What to make, in any order; each into a file of its own. What is there already is replaced, unless it is the beginning
     /// of the same [`Output::Stream`], which is then continued.
     pub outputs: Vec<Output>,
+    /// Encoders that share each stream, group of pictures by group, at most; zero for as many as pay on this machine.
+    #[serde(default)]
+    pub encoders: u32,
 }
 
 /// Codec of an encoded stream.

@@ -203,6 +203,7 @@ async fn encode(
         index_file: part.index_file.clone(),
         ranges: parts::joined(local),
         outputs: vec![output],
+        encoders: cx.settings.transcode.encoders,
     };
     let _turn = cx.frames.clips.acquire().await;
     cx.frames.workers.transcode(request, |_| {}).await?;
