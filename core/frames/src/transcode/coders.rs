@@ -22,10 +22,8 @@ use crate::transcode::stream_file::{Group, StreamFile};
 const WAITING_PICTURES: u64 = 4;
 /// What pictures that wait for encoders may take in all streams of a request together, beside [`WAITING_PICTURES`] each.
 const WAITING_BYTES: u64 = 256 << 20;
-/// Cores that one encoder keeps busy by itself; with more for each stream, another one pays.
-const CORES_PER_ENCODER: u64 = 4;
 /// Each has a look-ahead and reference pictures of its own.
-const MOST_ENCODERS: u64 = 16;
+const MOST_ENCODERS: u64 = 8;
 
 /// What decides how many encoders share a stream.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +47,9 @@ impl Crew {
         let streams = self.streams.max(1) as u64;
         let fitting = 1 + WAITING_BYTES / streams / (gop * picture_bytes).max(1);
         let useful = match self.wanted {
-            0 => self.cores as u64 / streams / CORES_PER_ENCODER,
+            // An encoder with a core to itself has no threads that wait for one another; streams that are encoded side by
+            // side share the cores already.
+            0 => self.cores as u64 / streams,
             wanted => u64::from(wanted),
         };
         let encoders = useful.min(fitting).min(pictures.div_ceil(gop));
@@ -270,15 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn several_encoders_are_for_machines_that_one_leaves_idle() {
+    fn each_stream_has_its_share_of_the_cores() {
         let h264 = encoding(VideoCodec::H264, 25);
         for (cores, streams, expected) in [
             (1, 1, 1),
-            (2, 1, 1),
-            (4, 1, 1),
-            (8, 1, 2),
-            (16, 1, 4),
-            (16, 5, 1),
+            (2, 1, 2),
+            (2, 5, 1),
+            (8, 1, 8),
+            (16, 1, 8),
+            (16, 5, 2),
             (64, 5, 2),
         ] {
             let encoders = crew(cores, streams).encoders(&h264, 10_000, PICTURE_BYTES);
@@ -295,7 +295,8 @@ mod tests {
             assert_eq!(many.encoders(&one, 10_000, PICTURE_BYTES), 1, "{one:?}");
         }
         assert_eq!(crew(2, 1).threads(1), None);
-        assert_eq!(crew(16, 1).threads(4), Some(4));
+        assert_eq!(crew(2, 1).threads(2), Some(1));
+        assert_eq!(crew(16, 1).threads(8), Some(2));
     }
 
     #[test]
