@@ -86,7 +86,8 @@ pub enum Output {
         /// Width in pixels, at most the source's.
         width: u32,
     },
-    /// A short summary: a frame a second, at most about sixty, four times as fast.
+    /// A short summary: a frame of each second, or of each of sixty parts if that is fewer, four times as fast; where there is
+    /// one, a frame where decoding can start.
     Gif {
         /// Where it goes.
         file: PathBuf,
