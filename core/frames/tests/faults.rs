@@ -250,8 +250,10 @@ async fn tables_that_claim_more_than_there_is_cost_nothing() {
         );
         assert!(began.elapsed() < Duration::from_secs(10), "{count}");
     }
-    assert_eq!(bench.workers.process_ids(), ids, "a worker has died");
-    for id in ids {
+    // Another one may have been started beside it.
+    let alive = bench.workers.process_ids();
+    assert!(ids.iter().all(|id| alive.contains(id)), "{ids:?} {alive:?}");
+    for id in alive {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let peak = status.lines().find(|line| line.starts_with("VmHWM"));
         let peak: u64 = peak
