@@ -247,6 +247,7 @@ pub struct Transcode {
     pub archive_bytes: u64,
     pub archive_member_bytes: u64,
     pub archive_ratio: u64,
+    pub encoders: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

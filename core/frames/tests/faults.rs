@@ -7,7 +7,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Bench, number_in};
 use transect_frame_client::{FrameIndex, Options, PictureRequest, WorkerError, Workers};
@@ -211,6 +211,56 @@ fn a_worker_ends_when_its_input_does() {
         .unwrap();
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn tables_that_claim_more_than_there_is_cost_nothing() {
+    let bench = Bench::new();
+    let clip = bench.clip(
+        "whole.mp4",
+        60,
+        "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 0",
+    );
+    let whole = std::fs::read(&clip).unwrap();
+    let at = |name: &[u8]| whole.windows(4).position(|part| part == name).unwrap();
+    let (stsz, stts, stsc) = (at(b"stsz"), at(b"stts"), at(b"stsc"));
+    bench
+        .workers
+        .index(&clip, &bench.path("whole.index"))
+        .await
+        .unwrap();
+    let ids = bench.workers.process_ids();
+    for count in [1_u32 << 20, 150_000_000, u32::MAX] {
+        // So many samples of a byte each, in one chunk.
+        let mut claim = whole.clone();
+        let mut put = |place: usize, value: u32| {
+            claim[place..place + 4].copy_from_slice(&value.to_be_bytes())
+        };
+        put(stsz + 8, 1);
+        put(stsz + 12, count);
+        put(stts + 12, count);
+        put(stsc + 16, count);
+        let path = bench.path(&format!("claims-{count}.mp4"));
+        std::fs::write(&path, claim).unwrap();
+        let began = Instant::now();
+        let answer = bench.workers.index(&path, &bench.path("x.index")).await;
+        assert!(
+            matches!(&answer, Err(WorkerError::Unreadable { .. })),
+            "{count}: {answer:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(10), "{count}");
+    }
+    // Another one may have been started beside it.
+    let alive = bench.workers.process_ids();
+    assert!(ids.iter().all(|id| alive.contains(id)), "{ids:?} {alive:?}");
+    for id in alive {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM"));
+        let peak: u64 = peak
+            .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap();
+        assert!(peak < 500_000, "{peak} kB");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -48,6 +48,7 @@ async fn transcode(
         ranges: ranges.to_vec(),
         more: Vec::new(),
         outputs,
+        encoders: 0,
     };
     bench.workers.transcode(request, |_| {}).await
 }

@@ -25,6 +25,7 @@ async fn make(
         ranges: ranges.to_vec(),
         more: Vec::new(),
         outputs,
+        encoders: 0,
     };
     bench.workers.transcode(request, |_| {}).await
 }
@@ -314,6 +315,14 @@ async fn stills_show_what_they_say() {
     assert_eq!(made[1].codec_mime, "image/gif");
     let gif = shown(&made[1].file);
     assert_eq!(gif, [0, 30, 60, 90, 120]);
+    // Of each second the picture that decodes by itself, whether the others are decoded anyway or not.
+    let uneven = bench.clip("uneven.mp4", 150, &X264.replace("-g 30", "-g 24"));
+    let summary = Output::Gif {
+        file: bench.path("uneven.gif"),
+        width: 320,
+    };
+    make_one(&bench, &uneven, summary).await.unwrap();
+    assert_eq!(shown(&bench.path("uneven.gif")), [0, 48, 72, 96, 120]);
     let sprite = made[2].sprite.as_ref().unwrap();
     assert_eq!(sprite.frames, [0, 30, 90, 120]);
     assert_eq!((sprite.columns, sprite.rows), (2, 2));

@@ -14,11 +14,11 @@ use transect_frame_client::{
 const FRAMES: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A request that takes some seconds: two streams of a clip.
-async fn long_request(bench: &Bench) -> TranscodeRequest {
+/// A request that takes some seconds: two streams of a clip, each shared by so many encoders.
+async fn long_request(bench: &Bench, frames: usize, encoders: u32) -> TranscodeRequest {
     let source = bench.clip(
         "long.mp4",
-        FRAMES,
+        frames,
         "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 30 -bf 2 -vf scale=640:352",
     );
     let index_file = bench.path("long.index");
@@ -43,6 +43,7 @@ async fn long_request(bench: &Bench) -> TranscodeRequest {
             stream("large.mp4", None, 25),
             stream("small.mp4", Some(176), 10),
         ],
+        encoders,
     }
 }
 
@@ -90,11 +91,21 @@ fn whole_fragments(path: &Path) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_killed_transcode_goes_on_where_it_was() {
+    kill_and_go_on(FRAMES, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn killed_encoders_go_on_where_they_were() {
+    // Each has a look-ahead of its own to fill before its first group comes out.
+    kill_and_go_on(2 * FRAMES, 3).await;
+}
+
+async fn kill_and_go_on(frames: usize, encoders: u32) {
     let bench = Bench::new();
-    let request = long_request(&bench).await;
+    let request = long_request(&bench, frames, encoders).await;
     let (large, small) = (bench.path("large.mp4"), bench.path("small.mp4"));
     let half_way = |progress: Progress| {
-        assert_eq!(progress.frames_total, FRAMES as u64);
+        assert_eq!(progress.frames_total, frames as u64);
         if whole_fragments(&large) >= 75 {
             signal("-KILL", bench.folder.path());
         }
@@ -105,7 +116,7 @@ async fn a_killed_transcode_goes_on_where_it_was() {
         "{killed:?}"
     );
     let kept = whole_fragments(&large);
-    assert!((75..FRAMES as u64).contains(&kept), "{kept}");
+    assert!((75..frames as u64).contains(&kept), "{kept}");
     // As if it had been killed in the middle of writing.
     let beginning = std::fs::read(&large).unwrap();
     let mut torn = beginning.clone();
@@ -134,7 +145,7 @@ async fn a_killed_transcode_goes_on_where_it_was() {
         "it was begun anew"
     );
     for (one, gop) in produced.iter().zip([25, 10]) {
-        assert_eq!(shown(&one.file), (0..FRAMES).collect::<Vec<_>>());
+        assert_eq!(shown(&one.file), (0..frames).collect::<Vec<_>>());
         let mut end = 0;
         let moofs = mp4::file(&one.file)
             .into_iter()
@@ -165,7 +176,7 @@ async fn a_killed_transcode_goes_on_where_it_was() {
     }
     let made = bench.workers.transcode(other, |_| {}).await.unwrap();
     assert!(made[0].size_bytes < produced[0].size_bytes);
-    assert_eq!(shown(&made[0].file), (0..FRAMES).collect::<Vec<_>>());
+    assert_eq!(shown(&made[0].file), (0..frames).collect::<Vec<_>>());
 }
 
 /// Bytes up to the end of the last whole fragment.
@@ -187,7 +198,7 @@ fn kept_bytes(bytes: &[u8]) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn dropping_it_kills_it_at_once() {
     let bench = Bench::new();
-    let request = long_request(&bench).await;
+    let request = long_request(&bench, FRAMES, 0).await;
     let (sender, mut begun) = tokio::sync::mpsc::channel(1);
     let folder = bench.folder.path().to_owned();
     let transcode = bench.workers.transcode(request, move |progress| {
@@ -212,7 +223,7 @@ async fn dropping_it_kills_it_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn only_standing_still_is_a_time_out() {
     let bench = Bench::new();
-    let request = long_request(&bench).await;
+    let request = long_request(&bench, FRAMES, 0).await;
     let workers = Workers::new(Options {
         binary: env!("CARGO_BIN_EXE_transect-frames").into(),
         processes: 1,

@@ -32,6 +32,7 @@ pub async fn transcode(
         ranges: Vec::new(),
         more: Vec::new(),
         outputs,
+        encoders: cx.settings.transcode.encoders,
     };
     Ok(cx.frames.workers.transcode(request, progress).await?)
 }

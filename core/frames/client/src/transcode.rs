@@ -24,6 +24,9 @@ pub struct TranscodeRequest {
     /// What to make, in any order; each into a file of its own. What is there already is replaced, unless it is the beginning
     /// of the same [`Output::Stream`], which is then continued.
     pub outputs: Vec<Output>,
+    /// Encoders that share each stream, group of pictures by group, at most; zero for as many as pay on this machine.
+    #[serde(default)]
+    pub encoders: u32,
 }
 
 /// Frames of a further file.
@@ -97,7 +100,8 @@ pub enum Output {
         /// Width in pixels, at most the source's.
         width: u32,
     },
-    /// A short summary: a frame a second, at most about sixty, four times as fast.
+    /// A short summary: a frame of each second, or of each of sixty parts if that is fewer, four times as fast; where there is
+    /// one, a frame where decoding can start.
     Gif {
         /// Where it goes.
         file: PathBuf,

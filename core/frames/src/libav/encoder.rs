@@ -21,8 +21,8 @@ pub struct Setting {
     pub slices: Option<i32>,
     /// Pictures per second; the encoder then is one for video.
     pub rate: Option<Fraction>,
-    /// As many threads as the encoder thinks good for this machine.
-    pub many_threads: bool,
+    /// Threads that share the pictures, zero for as many as the encoder thinks good for this machine; one by default.
+    pub threads: Option<u32>,
     /// Pictures from one random access point to the next.
     pub gop: Option<u32>,
     /// Width of a pixel over its height.
@@ -78,7 +78,7 @@ impl Encoder {
             );
             context.thread_count = match setting.slices {
                 Some(slices) => slices,
-                None => i32::from(!setting.many_threads),
+                None => setting.threads.map_or(1, |threads| threads.min(64) as i32),
             };
             if let Some(gop) = setting.gop {
                 context.gop_size = i32::try_from(gop).unwrap_or(i32::MAX);

@@ -40,10 +40,16 @@ impl Encoding {
         }
     }
 
-    /// The encoder's options: groups are closed, and as long as asked for whatever the pictures show.
+    /// The encoder's options: groups are closed, and as long as asked for whatever the pictures show. It uses so many threads,
+    /// or as many as it thinks good for this machine.
     ///
     /// Errors: `Invalid` for a quality, preset or tuning that the encoder lacks.
-    pub fn setting(&self, rate: Option<Fraction>, pixel: Fraction) -> Result<Setting, WorkerError> {
+    pub fn setting(
+        &self,
+        rate: Option<Fraction>,
+        pixel: Fraction,
+        threads: Option<u32>,
+    ) -> Result<Setting, WorkerError> {
         let highest = if self.codec == VideoCodec::Av1 {
             63
         } else {
@@ -80,15 +86,21 @@ impl Encoding {
             }
             VideoCodec::Av1 => {
                 options.push(("preset", self.av1_preset()?));
+                let mut parameters = Vec::new();
                 if self.av1_decodes_fast()? {
-                    options.push(("svtav1-params", "fast-decode=1".into()));
+                    parameters.push("fast-decode=1".to_owned());
+                }
+                // It takes no other word for threads.
+                parameters.extend(threads.map(|threads| format!("lp={threads}")));
+                if !parameters.is_empty() {
+                    options.push(("svtav1-params", parameters.join(":")));
                 }
             }
         }
         Ok(Setting {
             options,
             rate: Some(known(rate)),
-            many_threads: true,
+            threads: Some(threads.unwrap_or(0)),
             gop: Some(gop),
             sample_aspect_ratio: Some(pixel),
             ..Setting::default()
@@ -211,7 +223,7 @@ mod tests {
     fn names_av1_presets() {
         let one = Fraction { num: 1, den: 1 };
         let preset = |encoding: Encoding| {
-            let options = encoding.setting(None, one)?.options;
+            let options = encoding.setting(None, one, None)?.options;
             Ok::<_, WorkerError>(options.into_iter().find(|(key, _)| *key == "preset"))
         };
         assert_eq!(

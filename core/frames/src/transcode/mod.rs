@@ -1,11 +1,12 @@
 //! From one decode of a source to many files.
 //!
 //! Pictures go from [`feed`] through one [`stage`] for each stream, from the largest to the smallest; each scales what the one
-//! before it has made. Stills are collected on the way, or decoded on their own where nothing else has to be.
+//! before it has made and has its [`coders`] encode it. Stills are collected on the way, or decoded on their own where nothing else has to be.
 //! A [`stream_file`] grows by whole groups of pictures, whose times depend on the frames alone, so that one which was left
 //! unfinished can be continued.
 
 mod audio;
+mod coders;
 mod copy;
 mod encoding;
 mod feed;
@@ -61,7 +62,7 @@ pub fn transcode(
     for (output, wanted) in request.outputs.iter().enumerate() {
         stills.extend(Still::plan(output, wanted, &index, &selection)?);
     }
-    let streams = Streams::plan(&mut source, &more, &pictures, &selection, &request.outputs)?;
+    let streams = Streams::plan(&mut source, &more, &pictures, &selection, request)?;
     let mut made: Vec<Option<Produced>> = request.outputs.iter().map(|_| None).collect();
     let copies = !request
         .outputs

@@ -1,12 +1,16 @@
-//! One encoded stream, on a thread of its own: takes pictures, passes them on to the next smaller one, and encodes.
+//! One encoded stream, on a thread of its own: takes pictures, passes them on to the next smaller one, and has them encoded.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread;
 
 use transect_frame_client::{SegmentIndex, WorkerError};
 
-use crate::libav::{Colour, Encoder, Frame, Matrix, Packet, PixelFormat, Scaler};
+use crate::libav::{Colour, Encoder, Frame, Matrix, PixelFormat, Scaler};
 use crate::picture::refused;
+use crate::sync::into_inner;
+use crate::transcode::coders::{Assembly, Coders};
 use crate::transcode::stream_file::StreamFile;
 use crate::turn::{Orientation, turn};
 
@@ -145,7 +149,8 @@ fn full_chroma(format: PixelFormat) -> PixelFormat {
 /// A stream that is being made.
 pub struct Stage {
     pub darkroom: Darkroom,
-    pub encoder: Encoder,
+    /// At least one; they take groups of pictures in turn.
+    pub encoders: Vec<Encoder>,
     pub file: StreamFile,
 }
 
@@ -167,11 +172,40 @@ impl Stage {
         tally: &Tally,
     ) -> Result<Option<Done>, WorkerError> {
         let from = self.file.frames();
-        let mut packet = Packet::new().map_err(refused)?;
+        let assembly = Mutex::new(Assembly::new(self.file));
+        let passed = thread::scope(|scope| {
+            let coders = Coders::start(scope, self.encoders, &assembly, tally);
+            let passed = self.darkroom.pass(from, shots, next, &coders, tally);
+            let coded = coders.finish();
+            let passed = passed?;
+            coded.map(|()| passed)
+        })?;
+        if !passed {
+            return Ok(None);
+        }
+        let (segments, size_bytes) = into_inner(assembly).into_file().finish()?;
+        Ok(Some(Done {
+            segments,
+            size_bytes,
+        }))
+    }
+}
+
+impl Darkroom {
+    /// Develops pictures from a place on, and hands them on to the encoders and the next stage, until nothing follows or an
+    /// encoder fails. Returns false if the next stage has failed, which says why itself.
+    fn pass(
+        &mut self,
+        from: u64,
+        shots: Receiver<Shot>,
+        next: Option<SyncSender<Shot>>,
+        coders: &Coders,
+        tally: &Tally,
+    ) -> Result<bool, WorkerError> {
         for shot in shots {
             let place = shot.place;
             let mine = if place >= from {
-                Some(self.darkroom.develop(&shot).map_err(refused)?)
+                Some(self.develop(&shot).map_err(refused)?)
             } else {
                 None
             };
@@ -187,34 +221,18 @@ impl Stage {
                     scaled,
                 };
                 if next.send(shot).is_err() {
-                    // The next stage has failed, and says why itself.
-                    return Ok(None);
+                    return Ok(false);
                 }
             }
             if let Some(mut mine) = mine {
                 mine.forget_coding();
-                mine.set_colour(self.darkroom.look.colour);
-                mine.set_label(place as usize);
-                self.encoder.send(Some(&mine)).map_err(refused)?;
-                self.store(&mut packet, tally)?;
+                mine.set_colour(self.look.colour);
+                if !coders.take(place, mine) {
+                    break;
+                }
             }
             tally.frames.store(place + 1, Ordering::Relaxed);
         }
-        drop(next);
-        self.encoder.send(None).map_err(refused)?;
-        self.store(&mut packet, tally)?;
-        let (segments, size_bytes) = self.file.finish()?;
-        Ok(Some(Done {
-            segments,
-            size_bytes,
-        }))
-    }
-
-    fn store(&mut self, packet: &mut Packet, tally: &Tally) -> Result<(), WorkerError> {
-        while self.encoder.receive(packet).map_err(refused)? {
-            tally.packets.fetch_add(1, Ordering::Relaxed);
-            self.file.add(packet)?;
-        }
-        Ok(())
+        Ok(true)
     }
 }

@@ -74,7 +74,7 @@ impl Still {
                     file,
                     Kind::Gif,
                     *width,
-                    ordinals(selection.every(step_secs)),
+                    summary(index, selection, step_secs),
                 )
             }
             Output::Sprite {
@@ -215,6 +215,27 @@ pub fn small((width, height): (u32, u32), wanted: u32) -> (u32, u32) {
     (wanted, (scaled.round() as u32).max(1))
 }
 
+/// Ordinals of frames that are about so far apart: of each step the first frame where decoding can start, which costs one picture
+/// in place of a group of them; where there is none, the step's first frame.
+fn summary(index: &FrameIndex, selection: &Selection, step_secs: f64) -> Vec<usize> {
+    let keys: Vec<usize> = index.key_frames().collect();
+    let places = selection.every(step_secs);
+    let ends = places.iter().skip(1).copied().chain([selection.count()]);
+    let steps = places.iter().zip(ends);
+    steps
+        .filter_map(|(&place, end)| {
+            let first = selection.ordinal(place)?;
+            let key = keys.get(keys.partition_point(|&key| key < first)).copied();
+            let at_key = key.filter(|&key| {
+                let place = place + (key - first) as u64;
+                // Another range may come in between.
+                place < end && selection.ordinal(place) == Some(key)
+            });
+            Some(at_key.unwrap_or(first))
+        })
+        .collect()
+}
+
 /// Ordinals of frames where decoding can start: the last one at or before every n-th frame of the selection, as many as fit
 /// into the grid.
 fn keys(
@@ -283,6 +304,20 @@ mod tests {
         assert_eq!(small((1920, 1080), 256), (256, 144));
         assert_eq!(small((100, 50), 256), (100, 50));
         assert_eq!(small((4000, 2), 100), (100, 1));
+    }
+
+    #[test]
+    fn sums_up_where_decoding_can_start() {
+        let mut index = index(&[1; 60]);
+        index.tables.remark(|at, flags| match at {
+            0 | 13 | 26 | 39 | 41 => Flags::KEY,
+            _ => flags,
+        });
+        let all = Selection::new(&index, &[]).unwrap();
+        assert_eq!(summary(&index, &all, 1.0), [0, 13, 26, 39, 41, 50]);
+        // The next key frame after 5 is not shown, that after 11 neither.
+        let parts = Selection::new(&index, &[(5, 8), (25, 60 - 1), (10, 11)]).unwrap();
+        assert_eq!(summary(&index, &parts, 1.0), [5, 39, 41, 51, 11]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::libav::{Fragments, Packet, Parameters, Times, Track};
 use crate::picture::refused;
 use crate::transcode::selection::Selection;
 
+/// The packets of a group in decode order, each with its frame's place in the output.
+pub type Group = Vec<(u64, Packet)>;
+
 /// Pictures from one random access point to the next are a group, and make up a fragment.
 pub struct StreamFile {
     path: PathBuf,
@@ -24,7 +27,6 @@ pub struct StreamFile {
     lead: i64,
     /// Frames in the file.
     frames: u64,
-    group: Vec<(u64, Packet)>,
 }
 
 /// What of a file is worth keeping.
@@ -79,7 +81,6 @@ impl StreamFile {
             selection,
             gop,
             frames: kept.frames,
-            group: Vec::new(),
         })
     }
 
@@ -88,24 +89,20 @@ impl StreamFile {
         self.frames
     }
 
-    /// Adds a packet, labelled with its frame's place in the output. Packets come in decode order, group after group.
-    ///
-    /// Errors: `Io`, also if the disk is full; `Unreadable` if the encoder does not keep to the groups.
-    pub fn add(&mut self, packet: &mut Packet) -> Result<(), WorkerError> {
-        let place = packet.labelled().ok_or_else(|| broken("unlabelled"))? as u64;
-        if packet.key() && place.is_multiple_of(self.gop) {
-            self.write_group()?;
-        }
-        self.group.push((place, packet.take().map_err(refused)?));
-        Ok(())
+    /// Frames in a group.
+    pub fn gop(&self) -> u64 {
+        self.gop
     }
 
-    fn write_group(&mut self) -> Result<(), WorkerError> {
-        if self.group.is_empty() {
-            return Ok(());
+    /// Adds the group that comes next.
+    ///
+    /// Errors: `Io`, also if the disk is full; `Unreadable` if it is another one, or does not begin with a random access point.
+    pub fn append(&mut self, group: Group) -> Result<(), WorkerError> {
+        if !group.first().is_some_and(|(_, first)| first.key()) {
+            return Err(broken("that do not begin where decoding can"));
         }
         let start = self.frames;
-        let mut places: Vec<u64> = self.group.iter().map(|&(place, _)| place).collect();
+        let mut places: Vec<u64> = group.iter().map(|&(place, _)| place).collect();
         places.sort_unstable();
         let end = start + places.len() as u64;
         let whole = places.len() as u64 == self.gop || end == self.selection.count();
@@ -116,22 +113,18 @@ impl StreamFile {
         let late = |(at, (place, _)): (usize, &(u64, Packet))| {
             times[start as usize + at] > times[*place as usize] + self.lead
         };
-        if self.group.iter().enumerate().any(late) {
+        if group.iter().enumerate().any(late) {
             return Err(broken("further out of order than it says"));
         }
-        let timed = self
-            .group
-            .drain(..)
-            .enumerate()
-            .map(|(at, (place, packet))| {
-                let turn = start as usize + at;
-                let times = Times {
-                    pts: times[place as usize],
-                    dts: times[turn],
-                    duration: times[turn + 1] - times[turn],
-                };
-                (packet, times)
-            });
+        let timed = group.into_iter().enumerate().map(|(at, (place, packet))| {
+            let turn = start as usize + at;
+            let times = Times {
+                pts: times[place as usize],
+                dts: times[turn],
+                duration: times[turn + 1] - times[turn],
+            };
+            (packet, times)
+        });
         let bytes = self.fragments.fragment(timed).map_err(refused)?;
         self.file
             .write_all(&bytes)
@@ -140,11 +133,10 @@ impl StreamFile {
         Ok(())
     }
 
-    /// Writes the last group and the random access index, and makes the file durable. Returns its boxes, and its size.
+    /// Writes the random access index, and makes the file durable. Returns its boxes, and its size.
     ///
-    /// Errors: as [`StreamFile::add`]; also if frames are missing.
+    /// Errors: as [`StreamFile::append`]; also if frames are missing.
     pub fn finish(&mut self) -> Result<(SegmentIndex, u64), WorkerError> {
-        self.write_group()?;
         if self.frames != self.selection.count() {
             let (frames, count) = (self.frames, self.selection.count());
             return Err(broken(&format!("for {frames} of {count} frames")));

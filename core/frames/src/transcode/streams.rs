@@ -7,13 +7,16 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use transect_frame_client::{Fraction, FrameIndex, Output, Produced, WorkerError};
+use transect_frame_client::{
+    Fraction, FrameIndex, Output, Produced, TranscodeRequest, WorkerError,
+};
 
 use crate::cache::Pictures;
 use crate::libav::{Encoder, Frame, PixelFormat};
 use crate::picture::refused;
 use crate::source::Source;
 use crate::transcode::Reel;
+use crate::transcode::coders::Crew;
 use crate::transcode::copy::partial;
 use crate::transcode::encoding::{Encoding, size};
 use crate::transcode::feed::{Fed, feed};
@@ -51,16 +54,20 @@ impl Streams {
         more: &[Reel],
         pictures: &Pictures,
         selection: &Arc<Selection>,
-        outputs: &[Output],
+        request: &TranscodeRequest,
     ) -> Result<Self, WorkerError> {
         let mut streams = Streams {
             plans: Vec::new(),
             selection: selection.clone(),
         };
-        if !outputs
-            .iter()
-            .any(|output| matches!(output, Output::Stream { .. }))
-        {
+        let outputs = &request.outputs;
+        let is_stream = |output: &&Output| matches!(output, Output::Stream { .. });
+        let crew = Crew {
+            wanted: request.encoders,
+            cores: thread::available_parallelism().map_or(1, usize::from),
+            streams: outputs.iter().filter(is_stream).count(),
+        };
+        if crew.streams == 0 {
             return Ok(streams);
         }
         let sample = sample(source, pictures, selection)?;
@@ -68,7 +75,7 @@ impl Streams {
         for (at, output) in outputs.iter().enumerate() {
             streams
                 .plans
-                .extend(Plan::new(at, output, &index, more, selection, &sample)?);
+                .extend(Plan::new(at, output, crew, &index, more, selection, &sample)?);
         }
         streams
             .plans
@@ -172,6 +179,7 @@ impl Plan {
     fn new(
         at: usize,
         output: &Output,
+        crew: Crew,
         index: &FrameIndex,
         more: &[Reel],
         selection: &Arc<Selection>,
@@ -216,11 +224,14 @@ impl Plan {
         } else {
             pixel
         };
-        let setting = encoding.setting(index.frame_rate, pixel)?;
         let blank = look.blank(sample).map_err(refused)?;
-        let encoder = Encoder::open(encoding.encoder(), &blank, &setting)
+        let encoders = crew.encoders(&encoding, selection.count(), blank.size_bytes());
+        let setting = encoding.setting(index.frame_rate, pixel, crew.threads(encoders))?;
+        let encoders: Vec<Encoder> = (0..encoders)
+            .map(|_| Encoder::open(encoding.encoder(), &blank, &setting))
+            .collect::<Result<_, _>>()
             .map_err(|error| encoding.refused(&error))?;
-        let parameters = encoder.parameters().map_err(refused)?;
+        let parameters = encoders[0].parameters().map_err(refused)?;
         let identity = identity(index, more, selection, &encoding, look);
         let facts = Facts {
             output: at,
@@ -239,7 +250,7 @@ impl Plan {
         )?;
         let stage = Stage {
             darkroom: Darkroom::new(look),
-            encoder,
+            encoders,
             file,
         };
         Ok(Some(Plan { facts, stage }))

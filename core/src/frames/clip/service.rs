@@ -199,6 +199,7 @@ async fn encode(
         ranges: first.ranges,
         more: stretches.collect(),
         outputs: vec![output],
+        encoders: cx.settings.transcode.encoders,
     };
     let _turn = cx.frames.clips.acquire().await;
     cx.frames.workers.transcode(request, |_| {}).await?;

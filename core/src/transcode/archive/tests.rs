@@ -9,6 +9,7 @@ const LIMITS: Limits = Limits {
     archive_bytes: 200 << 20,
     archive_member_bytes: 150 << 20,
     archive_ratio: 100,
+    encoders: 0,
 };
 
 struct Tree {
