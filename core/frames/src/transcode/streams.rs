@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use transect_frame_client::{Fraction, FrameIndex, Output, Produced, WorkerError};
+use transect_frame_client::{FrameIndex, Output, Produced, WorkerError};
 
 use crate::cache::Pictures;
 use crate::libav::{Encoder, Frame, PixelFormat};
@@ -194,7 +194,7 @@ impl Plan {
             tune: tune.clone(),
             gop: *gop,
         };
-        let orientation = Orientation::turned(index.rotation_degrees);
+        let orientation = Orientation::of(index);
         let format = PixelFormat::by_name(pixel_format).ok_or_else(|| WorkerError::Invalid {
             message: format!("there is no pixel format {pixel_format}"),
         })?;
@@ -204,16 +204,7 @@ impl Plan {
             colour: Look::colour_of(sample),
             orientation,
         };
-        let pixel = index.sample_aspect_ratio;
-        let pixel = if orientation.swaps() {
-            Fraction {
-                num: pixel.den,
-                den: pixel.num,
-            }
-        } else {
-            pixel
-        };
-        let setting = encoding.setting(index.frame_rate, pixel)?;
+        let setting = encoding.setting(index.frame_rate, index.display_pixel())?;
         let blank = look.blank(sample).map_err(refused)?;
         let encoder = Encoder::open(encoding.encoder(), &blank, &setting)
             .map_err(|error| encoding.refused(&error))?;
@@ -280,7 +271,7 @@ fn run(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Vec<Done>, u64), WorkerError> {
     let count = selection.count();
-    let rotation = source.film.index.rotation_degrees;
+    let orientation = Orientation::of(&source.film.index);
     let from = stages.iter().map(|stage| stage.file.frames()).min();
     let from = from.unwrap_or(0);
     let tallies: Vec<Tally> = stages.iter().map(|_| Tally::new(from)).collect();
@@ -302,7 +293,7 @@ fn run(
         let mut emit = |fed: Fed| {
             tell();
             for still in stills.iter_mut() {
-                still.collect(fed.ordinal, &fed.picture, rotation)?;
+                still.collect(fed.ordinal, &fed.picture, orientation)?;
             }
             let shot = Shot {
                 place: fed.place,
