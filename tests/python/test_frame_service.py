@@ -71,6 +71,30 @@ def test_beyond_the_end(station, media, path):
     assert station.alive
 
 
+@pytest.mark.parametrize("what", ["FramePicture/{}/7?", "FramePackets/{}?first=5&last=9&"])
+def test_what_is_asked_for_by_fingerprint_is_kept_for_ever(station, admin, media, what):
+    path = "/rest/" + what.format(media["h264_cfr25"])
+    fingerprint = admin.get_frame_index(media["h264_cfr25"]).fingerprint
+
+    def ask(tag, known=None):
+        headers = {"If-None-Match": known} if known else {}
+        return station.http("GET", f"{path}tag={tag}", station.admin_token, headers=headers)
+
+    first = ask(fingerprint)
+    control = {part.strip() for part in first.headers["Cache-Control"].split(",")}
+    assert (first.status_code, "immutable" in control, "private" in control) == (200, True, True)
+    # Under another name, even the same bytes have to be asked for again.
+    other = ask("somebody-elses")
+    assert (other.status_code, other.content) == (200, first.content)
+    assert "immutable" not in other.headers["Cache-Control"] and "no-cache" in other.headers["Cache-Control"]
+    again = ask(fingerprint, first.headers["ETag"])
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    assert ask(fingerprint, '"another"').status_code == 200
+    neighbour = station.http("GET", path.replace("/7?", "/8?").replace("last=9", "last=10"), station.admin_token,
+                             headers={"If-None-Match": first.headers["ETag"]})
+    assert neighbour.status_code == 200 and neighbour.headers["ETag"] != first.headers["ETag"]
+
+
 def test_rights(station, media, people):
     for path in (f"FrameIndex/{media['vp8']}", f"FramePicture/{media['vp8']}/0", f"FramePackets/{media['vp8']}?first=0&last=1"):
         assert station.http("GET", "/rest/" + path, people.stranger.token).status_code == 403

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import time
@@ -118,7 +119,7 @@ def test_a_transcode_as_clients_see_it(station, admin, project, clip720):
 
 
 @pytest.mark.parametrize("name", ["h264_vfr", "h264_vfr_mkv", "h264_edit_list", "h264_start_offset", "h264_open_gop", "vp8",
-                                  "truncated_ts", "rotated", "h264_audio"])
+                                  "truncated_ts", "rotated", "mirrored", "h264_audio"])
 def test_frame_n_is_frame_n_in_every_rendition(admin, project, corpus, tmp_path, name):
     clip = corpus[name]
     kind = add_media_type(admin, project, "video")
@@ -134,6 +135,28 @@ def test_frame_n_is_frame_n_in_every_rendition(admin, project, corpus, tmp_path,
     for frame in (0, media.num_frames // 2):
         assert barcode.read_file(admin.get_frame(media.id, frames=[frame])) == clip["first"] + frame
     assert bool(media.media_files.audio) == bool(clip.get("audio"))
+
+
+def test_frames_that_do_not_decode_are_said(admin, project, corpus, tmp_path):
+    data, at, places = bytearray(pathlib.Path(corpus["mjpeg"]["path"]).read_bytes()), 0, []
+    at = data.index(b"movi") + 4
+    while data[at:at + 4] == b"00dc":
+        size, = struct.unpack("<I", data[at + 4:at + 8])
+        places.append((at + 8, size))
+        at += 8 + size + size % 2
+    assert len(places) == 120
+    for broken in (60, 61):
+        start, size = places[broken]
+        data[start:start + size] = bytes(size)
+    path = tmp_path / "broken.avi"
+    path.write_bytes(data)
+    media, done = transcoded(admin, add_media_type(admin, project, "video"), path)
+    said = {node.task: node.message for node in done.job.nodes}
+    encoded = [message for task, message in said.items() if task.startswith("encode")]
+    assert encoded and set(encoded) == {"2 frames do not decode: those before them are shown in their place"}, said
+    assert media.num_frames == 120
+    streaming = downloaded(admin, media, media.media_files.streaming[0].path, tmp_path / "streaming.mp4")
+    assert numbers(streaming, 192, 144) == [59 if n in (60, 61) else n for n in range(120)]
 
 
 def test_the_clients_media_util_reads_segments(admin, project, corpus, tmp_path):

@@ -21,13 +21,12 @@ const PLAYERS = [
   { name: 'pictures of the server', query: '?player=pictures', source: 'pictures' },
 ];
 
-let station, browser, clip, project, media;
+let station, browser, clip, project, media, wide;
 
 before(async () => {
   station = await Station.make();
-  clip = await makeClip(join(station.folder, 'disk'), 'h264_vfr');
-  const lines = (await station.command(['import', clip.path, '--project', PROJECT, '--json'])).trim().split('\n').map((line) => JSON.parse(line));
-  media = lines[0].media;
+  media = await imported('h264_vfr');
+  wide = await imported('non_square');
   project = (await station.api('GET', `/rest/Media/${media}`)).project;
   const types = await station.api('GET', `/rest/MediaTypes/${project}`);
   await station.api('POST', `/rest/LocalizationTypes/${project}`, {
@@ -46,6 +45,14 @@ after(async () => {
   await browser?.close();
   await station?.remove();
 });
+
+/** Makes a clip of the corpus and annotates it in place; returns the media. */
+async function imported(name) {
+  const made = await makeClip(join(station.folder, 'disk'), name);
+  if (name === 'h264_vfr') clip = made;
+  const lines = (await station.command(['import', made.path, '--project', PROJECT, '--json'])).trim().split('\n').map((line) => JSON.parse(line));
+  return lines[0].media;
+}
 
 /** Opens a page of its own, signed in through the form. Every error of the page fails the test. */
 async function signedIn(t) {
@@ -78,8 +85,8 @@ async function expectFrame(page, frame) {
   assert.deepEqual({ shown, painted }, { shown: frame, painted: frame });
 }
 
-async function openMedia(page, query = '') {
-  await page.goto(`${station.url}/project/${project}/media/${media}${query}`);
+async function openMedia(page, query = '', id = media) {
+  await page.goto(`${station.url}/project/${project}/media/${id}${query}`);
   await page.getByRole('toolbar', { name: 'Tools' }).waitFor();
 }
 
@@ -167,6 +174,30 @@ for (const { name, query, source } of PLAYERS) {
     await expectFrame(page, 40);
     for (let n = 0; n < 25; n++) await page.keyboard.press('ArrowLeft');
     await expectFrame(page, 15);
+  });
+}
+
+for (const { name, query, source } of PLAYERS) {
+  test(`pixels that are no squares are shown as wide as they are: ${name}`, async (t) => {
+    const page = await signedIn(t);
+    await openMedia(page, query, wide);
+    await expectFrame(page, 0);
+    await page.getByRole('group', { name: 'Playback' }).getByText(source).first().waitFor();
+    await page.keyboard.press('Shift+ArrowRight');
+    await expectFrame(page, 10);
+    const { picture } = await readCanvas(canvasOf(page));
+    const shape = picture.width / picture.height;
+    assert.ok(Math.abs(shape - (320 / 240) * (4 / 3)) < 0.01, `${picture.width} by ${picture.height}`);
+    if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `non_square_${source}.png`) });
+
+    await page.keyboard.press('b');
+    await drag(page, [0.25, 0.5], [0.5, 0.75]);
+    await saved(page);
+    const [row] = await station.api('GET', `/rest/Localizations/${project}?media_id=${wide}`);
+    for (const [key, value] of Object.entries({ frame: 10, x: 0.25, y: 0.5, width: 0.25, height: 0.25 })) {
+      assert.ok(Math.abs(row[key] - value) < 0.005, `${key}: ${row[key]} is not ${value}`);
+    }
+    await station.api('DELETE', `/rest/Localization/${row.id}`);
   });
 }
 

@@ -16,6 +16,7 @@ use crate::libav::Frame;
 use crate::picture::{Encoded, encode, needs, render};
 use crate::source::{Film, Source};
 use crate::sync::{lock, wait};
+use crate::turn::Orientation;
 
 /// Steps to decode ahead, as far as they span no more frames than this, or than a quarter of the pictures kept.
 const STEPS_DECODED: i64 = 10;
@@ -286,7 +287,7 @@ impl Studio {
 
 fn still(film: &Film, decoded: &Frame, request: &PictureRequest) -> Result<Encoded, WorkerError> {
     let made_for = needs(request.format, decoded.format().has_alpha());
-    let rotation = film.index.rotation_degrees;
-    let picture = render(decoded, rotation, request.roi, request.size, made_for)?;
+    let orientation = Orientation::of(&film.index);
+    let picture = render(decoded, orientation, request.roi, request.size, made_for)?;
     encode(&picture, request.format, request.quality)
 }

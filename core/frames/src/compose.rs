@@ -5,6 +5,7 @@ use transect_frame_client::{ComposeRequest, Format, Fraction, Layout, WorkerErro
 use crate::animation;
 use crate::libav::{Colour, Frame, PixelFormat, scale};
 use crate::picture::{Encoded, Use, encode, needs, refused, render};
+use crate::turn::Orientation;
 
 /// More frames in one answer are refused.
 const MOST_FRAMES: usize = 1000;
@@ -16,7 +17,7 @@ const LARGEST_PIXELS: u64 = 1 << 27;
 /// Errors: `Invalid` if layout, format and number of frames do not go together; those of the frames.
 pub fn compose(
     request: &ComposeRequest,
-    decoded: &mut dyn FnMut(usize) -> Result<(Frame, u16), WorkerError>,
+    decoded: &mut dyn FnMut(usize) -> Result<(Frame, Orientation), WorkerError>,
 ) -> Result<Encoded, WorkerError> {
     let invalid = |message: &str| {
         Err(WorkerError::Invalid {
@@ -33,9 +34,9 @@ pub fn compose(
         return invalid("there must be as many files named as frames, or none");
     }
     let mut tiles = (0..request.frames.len()).map(|at| {
-        let (decoded, rotation) = decoded(at)?;
+        let (decoded, orientation) = decoded(at)?;
         let roi = request.rois.get(at).copied().or(request.roi);
-        render(&decoded, rotation, roi, request.size, Use::Rgb)
+        render(&decoded, orientation, roi, request.size, Use::Rgb)
     });
     match (request.layout, request.format) {
         (Layout::Animate { rate }, _)

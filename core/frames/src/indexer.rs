@@ -11,6 +11,7 @@ use crate::reader::{Place, Places, Reader};
 use crate::scan::{Scan, Scanned, scan};
 use crate::supply::{self, MediaFile};
 use crate::tables;
+use crate::turn::Orientation;
 use crate::verify::{self, Shown};
 
 /// Makes sure that `index_file` holds the index of `source`: keeps the one that is there if its stamp fits, else scans the
@@ -147,7 +148,10 @@ pub fn build(
         picture.format().depth(),
         &found.first,
     );
-    let (rotation, from_picture) = (input.rotation_degrees(), picture.rotation_degrees());
+    let orientation = match input.orientation() {
+        Orientation::UPRIGHT => picture.orientation(),
+        stated => stated,
+    };
     let mut index = FrameIndex {
         provenance: provenance(way),
         fingerprint: fingerprint(&stamp, &found.packets),
@@ -164,11 +168,8 @@ pub fn build(
             .flatten(),
         width: picture.width(),
         height: picture.height(),
-        rotation_degrees: if rotation == 0 {
-            from_picture
-        } else {
-            rotation
-        },
+        mirrored: orientation.mirrored,
+        rotation_degrees: orientation.degrees,
         sample_aspect_ratio: input.sample_aspect_ratio(),
         pixel_format: picture.format().name(),
         bit_rate: parameters.bit_rate().or(input.bit_rate()),

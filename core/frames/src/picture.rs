@@ -36,24 +36,19 @@ const JPEG_SLICES: i32 = 2;
 /// Errors: `Invalid` for an empty crop or an impossible size; `Unreadable` if the format cannot be converted.
 pub fn render(
     frame: &Frame,
-    rotation_degrees: u16,
+    orientation: Orientation,
     roi: Option<Roi>,
     size: Size,
     made_for: Use,
 ) -> Result<Frame, WorkerError> {
-    let turned = rotation_degrees % 180 == 90;
     let mut source = frame.share().map_err(refused)?;
     if let Some(roi) = roi {
-        let area = area(roi, rotation_degrees, source.width(), source.height())?;
+        let area = area(roi, orientation, source.width(), source.height())?;
         source = crop(source, area)?;
     }
-    let (width, height) = target(size, source.width(), source.height(), turned)?;
+    let (width, height) = target(size, source.width(), source.height(), orientation.swaps())?;
     let made = convert(&source, width, height, made_for).map_err(refused)?;
-    if rotation_degrees == 0 {
-        Ok(made)
-    } else {
-        turn(&made, Orientation::turned(rotation_degrees)).map_err(refused)
-    }
+    turn(&made, orientation).map_err(refused)
 }
 
 /// Encodes a rendered picture as a still.
@@ -197,7 +192,7 @@ struct Area {
 }
 
 /// Turns a region of the upright picture into pixels of the coded one; cut to the picture, at least a pixel.
-fn area(roi: Roi, rotation_degrees: u16, width: u32, height: u32) -> Result<Area, WorkerError> {
+fn area(roi: Roi, orientation: Orientation, width: u32, height: u32) -> Result<Area, WorkerError> {
     let (left, top) = (roi.x_norm, roi.y_norm);
     let (right, bottom) = (left + roi.width_norm, top + roi.height_norm);
     let valid = [left, top, right, bottom]
@@ -215,11 +210,16 @@ fn area(roi: Roi, rotation_degrees: u16, width: u32, height: u32) -> Result<Area
             message: format!("the region lies outside the picture: {roi:?}"),
         });
     }
-    let (left, top, right, bottom) = match rotation_degrees {
+    let (left, top, right, bottom) = match orientation.degrees {
         90 => (top, 1.0 - right, bottom, 1.0 - left),
         180 => (1.0 - right, 1.0 - bottom, 1.0 - left, 1.0 - top),
         270 => (1.0 - bottom, left, 1.0 - top, right),
         _ => (left, top, right, bottom),
+    };
+    let (left, right) = if orientation.mirrored {
+        (1.0 - right, 1.0 - left)
+    } else {
+        (left, right)
     };
     let span = |from: f64, to: f64, size: u32| {
         let start = (from.clamp(0.0, 1.0) * f64::from(size))
@@ -358,23 +358,26 @@ mod tests {
         };
         // 200 by 100 as coded; turned by a quarter the upright picture is 100 by 200.
         let cases = [
-            (0, (100, 0, 100, 25)),
-            (90, (0, 0, 50, 50)),
-            (180, (0, 75, 100, 25)),
-            (270, (150, 50, 50, 50)),
+            (false, 0, (100, 0, 100, 25)),
+            (false, 90, (0, 0, 50, 50)),
+            (false, 180, (0, 75, 100, 25)),
+            (false, 270, (150, 50, 50, 50)),
+            (true, 0, (0, 0, 100, 25)),
+            (true, 90, (150, 0, 50, 50)),
         ];
-        for (rotation, (x, y, width, height)) in cases {
+        for (mirrored, degrees, (x, y, width, height)) in cases {
+            let orientation = Orientation { mirrored, degrees };
             assert_eq!(
-                area(roi, rotation, 200, 100).unwrap(),
+                area(roi, orientation, 200, 100).unwrap(),
                 Area {
                     x,
                     y,
                     width,
                     height
                 },
-                "{rotation}"
+                "{orientation:?}"
             );
         }
-        assert!(area(Roi { x_norm: 1.5, ..roi }, 0, 200, 100).is_err());
+        assert!(area(Roi { x_norm: 1.5, ..roi }, Orientation::UPRIGHT, 200, 100).is_err());
     }
 }

@@ -31,7 +31,7 @@ pub fn probe(source: &Path) -> std::result::Result<Probe, WorkerError> {
 fn look(input: &Input) -> Result<VideoProbe> {
     let parameters = input.parameters()?;
     let (mut width, mut height) = parameters.size();
-    if input.rotation_degrees() % 180 == 90 {
+    if input.orientation().swaps() {
         (width, height) = (height, width);
     }
     Ok(VideoProbe {

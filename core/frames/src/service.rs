@@ -16,6 +16,7 @@ use crate::ahead::Studio;
 use crate::picture::Encoded;
 use crate::source::Source;
 use crate::sync::lock;
+use crate::turn::Orientation;
 use crate::{compose, image, indexer, inspect, packets, probe, proof, supply, transcode};
 
 /// Sources kept open with their decoders; the one used longest ago goes first.
@@ -232,7 +233,7 @@ impl Desk {
                     self.open(path, index_file)?;
                     let source = &mut self.sources[0];
                     let picture = source.frame(request.frames[at], &self.studio.pictures)?;
-                    Ok((picture, source.film.index.rotation_degrees))
+                    Ok((picture, Orientation::of(&source.film.index)))
                 })?;
                 Ok((outcome(&picture), Body::Bytes(picture.bytes)))
             }

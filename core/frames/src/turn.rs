@@ -1,5 +1,7 @@
 //! Turning and mirroring pictures, plane by plane.
 
+use transect_frame_client::FrameIndex;
+
 use crate::libav::{Error, Frame, Result};
 
 /// Pixels are moved in squares of so many, so that both sides stay in the processor's cache.
@@ -22,6 +24,14 @@ impl Orientation {
         Orientation {
             mirrored: false,
             degrees,
+        }
+    }
+
+    /// That of an indexed source.
+    pub fn of(index: &FrameIndex) -> Self {
+        Orientation {
+            mirrored: index.mirrored,
+            degrees: index.rotation_degrees,
         }
     }
 

@@ -30,11 +30,19 @@ pub(super) struct WireIndex {
     pub width: u32,
     pub height: u32,
     pub rotation: u16,
+    /// Coded pictures are mirrored left to right before they are turned by `rotation`.
+    pub mirrored: bool,
+    /// Width of a pixel over its height, as shown. Pictures come without it: who shows them stretches them.
+    pub pixel_aspect: [i64; 2],
     pub codec: String,
     pub codec_string: Option<String>,
     pub fingerprint: Option<String>,
     pub pts: Vec<i64>,
     pub key_frames: Vec<usize>,
+    /// Pictures that the file has and that nobody can decode: the frame that follows them, and how many.
+    pub damaged: Vec<[usize; 2]>,
+    /// First and last of the frames whose times were made up.
+    pub synthetic: Vec<[usize; 2]>,
 }
 
 /// The index of a media's source, from its file or made anew; what went wrong with the worker is
@@ -213,6 +221,12 @@ impl WireIndex {
         }
         let keys = more.key_frames.iter().map(|frame| first + frame);
         self.key_frames.extend(keys);
+        let damaged = more.damaged.iter();
+        let damaged = damaged.map(|[frame, count]| [first + frame, *count]);
+        self.damaged.extend(damaged);
+        let synthetic = more.synthetic.iter();
+        let synthetic = synthetic.map(|range| range.map(|frame| first + frame));
+        self.synthetic.extend(synthetic);
         self.num_frames += more.num_frames;
         self.duration = (begin - self.start_pts) as f64 * own + index.duration_secs;
         if self.frame_rate != more.frame_rate && self.duration > 0.0 {
@@ -238,16 +252,21 @@ impl WireIndex {
             width: 0,
             height: 0,
             rotation: 0,
+            mirrored: false,
+            pixel_aspect: [1, 1],
             codec: String::new(),
             codec_string: None,
             fingerprint: None,
             pts: Vec::new(),
             key_frames: Vec::new(),
+            damaged: Vec::new(),
+            synthetic: Vec::new(),
         }
     }
 
     fn of(media: i64, index: &FrameIndex) -> Self {
         let (width, height) = index.display_size();
+        let pixel = index.display_pixel();
         let key_frames = index.key_frames().collect();
         Self {
             kind: if index.kind == Kind::Image {
@@ -263,11 +282,19 @@ impl WireIndex {
             width,
             height,
             rotation: index.rotation_degrees,
+            mirrored: index.mirrored,
+            pixel_aspect: [pixel.num, pixel.den],
             codec: index.codec.clone(),
             codec_string: index.codec_string.clone(),
             fingerprint: Some(index.fingerprint.clone()),
             pts: index.frames().map(|frame| frame.pts).collect(),
             key_frames,
+            damaged: (index.damage().into_iter())
+                .map(|(frame, count)| [frame, count])
+                .collect(),
+            synthetic: (index.synthetic().into_iter())
+                .map(|range| [*range.start(), *range.end()])
+                .collect(),
             ..Self::empty(media, State::Ready, String::new())
         }
     }

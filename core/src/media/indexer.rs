@@ -196,7 +196,8 @@ async fn examine(cx: &Context, source: &Source) -> Result<Found, Trouble> {
     let thumbnail = frames::try_picture(cx, source, 0, size, Format::Jpg)
         .await?
         .map_err(Trouble::Worker)?;
-    let plain = matches!(index.codec.as_str(), "mjpeg" | "png") && index.rotation_degrees == 0;
+    let upright = index.rotation_degrees == 0 && !index.mirrored;
+    let plain = matches!(index.codec.as_str(), "mjpeg" | "png") && upright;
     let converted = if index.kind == Kind::Image && !plain && source.object_key.is_some() {
         // A rotated JPEG stays one.
         let format = match index.codec.as_str() {

@@ -168,6 +168,7 @@ async fn make(run: &Run, memory: &mut Memory, id: i64) -> Result<()> {
     );
     let produced = produced(run, memory, &subject, &recipe).await?;
     for (rendition, produced) in recipe.renditions.iter().zip(produced) {
+        let about = remark(&produced);
         let made = Made {
             rendition: rendition.clone(),
             produced,
@@ -175,7 +176,7 @@ async fn make(run: &Run, memory: &mut Memory, id: i64) -> Result<()> {
         produce::record(run, &subject, made).await?;
         let name = rendition.file_name();
         memory.produced.remove(&name);
-        memory.end(&name, cx.now(), "");
+        memory.end(&name, cx.now(), about);
         remember(run, memory).await?;
     }
     produce::settle(run, &subject, &recipe).await
@@ -200,6 +201,17 @@ pub(super) fn task(rendition: &Rendition) -> String {
         ),
         Rendition::Remux => "copy the pictures into MP4, while the machine is idle".into(),
         other => format!("make {}", other.role().replace('_', " ")),
+    }
+}
+
+/// What there is to say about a file that was made: nothing, unless pictures of the source could not be decoded.
+pub(super) fn remark(produced: &Produced) -> String {
+    match produced.repeated {
+        0 => String::new(),
+        1 => "1 frame does not decode: the one before it is shown in its place".into(),
+        many => {
+            format!("{many} frames do not decode: those before them are shown in their place")
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use transect_frame_client::{Kind, Produced};
 
-use super::jobs::{Subject, concluded, media_of, produced, remember, task};
+use super::jobs::{Subject, concluded, media_of, produced, remark, remember, task};
 use super::produce::{self, Made};
 use super::progress::{Memory, Node};
 use super::recipe::{Codec, Encoding, Recipe, Rendition};
@@ -239,12 +239,13 @@ async fn perform(run: &Run, memory: &mut Memory) -> Result<()> {
             index.frame_count()
         )));
     }
+    let about = remark(&produced);
     let made = Made {
         rendition,
         produced,
     };
     produce::record(run, &subject, made).await?;
-    memory.end(&name, cx.now(), "");
+    memory.end(&name, cx.now(), about);
     remember(run, memory).await
 }
 

@@ -56,7 +56,7 @@ function read(name, { input, filter, codec }) {
   const codecString = `avc1.${description.subarray(1, 4).toString('hex')}`;
   const index = {
     kind: 'video', state: 'ready', message: '', num_frames: pts.length, frame_rate: stream.avg_frame_rate.split('/').map(Number),
-    time_base: stream.time_base.split('/').map(Number), start_pts: pts[0], width: stream.width, height: stream.height, rotation: 0,
+    time_base: stream.time_base.split('/').map(Number), start_pts: pts[0], width: stream.width, height: stream.height, rotation: 0, mirrored: false, pixel_aspect: [1, 1],
     codec: 'h264', codec_string: codecString, fingerprint: name, pts, key_frames: packets.filter(({ key }) => key).map(({ frame }) => frame).sort((a, b) => a - b),
   };
   return { file, width: stream.width, height: stream.height, index, packetsFor: (first, last) => answer(index, packets, codecString, description, first, last), picture: pictures(name, file) };

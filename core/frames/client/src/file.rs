@@ -12,7 +12,7 @@ use crate::packed::Column;
 use crate::tables::{Coded, Shown, Tables};
 use crate::{Flags, FrameIndex, IndexError};
 
-const MAGIC: &[u8; 8] = b"TRSFIDX\x02";
+const MAGIC: &[u8; 8] = b"TRSFIDX\x03";
 const LEVEL: i32 = 9;
 /// An index of ten hours at 120 frames a second stays far below this.
 const SIZE_LIMIT_BYTES: u64 = 1 << 30;
@@ -193,6 +193,7 @@ mod tests {
             frame_rate: Some(Fraction { num: 30, den: 1 }),
             width: 64,
             height: 48,
+            mirrored: true,
             rotation_degrees: 90,
             sample_aspect_ratio: Fraction { num: 1, den: 1 },
             pixel_format: "yuv420p".into(),
@@ -290,6 +291,28 @@ mod tests {
         for size in 0..bytes.len() {
             assert!(FrameIndex::decode(&bytes[..size]).is_err(), "{size}");
         }
+    }
+
+    #[test]
+    fn says_what_is_damaged_and_made_up() {
+        let mut index = sample(40);
+        assert_eq!(index.damage(), [(40, 1)]);
+        assert_eq!(index.synthetic(), []);
+        let mut packets: Vec<Packet> = index.packets().collect();
+        let mut frames: Vec<Frame> = index.frames().collect();
+        for frame in [3, 4, 5, 9] {
+            frames[frame].flags.insert(Flags::SYNTHETIC);
+        }
+        // Two between the frames 6 and 7.
+        for ticks in [1, 2] {
+            packets.push(Packet {
+                pts: frames[6].pts + ticks,
+                ..packets[40]
+            });
+        }
+        index.tables = Tables::new(&packets, &frames);
+        assert_eq!(index.damage(), [(7, 2), (40, 1)]);
+        assert_eq!(index.synthetic(), [3..=5, 9..=9]);
     }
 
     #[test]

@@ -164,6 +164,8 @@ pub struct FrameIndex {
     pub width: u32,
     /// Height of the coded picture in pixels, before rotation.
     pub height: u32,
+    /// Whether the coded picture is mirrored left to right, before it is turned. Pictures from a worker are as they should be.
+    pub mirrored: bool,
     /// Clockwise turn that shows the picture upright: 0, 90, 180 or 270. Pictures from a worker are turned already.
     pub rotation_degrees: u16,
     /// Width of a pixel over its height, before rotation. Pictures from a worker are not stretched.
@@ -234,6 +236,53 @@ impl FrameIndex {
         frames.filter_map(|(at, frame)| frame.flags.contains(Flags::KEY).then_some(at))
     }
 
+    /// Pictures that the file has and that nobody can decode, where that was noticed: the frame that follows them, or the number
+    /// of frames where none does, and how many they are.
+    pub fn damage(&self) -> Vec<(usize, usize)> {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let damaged = |packet: &Packet| packet.flags.contains(Flags::DAMAGED);
+        let mut places: Vec<usize> = (self.packets().filter(damaged))
+            .map(|packet| self.first_at(packet.pts))
+            .collect();
+        places.sort_unstable();
+        for place in places {
+            match found.last_mut() {
+                Some((last, count)) if *last == place => *count += 1,
+                _ => found.push((place, 1)),
+            }
+        }
+        found
+    }
+
+    /// The first frame that shows at this time or later; the number of frames if there is none.
+    fn first_at(&self, pts: i64) -> usize {
+        let (mut low, mut high) = (0, self.frame_count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.frame(middle).pts < pts {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Ranges of frames whose times were made up, because the file has none that make sense.
+    pub fn synthetic(&self) -> Vec<RangeInclusive<usize>> {
+        let mut found: Vec<RangeInclusive<usize>> = Vec::new();
+        for (at, frame) in self.frames().enumerate() {
+            if !frame.flags.contains(Flags::SYNTHETIC) {
+                continue;
+            }
+            match found.last_mut() {
+                Some(range) if range.end() + 1 == at => *range = *range.start()..=at,
+                _ => found.push(at..=at),
+            }
+        }
+        found
+    }
+
     /// How many random access points only the container vouches for.
     pub fn unverified_count(&self) -> usize {
         let flags = (0..self.packet_count()).map(|at| self.packet_flags(at));
@@ -296,6 +345,16 @@ impl FrameIndex {
             (self.height, self.width)
         } else {
             (self.width, self.height)
+        }
+    }
+
+    /// Width of a pixel over its height, in the upright picture.
+    pub fn display_pixel(&self) -> Fraction {
+        let Fraction { num, den } = self.sample_aspect_ratio;
+        if self.rotation_degrees % 180 == 90 {
+            Fraction { num: den, den: num }
+        } else {
+            Fraction { num, den }
         }
     }
 }

@@ -7,6 +7,7 @@ use ffmpeg_next::ffi;
 use transect_frame_client::Fraction;
 
 use super::{Error, Packet, Parameters, Result, c_string, check, no_memory, rational};
+use crate::turn::Orientation;
 
 /// A display matrix is nine numbers of four bytes.
 const MATRIX_BYTES: usize = 36;
@@ -17,8 +18,8 @@ pub struct Track<'a> {
     pub parameters: &'a Parameters,
     /// Seconds per tick of the time stamps that will be given.
     pub ticks: Fraction,
-    /// Clockwise turn that shows the picture upright: 0, 90, 180 or 270.
-    pub rotation_degrees: u16,
+    /// What shows the picture upright.
+    pub orientation: Orientation,
 }
 
 impl<'a> Track<'a> {
@@ -27,7 +28,7 @@ impl<'a> Track<'a> {
         Track {
             parameters,
             ticks,
-            rotation_degrees: 0,
+            orientation: Orientation::UPRIGHT,
         }
     }
 }
@@ -97,14 +98,20 @@ impl Container {
             (*stream.codecpar).codec_tag = parameters.mp4_tag().map_or(0, u32::from_le_bytes);
             stream.time_base = rational(track.ticks);
             stream.sample_aspect_ratio = (*parameters.0).sample_aspect_ratio;
-            if track.rotation_degrees != 0 {
+            if track.orientation != Orientation::UPRIGHT {
                 let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
                 let matrix = ffi::av_stream_new_side_data(stream, kind, MATRIX_BYTES);
                 if matrix.is_null() {
                     return Err(no_memory("open a container"));
                 }
                 // Clockwise, other than what libav reads back.
-                ffi::av_display_rotation_set(matrix.cast(), track.rotation_degrees.into());
+                let matrix = matrix.cast::<i32>();
+                ffi::av_display_rotation_set(matrix, track.orientation.degrees.into());
+                if track.orientation.mirrored {
+                    for across in [matrix, matrix.add(1)] {
+                        across.write_unaligned(-across.read_unaligned());
+                    }
+                }
             }
         }
         Ok(())

@@ -4,6 +4,7 @@
 use ffmpeg_next::ffi;
 
 use super::{Result, c_string, check, no_memory, text};
+use crate::turn::Orientation;
 
 /// Layout of a picture in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,15 +269,15 @@ impl Frame {
         Colour { matrix, full_range }
     }
 
-    /// Clockwise turn that shows the picture upright, in degrees, from data within the picture (EXIF).
-    pub fn rotation_degrees(&self) -> u16 {
+    /// How the picture becomes upright, from data within it (EXIF).
+    pub fn orientation(&self) -> Orientation {
         let kind = ffi::AVFrameSideDataType::AV_FRAME_DATA_DISPLAYMATRIX;
         unsafe {
             let data = ffi::av_frame_get_side_data(self.0, kind);
             if data.is_null() || (*data).size < 36 {
-                0
+                Orientation::UPRIGHT
             } else {
-                rotation((*data).data.cast())
+                orientation((*data).data.cast())
             }
         }
     }
@@ -339,12 +340,49 @@ impl Drop for Frame {
     }
 }
 
-/// Reads the clockwise turn off a display matrix of nine numbers, to the nearest quarter.
-pub(super) unsafe fn rotation(matrix: *const i32) -> u16 {
-    let degrees = unsafe { ffi::av_display_rotation_get(matrix) };
-    if degrees.is_nan() {
-        return 0;
+/// Reads off a display matrix of nine numbers how the picture becomes upright, to the nearest quarter turn.
+pub(super) unsafe fn orientation(matrix: *const i32) -> Orientation {
+    let at = |place: usize| f64::from(unsafe { matrix.add(place).read_unaligned() });
+    // A pixel goes from (x, y) to (ax + cy, bx + dy), with y downwards.
+    let (a, b, c, d) = (at(0), at(1), at(3), at(4));
+    let mirrored = a * d - b * c < 0.0;
+    let (across, down) = if mirrored { (-a, -b) } else { (a, b) };
+    let quarters = (down.atan2(across).to_degrees() / 90.0).round() as i64;
+    Orientation {
+        mirrored,
+        degrees: quarters.rem_euclid(4) as u16 * 90,
     }
-    // libav counts against the clock.
-    ((-degrees / 90.0).round() as i64).rem_euclid(4) as u16 * 90
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_matrices() {
+        let read = |a, b, c, d| {
+            let one = 1 << 16;
+            let matrix = [
+                a * one,
+                b * one,
+                0,
+                c * one,
+                d * one,
+                0,
+                5 * one,
+                0,
+                1 << 30,
+            ];
+            let Orientation { mirrored, degrees } = unsafe { orientation(matrix.as_ptr()) };
+            (mirrored, degrees)
+        };
+        assert_eq!(read(1, 0, 0, 1), (false, 0));
+        assert_eq!(read(0, 1, -1, 0), (false, 90));
+        assert_eq!(read(-1, 0, 0, -1), (false, 180));
+        assert_eq!(read(0, -1, 1, 0), (false, 270));
+        assert_eq!(read(-1, 0, 0, 1), (true, 0), "left to right");
+        assert_eq!(read(1, 0, 0, -1), (true, 180), "upside down");
+        assert_eq!(read(0, 1, 1, 0), (true, 270), "along the diagonal");
+        assert_eq!(read(0, 0, 0, 0), (false, 0), "no matrix at all");
+    }
 }

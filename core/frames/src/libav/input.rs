@@ -12,6 +12,7 @@ use transect_frame_client::Fraction;
 use super::bytes::Bytes;
 use super::{Error, Packet, Parameters, Result, c_string, check, fail, frame, no_memory, text};
 use crate::supply::MediaFile;
+use crate::turn::Orientation;
 
 /// Formats that hold their own media bytes. What is absent on purpose: play lists and the like, which open other files.
 const FORMATS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,nut,dv,gxf,ivf,obu,h264,hevc,m4v,\
@@ -304,15 +305,15 @@ impl Input {
             .unwrap_or(Fraction { num: 1, den: 1 })
     }
 
-    /// Clockwise turn that shows the picture upright, in degrees, from the display matrix.
-    pub fn rotation_degrees(&self) -> u16 {
+    /// How the picture becomes upright, from the display matrix.
+    pub fn orientation(&self) -> Orientation {
         let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
         let mut size = 0;
         let matrix = unsafe { ffi::av_stream_get_side_data(self.stream(), kind, &mut size) };
         if matrix.is_null() || size < 36 {
-            0
+            Orientation::UPRIGHT
         } else {
-            unsafe { frame::rotation(matrix.cast()) }
+            unsafe { frame::orientation(matrix.cast()) }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::source::Source;
 use crate::transcode::selection::Selection;
 use crate::transcode::stream_file::failed;
 use crate::transcode::{flat_copy, fragment_copy};
+use crate::turn::Orientation;
 
 /// Time stamps may differ by so much, because ticks do.
 const SAME_TIME_SECS: f64 = 0.000_6;
@@ -136,7 +137,7 @@ pub fn times(index: &FrameIndex) -> (Vec<Times>, i64) {
 /// The pictures, turned as in the source.
 pub fn track<'a>(parameters: &'a Parameters, index: &FrameIndex) -> Track<'a> {
     Track {
-        rotation_degrees: index.rotation_degrees,
+        orientation: Orientation::of(index),
         ..Track::new(parameters, index.time_base)
     }
 }
@@ -178,7 +179,7 @@ fn compare(index: &FrameIndex, target: &Path, progress: &mut dyn FnMut(u64)) -> 
             index.frame_count()
         )));
     }
-    let look = |index: &FrameIndex| (index.width, index.height, index.rotation_degrees);
+    let look = |index: &FrameIndex| (index.width, index.height, Orientation::of(index));
     if look(&copy) != look(index) {
         return Err(Fault::Refused(
             "a copy would be turned or of another size".into(),

@@ -195,6 +195,7 @@ pub mod tests {
             frame_rate: None,
             width: 64,
             height: 48,
+            mirrored: false,
             rotation_degrees: 0,
             sample_aspect_ratio: Fraction { num: 1, den: 1 },
             pixel_format: "yuv420p".into(),

@@ -13,6 +13,7 @@ use crate::picture::{Use, encode, refused, render};
 use crate::source::Source;
 use crate::transcode::selection::Selection;
 use crate::transcode::stream_file::failed;
+use crate::turn::Orientation;
 
 const JPEG_QUALITY: u8 = 85;
 /// The summary shows a picture a second, or so many at even distances if that is fewer, four times as fast.
@@ -124,7 +125,7 @@ impl Still {
         &mut self,
         ordinal: usize,
         picture: &Frame,
-        rotation_degrees: u16,
+        orientation: Orientation,
     ) -> Result<(), WorkerError> {
         if self.missing.remove(&ordinal) {
             let (width, height) = self.size;
@@ -134,7 +135,7 @@ impl Still {
                 Use::Rgb
             };
             let size = Size::Exact { width, height };
-            let small = render(picture, rotation_degrees, None, size, made_for)?;
+            let small = render(picture, orientation, None, size, made_for)?;
             self.collected.insert(ordinal, small);
         }
         Ok(())
@@ -149,12 +150,12 @@ impl Still {
         pictures: &Pictures,
         progress: &mut dyn FnMut(),
     ) -> Result<Made, WorkerError> {
-        let rotation = source.film.index.rotation_degrees;
+        let orientation = Orientation::of(&source.film.index);
         let mut fault = None;
         for ordinal in self.missing.clone() {
             progress();
             match source.frame(ordinal as u64, pictures) {
-                Ok(picture) => self.collect(ordinal, &picture, rotation)?,
+                Ok(picture) => self.collect(ordinal, &picture, orientation)?,
                 Err(error) => fault = Some(error),
             }
         }

@@ -7,9 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use transect_frame_client::{
-    Fraction, FrameIndex, Output, Produced, TranscodeRequest, WorkerError,
-};
+use transect_frame_client::{FrameIndex, Output, Produced, TranscodeRequest, WorkerError};
 
 use crate::cache::Pictures;
 use crate::libav::{Encoder, Frame, PixelFormat};
@@ -73,9 +71,9 @@ impl Streams {
         let sample = sample(source, pictures, selection)?;
         let index = source.film.index.clone();
         for (at, output) in outputs.iter().enumerate() {
-            streams
-                .plans
-                .extend(Plan::new(at, output, crew, &index, more, selection, &sample)?);
+            streams.plans.extend(Plan::new(
+                at, output, crew, &index, more, selection, &sample,
+            )?);
         }
         streams
             .plans
@@ -206,7 +204,7 @@ impl Plan {
             tune: tune.clone(),
             gop: *gop,
         };
-        let orientation = Orientation::turned(index.rotation_degrees);
+        let orientation = Orientation::of(index);
         let format = PixelFormat::by_name(pixel_format).ok_or_else(|| WorkerError::Invalid {
             message: format!("there is no pixel format {pixel_format}"),
         })?;
@@ -215,18 +213,13 @@ impl Plan {
             format,
             colour: Look::colour_of(sample),
         };
-        let pixel = index.sample_aspect_ratio;
-        let pixel = if orientation.swaps() {
-            Fraction {
-                num: pixel.den,
-                den: pixel.num,
-            }
-        } else {
-            pixel
-        };
         let blank = look.blank(sample).map_err(refused)?;
         let encoders = crew.encoders(&encoding, selection.count(), blank.size_bytes());
-        let setting = encoding.setting(index.frame_rate, pixel, crew.threads(encoders))?;
+        let setting = encoding.setting(
+            index.frame_rate,
+            index.display_pixel(),
+            crew.threads(encoders),
+        )?;
         let encoders: Vec<Encoder> = (0..encoders)
             .map(|_| Encoder::open(encoding.encoder(), &blank, &setting))
             .collect::<Result<_, _>>()
@@ -305,7 +298,7 @@ fn run(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Vec<Done>, u64), WorkerError> {
     let count = selection.count();
-    let rotation = source.film.index.rotation_degrees;
+    let orientation = Orientation::of(&source.film.index);
     let from = stages.iter().map(|stage| stage.file.frames()).min();
     let from = from.unwrap_or(0);
     let tallies: Vec<Tally> = stages.iter().map(|_| Tally::new(from)).collect();
@@ -324,15 +317,15 @@ fn run(
             threads.push(scope.spawn(move || stage.run(shots, after, tally)));
         }
         threads.reverse();
-        let mut emit = |fed: Fed, rotation: u16| {
+        let mut emit = |fed: Fed, orientation: Orientation| {
             tell();
             for still in stills.iter_mut() {
-                still.collect(fed.ordinal, &fed.picture, rotation)?;
+                still.collect(fed.ordinal, &fed.picture, orientation)?;
             }
             let shot = Shot {
                 place: fed.place,
                 decoded: fed.picture,
-                orientation: Orientation::turned(rotation),
+                orientation,
                 scaled: None,
             };
             let sent = next.as_ref().is_some_and(|next| next.send(shot).is_ok());
@@ -341,17 +334,17 @@ fn run(
         };
         let mut feed_all = || {
             let mut repeated = feed(source, pictures, selection, from, &mut |fed| {
-                emit(fed, rotation)
+                emit(fed, orientation)
             })?;
             // The selection of the first has the times of all.
             let of_all = selection.count();
             let of_more: u64 = more.iter().map(|reel| reel.selection.count()).sum();
             let mut start = of_all - of_more;
             for reel in more.iter_mut() {
-                let rotation = reel.source.film.index.rotation_degrees;
+                let orientation = Orientation::of(&reel.source.film.index);
                 let mut pass = |fed: Fed| {
                     let place = fed.place + start;
-                    emit(Fed { place, ..fed }, rotation)
+                    emit(Fed { place, ..fed }, orientation)
                 };
                 let (own, from) = (&reel.selection, from.saturating_sub(start));
                 repeated += feed(&mut reel.source, pictures, own, from, &mut pass)?;

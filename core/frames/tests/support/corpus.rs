@@ -91,7 +91,11 @@ pub fn shown(path: &Path, (width, height): (usize, usize), damaged: bool) -> Vec
         .args(["-pix_fmt", "gray", "-"])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    // Times that are equal in the file are no fault of the decoder.
+    let said: String = String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .filter(|line| !line.contains("non monotonically increasing dts"))
+        .collect();
     assert!(damaged || said.is_empty(), "{}: {said}", path.display());
     output
         .stdout

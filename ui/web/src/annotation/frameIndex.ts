@@ -15,7 +15,14 @@ export function playerMedia(index: FrameIndex): PlayerMedia {
     width: index.width ?? 0,
     height: index.height ?? 0,
     rotation: index.rotation ?? 0,
+    mirrored: index.mirrored ?? false,
+    pixel_aspect: pair(index.pixel_aspect, [1, 1]),
   };
+}
+
+/** Returns the value of a fraction. */
+export function ratioOf([numerator, denominator]: [number, number]): number {
+  return numerator / denominator;
 }
 
 function pair(value: number[] | null | undefined, otherwise: [number, number]): [number, number] {

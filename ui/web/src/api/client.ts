@@ -540,11 +540,15 @@ export interface FrameIndex {
   width: number;
   height: number;
   rotation: number;
+  mirrored: boolean;
+  pixel_aspect: number[];
   codec: string;
   codec_string: string | null;
   fingerprint: string | null;
   pts: number[];
   key_frames: number[];
+  damaged: number[][];
+  synthetic: number[][];
 }
 
 export interface FrameTime {

@@ -10,11 +10,23 @@ export interface PlayerMedia extends FrameIndexData {
   height: number;
   /** Degrees clockwise that turn a decoded picture upright. Pictures from the server are upright already. */
   rotation: number;
+  /** Decoded pictures are mirrored left to right, before they are turned. */
+  mirrored: boolean;
+  /** Width of a pixel over its height, in the upright picture. */
+  pixel_aspect: [number, number];
 }
+
+/** How a picture becomes upright: mirrored left to right first, then turned clockwise by so many degrees. */
+export interface Turn {
+  mirrored: boolean;
+  rotation: number;
+}
+
+const UPRIGHT: Turn = { mirrored: false, rotation: 0 };
 
 export interface PlayerEvents {
   /** Draws a picture. The player calls it for the frame that is to be seen now, and says then that it is. */
-  draw(picture: Picture, rotation: number): void;
+  draw(picture: Picture, turn: Turn): void;
   /** `frame` is the one that was drawn. */
   onframe(frame: number): void;
   onplaying(playing: boolean): void;
@@ -123,7 +135,7 @@ export class Player {
   /** Draws the frame on screen again, for instance after the window changed its size. */
   redraw(): void {
     const picture = this.#drawn >= 0 ? this.#source?.get(this.#drawn) : undefined;
-    if (picture) this.events.draw(picture, this.#rotation());
+    if (picture) this.events.draw(picture, this.#turn());
   }
 
   close(): void {
@@ -143,7 +155,7 @@ export class Player {
   #show(): void {
     const picture = this.#source?.get(this.#target);
     if (picture) {
-      this.events.draw(picture, this.#rotation());
+      this.events.draw(picture, this.#turn());
       this.#drawn = this.#target;
       this.#waiting(false);
       this.events.onframe(this.#drawn);
@@ -231,8 +243,8 @@ export class Player {
     };
   }
 
-  #rotation(): number {
-    return this.#source?.kind === 'WebCodecs' ? this.media.rotation : 0;
+  #turn(): Turn {
+    return this.#source?.kind === 'WebCodecs' ? this.media : UPRIGHT;
   }
 
   #within(frame: number): number {

@@ -1,6 +1,7 @@
 /** A decoded picture that holds memory until it is closed. */
 export interface Picture {
   readonly source: CanvasImageSource;
+  /** Pixels as coded: browsers may want to stretch their pictures already, servers' never are. */
   readonly width: number;
   readonly height: number;
   readonly size_bytes: number;

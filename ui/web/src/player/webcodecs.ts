@@ -250,7 +250,7 @@ function sameConfig(a: CodecConfig | undefined, b: CodecConfig): boolean {
 }
 
 function pictureOf(frame: VideoFrame): Picture {
-  const { displayWidth: width, displayHeight: height } = frame;
+  const { width, height } = frame.visibleRect ?? { width: frame.displayWidth, height: frame.displayHeight };
   let size_bytes: number;
   try {
     size_bytes = frame.allocationSize();
