@@ -272,6 +272,7 @@ async fn perform(
     let query = read_query(&operation.query, &texts)?;
     if matches!(parts.method, Method::PATCH | Method::DELETE) {
         refuse_empty_lists(&query, &texts)?;
+        refuse_unknown(&operation.query, &texts)?;
     }
     let body = read_body(&api.cx, operation, &parts.headers, body).await?;
     let call = Call {
@@ -390,6 +391,23 @@ fn refuse_empty_lists(query: &Map<String, Value>, texts: &QueryTexts) -> Result<
             format!("the list is empty; name what is meant, or leave {name} out if everything is"),
         )),
         None => Ok(()),
+    }
+}
+
+/// A filter with a mistyped name selects everything, which only a reader can laugh about.
+///
+/// Errors: `Invalid`, naming the parameter and those that there are.
+fn refuse_unknown(fields: &[Field], texts: &QueryTexts) -> Result<()> {
+    let known = |name: &str| name == "format" || fields.iter().any(|field| field.name == name);
+    match texts.iter().find(|(name, _)| !known(name)) {
+        Some((name, _)) if !fields.is_empty() => {
+            let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+            Err(Error::invalid_because(
+                format!("Unknown query parameter: {name}"),
+                format!("nothing was changed; there are {}", names.join(", ")),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
