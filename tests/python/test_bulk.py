@@ -174,11 +174,10 @@ def test_ids_of_media_in_query_and_body_are_united(admin, project):
 
 def test_a_mistyped_parameter_changes_nothing(station, scene, project):
     """A filter that nobody knows would select everything."""
-    made = scene.add({"frame": 1}, {"frame": 2})
     for method, more in (("DELETE", {}), ("PATCH", {"json": {"attributes": {"Species": "eel"}}})):
         answer = station.http(method, f"/rest/Localizations/{project}?attribut=Species::cod", station.admin_token, **more)
         assert answer.status_code == 400 and "attribut" in answer.json()["message"], answer.text
         assert "nothing was changed" in answer.text
-    assert scene.found() == made and scene.found(attribute=["Species::eel"]) == []
+    assert scene.found() == scene.made and scene.found(attribute=["Species::eel"]) == []
     # Readers may ask what they like.
     assert station.http("GET", f"/rest/Localizations/{project}?attribut=Species::cod", station.admin_token).status_code == 200

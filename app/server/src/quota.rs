@@ -44,8 +44,9 @@ fn in_line(one: &Use) -> String {
         |bytes| ByteSize(bytes).to_string(),
     );
     let used = ByteSize(one.used_bytes).to_string();
-    let (kind, name) = (&one.kind, &one.name);
-    format!("{kind:<12} {name:<32} {used:>12} of {quota}")
+    let (kind, id, name) = (&one.kind, one.id, &one.name);
+    let deleted = if one.deleted { " (deleted)" } else { "" };
+    format!("{kind:<12} {id:>6} {name:<32} {used:>12} of {quota}{deleted}")
 }
 
 fn list(answer: &Value, json: bool) -> anyhow::Result<u8> {

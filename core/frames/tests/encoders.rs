@@ -55,6 +55,7 @@ async fn make(
         source: source.to_owned(),
         index_file: source.with_extension("index"),
         ranges: ranges.to_vec(),
+        more: Vec::new(),
         outputs,
         encoders,
     };

@@ -87,8 +87,12 @@ impl Scope {
 pub struct Use {
     /// `bucket`, `project` or `organization`.
     pub kind: String,
+    /// Its number.
+    pub id: i64,
     /// Its name.
     pub name: String,
+    /// Whether it is deleted and may come back, so that its bytes are kept.
+    pub deleted: bool,
     /// Bytes that are kept.
     pub used_bytes: u64,
     /// Bytes that may be; none for as many as the disk takes.
@@ -435,7 +439,12 @@ async fn use_of(tx: &mut Tx, scope: Scope) -> Result<Use> {
     let used = kept + recorded(tx, scope).await?;
     Ok(Use {
         kind: scope.kind().into(),
+        id: scope.id(),
         name: store::name_of(tx, scope).await?.unwrap_or_default(),
+        deleted: match scope {
+            Scope::Project(project) => project::is_deleted(tx, project).await?,
+            _ => false,
+        },
         used_bytes: used.max(0).unsigned_abs(),
         quota_bytes: quota.map(i64::unsigned_abs),
     })
