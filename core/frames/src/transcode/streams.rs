@@ -204,7 +204,6 @@ impl Plan {
             tune: tune.clone(),
             gop: *gop,
         };
-        let orientation = Orientation::of(index);
         let format = PixelFormat::by_name(pixel_format).ok_or_else(|| WorkerError::Invalid {
             message: format!("there is no pixel format {pixel_format}"),
         })?;
