@@ -95,7 +95,7 @@ def people(station, admin):
         api = tator.get_api(station.url, token)
         made[name] = types.SimpleNamespace(api=api, token=token, id=api.whoami().id, name=account,
                                            level=LEVELS.get(name), password=PASSWORD)
-    return types.SimpleNamespace(**made)
+    return types.SimpleNamespace(**made, station=station)
 
 
 @pytest.fixture

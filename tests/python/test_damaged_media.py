@@ -182,7 +182,7 @@ def test_key_frames_are_looked_at_in_idle_time(new_station, tmp_path):
                "yuv420p", "-g", "1", str(small)]
     subprocess.run(command, check=True)
     # It takes longer to look at these pictures than an import may.
-    small.write_bytes(padded(small.read_bytes(), 1 << 20))
+    small.write_bytes(padded(small.read_bytes(), 6 << 20))
     long.make(small, path, 800)
     station = new_station(environment={"TRANSECT_FRAMES_INSPECT_AFTER_SECS": "0"})
     media = station.lines("import", path, "--project", "Idle")[0]["media"]

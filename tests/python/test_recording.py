@@ -347,7 +347,9 @@ def test_events_are_edited_and_removed_until_a_state_stands_for_them(ship, serve
     gone = ship.note(recording, at_frame(5), text="gone")
     ship.call("DELETE", f"RecordingEvent/{gone['id']}")
     ship.call("GET", f"RecordingEvent/{gone['id']}", status=404)
-    ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+    # Not the last change: what is made of recordings of before is a change, too.
+    removed, = ship.call("GET", f"Journal/{ship.project}?noun=recording_event&newest=true&limit=1")
+    ship.call("POST", f"Undo/{ship.project}", {"entries": [removed["id"]]})
     assert ship.call("GET", f"RecordingEvent/{gone['id']}")["utc"] == gone["utc"]
     for wrong, said in (({"utc": "soon"}, "is no time"), ({"attributes": {"Nothing": 1}}, "no attribute Nothing"),
                         ({"attributes": {"Count": -1}}, "Count"), ({"type": 999999}, "999999")):
@@ -488,6 +490,11 @@ def journal(deck, recording):
     return found
 
 
+def take_back(ship, recording):
+    """Takes back the last change of a recording, which need not be the last one of the project: what is made of others goes on."""
+    ship.call("POST", f"Undo/{ship.project}", {"entries": [journal(ship, recording)[-1][0]]})
+
+
 def test_every_change_of_a_recording_is_in_the_journal_and_can_be_taken_back(ship, server):
     feed = server.feed("journal").add(3)
     feed.shown = 1
@@ -499,7 +506,7 @@ def test_every_change_of_a_recording_is_in_the_journal_and_can_be_taken_back(shi
     assert created[1:] == ("create", me, None, "recording")
 
     ship.call("PATCH", f"Recording/{recording}", {"state_type": ship.state_type, "text_attribute": "Note"})
-    ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+    take_back(ship, recording)
     found = ship.look(recording)
     assert (found["state_type"], found["text_attribute"], found["name"]) == (None, None, "Dive")
     ship.call("PATCH", f"Recording/{recording}", {"state_type": ship.state_type, "text_attribute": "Note"})
@@ -511,7 +518,7 @@ def test_every_change_of_a_recording_is_in_the_journal_and_can_be_taken_back(shi
     for path in (f"Recording/{recording}", f"RecordingEvents/{recording}", f"RecordingEvent/{event['id']}"):
         ship.call("GET", path, status=404)
     assert recording not in [one["id"] for one in ship.call("GET", f"Recordings/{ship.project}")]
-    ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+    take_back(ship, recording)
     feed.shown = 2
     ship.fetched(recording, 2)
     # Never begun, and begun all the same.
@@ -536,7 +543,7 @@ def test_every_change_of_a_recording_is_in_the_journal_and_can_be_taken_back(shi
     # Its video stays when it goes, and has its times again when it is back.
     ship.call("DELETE", f"Recording/{recording}")
     ship.call("GET", f"FrameTimes/{media}?frame=0", status=404)
-    ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+    take_back(ship, recording)
     assert ship.call("GET", f"FrameTimes/{media}?frame=30")[0]["utc"] == stated(at_frame(30))
     assert ship.look(recording)["status"] == "finished"
 
@@ -559,7 +566,7 @@ def test_an_end_that_nobody_meant_is_taken_back_while_the_feed_is_followed(ship,
         assert asked.wait(60)
         ship.call("PATCH", f"Recording/{recording}", {"status": "stopped"})
         assert ship.look(recording)["status"] == "stopping"
-        ship.call("POST", f"Undo/{ship.project}", {"last": 1})
+        take_back(ship, recording)
         found = ship.look(recording)
         assert (found["status"], found["stopped_datetime"]) == ("recording", None)
     finally:

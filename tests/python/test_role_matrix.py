@@ -14,6 +14,7 @@ import uuid
 import pytest
 import requests
 from station import wait_for
+from test_s3 import client_of, make_key
 from support import Scene, add_leaf_type, add_media_type, add_state_type, add_video, box, plain_name, unique
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
@@ -50,7 +51,8 @@ spec:
 """
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-ENDLIST\n"
 # Other people's are not there at all.
-PRIVATE = {"GetBookmark", "UpdateBookmark", "DeleteBookmark", "GetFavorite", "UpdateFavorite", "DeleteFavorite"}
+PRIVATE = {"GetBookmark", "UpdateBookmark", "DeleteBookmark", "GetFavorite", "UpdateFavorite", "DeleteFavorite", "GetStoreBucketQuota",
+           "UpdateStoreBucketQuota"}
 S3 = {"endpoint_url": "http://127.0.0.1:9", "region_name": "r", "aws_access_key_id": "a", "aws_secret_access_key": "s"}
 # What the smallest request does not say: queries and bodies, made of the ground they are for.
 QUERIES = {
@@ -162,6 +164,8 @@ class Ground(Scene):
         noun = path.split("/")[2] if path.startswith("/rest/") else ""
         values = {"project": self.project, "organization": self.organization,
                   "ancestor": "a", "frame": 0, "path": "none", "name": "none"}
+        if noun == "StoreBucketQuota":
+            values["name"] = self.store_bucket()
         if "{version}" in path:
             row = self.api.get_localization(self.box()) if noun == "Localization" else self.api.get_state(self.track())
             values |= {"version": row.version, "elemental_id": row.elemental_id}
@@ -170,6 +174,12 @@ class Ground(Scene):
         if "{id}" in path or "{media}" in path:
             values["id"] = values["media"] = self.thing(noun)
         return path.format(**values)
+
+    def store_bucket(self):
+        """A bucket of S3 clients that the administrator owns."""
+        name = f"b{uuid.uuid4().hex}"
+        client_of(make_key(self.people.station)).create_bucket(Bucket=name)
+        return name
 
     def thing(self, noun):
         by_noun = {

@@ -286,7 +286,9 @@ def test_a_quota_counts_what_is_on_its_way_to_the_station(station, admin, organi
     station.command("quota", "set", "--project", name, "3MiB")
     made = admin.create_media_list(project, body=spec).id
     assert used(station, admin, project) == 2 * MIB
-    waiting = lambda: [row for row in station.lines("doctor", check=False) if row["check"] == "bucket" and "wait" in row["message"]]
+    name = f"bucket {uploads.id} ("
+    waiting = lambda: [row for row in station.lines("doctor", check=False)
+                       if row["check"] == "bucket" and name in row["message"] and "wait" in row["message"]]
     wait_for("the file to be here", lambda: not waiting())
     assert used(station, admin, project) == 2 * MIB
     admin.delete_media(made)

@@ -83,11 +83,32 @@ fn units<'a>(
         .filter(|(_, window)| *window == [0, 0, 1])
         .map(|(at, _)| at + 3)
         .collect();
-    Box::new(starts.into_iter().map(move |at| &packet[at..]))
+    // A unit ends where the next one begins: what follows is nothing of its own.
+    let ends = starts.clone().into_iter().skip(1).map(|next| next - 3);
+    let ends = ends.chain([packet.len()]);
+    Box::new(
+        starts
+            .into_iter()
+            .zip(ends)
+            .map(move |(from, to)| &packet[from..to]),
+    )
+}
+
+/// A unit's bytes without those that keep start codes out of it (H.264, 7.4.1).
+fn unescaped(unit: &[u8]) -> Vec<u8> {
+    let mut zeros = 0;
+    let mut keep = |byte: &u8| {
+        let escapes = *byte == 3 && zeros >= 2;
+        zeros = if *byte == 0 { zeros + 1 } else { 0 };
+        !escapes
+    };
+    unit.iter().copied().filter(&mut keep).collect()
 }
 
 /// Reads supplemental information (H.264, 7.3.2.3): a recovery point with nothing to wait for.
-fn recovers_at_once(mut message: &[u8]) -> bool {
+fn recovers_at_once(unit: &[u8]) -> bool {
+    let plain = unescaped(unit);
+    let mut message = plain.as_slice();
     let number = |message: &mut &[u8]| {
         let mut value = 0;
         while let Some((&byte, rest)) = message.split_first() {
@@ -286,7 +307,7 @@ mod tests {
     fn reads_random_access_from_bytes() {
         let record = [1, 0x64, 0, 40, 0xff];
         type Case<'a> = (&'a str, &'a [u8], &'a [u8], Option<bool>);
-        let cases: [Case; 9] = [
+        let cases: [Case; 11] = [
             ("h264", &record, &[0, 0, 0, 2, 0x65, 0x88], Some(true)),
             ("h264", &record, &[0, 0, 0, 2, 0x41, 0x9a], Some(false)),
             (
@@ -300,6 +321,22 @@ mod tests {
                 &[],
                 &[0, 0, 0, 1, 6, 6, 1, 0x44, 0, 0, 1, 0x41],
                 Some(false),
+            ),
+            // What follows the times of a picture is coded picture, whatever it looks like.
+            (
+                "h264",
+                &[],
+                &[
+                    0, 0, 1, 6, 1, 1, 0x12, 0x80, 0, 0, 1, 0x41, 6, 1, 0xc4, 0, 0,
+                ],
+                Some(false),
+            ),
+            // Behind four bytes of a message, one of which is there in five.
+            (
+                "h264",
+                &[],
+                &[0, 0, 1, 6, 1, 4, 0, 0, 3, 1, 0, 6, 1, 0xc4, 0x80],
+                Some(true),
             ),
             ("hevc", &[], &[0, 0, 1, 21 << 1, 1], Some(true)),
             ("hevc", &[], &[0, 0, 1, 8 << 1, 1], Some(false)),

@@ -394,13 +394,7 @@ pub(super) async fn follow(
 /// Errors: `NotFound` when the file in place is gone, or the object's bytes are.
 pub async fn file(cx: &Context, source: &Source) -> Result<PathBuf> {
     if let Some(path) = &source.path {
-        // What cannot be looked at is opened, and tells why.
-        return match tokio::fs::try_exists(path).await {
-            Ok(false) => Err(Error::invalid(format!(
-                "the file is not there; plug in its disk, or put it back: {path}"
-            ))),
-            _ => Ok(PathBuf::from(path)),
-        };
+        return in_its_place(path).await;
     }
     let key = source.object_key.as_deref().unwrap_or_default();
     let path = storage::service::path(cx, key).await?;
@@ -410,7 +404,7 @@ pub async fn file(cx: &Context, source: &Source) -> Result<PathBuf> {
 /// As [`file`], for a worker of the frame service's pool: it may have holes, which are filled as the worker reads.
 pub async fn readable(cx: &Context, source: &Source) -> Result<PathBuf> {
     if let Some(path) = &source.path {
-        return Ok(PathBuf::from(path));
+        return in_its_place(path).await;
     }
     let key = source.object_key.as_deref().unwrap_or_default();
     let path = storage::service::readable(cx, key).await?;
@@ -422,6 +416,16 @@ pub async fn is_here(cx: &Context, source: &Source) -> Result<bool> {
     match source.object_key.as_deref() {
         Some(key) if source.path.is_none() => storage::service::is_here(cx, key).await,
         _ => Ok(true),
+    }
+}
+
+/// What cannot be looked at is opened, and tells why. Errors: `Invalid` for a file that is not there.
+async fn in_its_place(path: &str) -> Result<PathBuf> {
+    match tokio::fs::try_exists(path).await {
+        Ok(false) => Err(Error::invalid(format!(
+            "the file is not there; plug in its disk, or put it back: {path}"
+        ))),
+        _ => Ok(PathBuf::from(path)),
     }
 }
 
