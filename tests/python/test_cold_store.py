@@ -1,9 +1,6 @@
 """Archiving into a bucket whose store has cold classes: moto plays Amazon's store, and boto3 looks at what is in it."""
 
 import json
-import os
-import socket
-import subprocess
 import types
 
 import boto3
@@ -12,6 +9,7 @@ import botocore.config
 import pytest
 import requests
 import tator
+from cold import cold_store
 from station import Station, wait_for
 from support import add_media_type, add_video, unique
 from test_upload import link
@@ -24,27 +22,10 @@ ACCESS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "none-of-
 @pytest.fixture(scope="module")
 def amazon(tmp_path_factory):
     """The store: `amazon.s3`, and `amazon.config` for a bucket of the station."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [os.environ["TRANSECT_MOTO_PYTHON"], "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with open(tmp_path_factory.mktemp("moto") / "log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    endpoint = f"http://127.0.0.1:{port}"
-    style = botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1})
-    s3 = boto3.client("s3", endpoint_url=endpoint, region_name=REGION, config=style, **ACCESS)
-    try:
-        wait_for("the store", lambda: answers(endpoint), secs=30)
+    with cold_store(tmp_path_factory.mktemp("moto") / "log") as endpoint:
+        style = botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1})
+        s3 = boto3.client("s3", endpoint_url=endpoint, region_name=REGION, config=style, **ACCESS)
         yield types.SimpleNamespace(s3=s3, config={"endpoint_url": endpoint, "region_name": REGION, **ACCESS})
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(endpoint):
-    try:
-        return requests.get(endpoint, timeout=1)
-    except requests.ConnectionError:
-        return None
 
 
 def class_of(store, bucket, key):

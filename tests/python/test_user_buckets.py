@@ -1,16 +1,14 @@
 """Buckets of other stores: a second station plays the store, and boto3 looks at what is in it."""
 
-import contextlib
 import hashlib
 import os
-import socket
-import subprocess
 import types
 
 import pytest
 import requests
 import tator
 from PIL import Image
+from cold import cold_store
 from station import Station, wait_for
 from support import add_media_type, add_video, refused, unique
 from test_s3 import client_of, make_key
@@ -430,25 +428,11 @@ def test_a_store_that_is_away(new_station, tmp_path, corpus):
 
 
 @pytest.fixture(scope="module")
-def moto():
-    """A server of moto, which has storage classes: `moto.s3` and `moto.key`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([os.environ["TRANSECT_MOTO_PYTHON"], "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        key = {"endpoint": f"http://127.0.0.1:{port}", "access_key": "a", "secret_key": "b"}
-
-        def answers():
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(key["endpoint"], timeout=5).ok
-
-        wait_for("moto", answers)
+def moto(tmp_path_factory):
+    """A store with storage classes: `moto.s3` and `moto.key`."""
+    with cold_store(tmp_path_factory.mktemp("moto") / "log") as endpoint:
+        key = {"endpoint": endpoint, "access_key": "a", "secret_key": "b"}
         yield types.SimpleNamespace(key=key, s3=client_of(key))
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_large_objects_change_their_class_in_parts(new_station, moto):

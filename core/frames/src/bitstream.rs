@@ -83,15 +83,11 @@ fn units<'a>(
         .filter(|(_, window)| *window == [0, 0, 1])
         .map(|(at, _)| at + 3)
         .collect();
-    // A unit ends where the next one begins: what follows is nothing of its own.
-    let ends = starts.clone().into_iter().skip(1).map(|next| next - 3);
-    let ends = ends.chain([packet.len()]);
-    Box::new(
-        starts
-            .into_iter()
-            .zip(ends)
-            .map(move |(from, to)| &packet[from..to]),
-    )
+    Box::new((0..starts.len()).map(move |at| {
+        // A unit ends where the next one begins: what follows is nothing of its own.
+        let end = starts.get(at + 1).map_or(packet.len(), |next| next - 3);
+        &packet[starts[at]..end]
+    }))
 }
 
 /// A unit's bytes without those that keep start codes out of it (H.264, 7.4.1).

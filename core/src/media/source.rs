@@ -401,7 +401,7 @@ pub async fn file(cx: &Context, source: &Source) -> Result<PathBuf> {
     path.ok_or_else(|| missing(source.media, key))
 }
 
-/// As [`file`], for a worker of the frame service's pool: it may have holes, which are filled as the worker reads.
+/// As [`file()`], for a worker of the frame service's pool: it may have holes, which are filled as the worker reads.
 pub async fn readable(cx: &Context, source: &Source) -> Result<PathBuf> {
     if let Some(path) = &source.path {
         return in_its_place(path).await;

@@ -131,14 +131,7 @@ impl Partial {
             tag,
             file: Arc::new(file),
             remote: Mutex::new(remote),
-            state: Mutex::new(State {
-                blocks: vec![Block::Absent; count],
-                there: 0,
-                used: now(),
-                walks: VecDeque::new(),
-                whole: false,
-                failure: String::new(),
-            }),
+            state: Mutex::new(State::new(count)),
             changed: Notify::new(),
             turns: Semaphore::new(AT_ONCE),
             finishing: tokio::sync::Mutex::default(),
@@ -378,6 +371,18 @@ impl Partial {
 }
 
 impl State {
+    /// Of a file of which nothing is here, of so many blocks.
+    fn new(blocks: usize) -> Self {
+        Self {
+            blocks: vec![Block::Absent; blocks],
+            there: 0,
+            used: now(),
+            walks: VecDeque::new(),
+            whole: false,
+            failure: String::new(),
+        }
+    }
+
     /// Says up to which block to ask where somebody wants these.
     fn walk(&mut self, blocks: &Range<usize>) -> usize {
         let goes_on = |walk: &Walk| blocks.start + 1 >= walk.next && blocks.start <= walk.reached;
@@ -465,20 +470,9 @@ impl Supply for Supplier {
 mod tests {
     use super::*;
 
-    fn state(count: usize) -> State {
-        State {
-            blocks: vec![Block::Absent; count],
-            there: 0,
-            used: now(),
-            walks: VecDeque::new(),
-            whole: false,
-            failure: String::new(),
-        }
-    }
-
     #[test]
     fn looks_ahead_of_those_who_read_on_and_of_nobody_else() {
-        let mut state = state(1000);
+        let mut state = State::new(1000);
         assert_eq!(state.walk(&(0..1)), 1);
         assert_eq!(state.walk(&(500..501)), 501);
         assert_eq!(state.walk(&(1..2)), 2 + AHEAD);
@@ -500,7 +494,7 @@ mod tests {
 
     #[test]
     fn nothing_is_asked_for_twice_unless_it_failed() {
-        let mut state = state(300);
+        let mut state = State::new(300);
         assert_eq!(claimed(&mut state, 3..5), [(3, 5)]);
         assert_eq!(claimed(&mut state, 0..7), [(0, 3), (5, 7)]);
         state.blocks[4] = Block::Failed;
