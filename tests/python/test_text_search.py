@@ -313,7 +313,7 @@ def test_sections_save_text_searches(admin, project):
 
 
 def test_who_may_find_what(station, members, project, scene):
-    made, = Scene(members.full.api, project).add({"attributes": {"Species": "Secret squid"}})
+    made, = Scene(members.owner.api, project).add({"attributes": {"Species": "Secret squid"}})
     people = {name: person for name, person in vars(members).items() if hasattr(person, "level")}
     assert len(people) > 3
     for name, person in people.items():
