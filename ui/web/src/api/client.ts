@@ -1390,7 +1390,9 @@ export interface ProjectUpdate {
 
 export interface Quota {
   kind: "bucket" | "project" | "organization";
+  id: number;
   name: string;
+  deleted: boolean;
   used_bytes: number;
   quota_bytes: number | null;
 }
