@@ -335,9 +335,12 @@ def main():
     if arguments.peer:
         print(json.dumps(peer(arguments.peer, arguments.pictures)))
         return
+    wanted = arguments.only.split(",")
+    if unknown := [name for name in wanted if name not in PARTS]:
+        parser.error(f"no part named {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
     dice, result = random.Random(), {"rounds": arguments.rounds, "cpus": os.cpu_count()}
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
-        for name in arguments.only.split(","):
+        for name in wanted:
             result.update(PARTS[name](arguments, dice, pathlib.Path(folder)))
     print(json.dumps(result, indent=1))
 
