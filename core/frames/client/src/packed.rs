@@ -141,14 +141,13 @@ impl Builder {
         });
         if !goes_on && let Some((&head, &tail)) = self.chunk.first().zip(self.chunk.last()) {
             let steps = (self.chunk.len() as i64 - 1).max(1);
-            let slopes = [0, tail.wrapping_sub(head) / steps];
-            let fits = slopes.map(|step| Fit::of(&self.chunk, step));
-            let [level, sloped] = fits;
-            let fit = if sloped.width < level.width {
-                sloped
-            } else {
-                level
-            };
+            let slope = tail.wrapping_sub(head) / steps;
+            let sloped = Fit::of(&self.chunk, slope);
+            // On a line there is nothing to gain, and a level line is one that has been tried.
+            let level = (sloped.width > 0 && slope != 0).then(|| Fit::of(&self.chunk, 0));
+            let fit = level
+                .filter(|level| level.width <= sloped.width)
+                .unwrap_or(sloped);
             fit.write(&self.chunk, first, column);
         }
         self.chunk.clear();
@@ -168,7 +167,11 @@ impl Fit {
         let above = |base: i64| distances(values, base, step);
         // Distances from a line through zero, as signed numbers: the smallest one lifts the line.
         let base = above(0).map(|distance| distance as i64).min().unwrap_or(0);
-        let common = above(base).fold(0, gcd);
+        let common = above(base).try_fold(0, |common, distance| match gcd(common, distance) {
+            1 => Err(1),
+            common => Ok(common),
+        });
+        let common = common.unwrap_or_else(|one| one);
         let unit = u32::try_from(common).unwrap_or(1).max(1);
         let most = above(base).max().unwrap_or(0) / u64::from(unit);
         Fit {

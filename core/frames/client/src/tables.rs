@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::packed::Column;
+use crate::packed::{Builder, Column};
 use crate::{Flags, Frame, Packet};
 
 /// Every so many packets, it is known where the payload before them ends.
@@ -47,6 +47,16 @@ struct FrameColumns {
     durations: Column,
     /// Marks that are not those of the packet, or are only the packet's.
     flags: Column,
+}
+
+/// What a frame has from its packet.
+struct Time {
+    packet: u32,
+    pts: i64,
+    /// Until the next frame; of the last one, that of the frame before.
+    expected_duration: i64,
+    /// With [`SHOWN`].
+    packet_flags: u8,
 }
 
 /// Columns of packets before it is known which of them are shown.
@@ -119,17 +129,13 @@ impl Tables {
                 ..FrameColumns::default()
             },
         };
-        let flags = shown.flags.enumerate().map(|(at, flags)| {
-            let of_packet = tables.packets.flags(tables.packet_of(at));
-            i64::from(flags.0 & !SHOWN ^ of_packet.0)
-        });
-        let flags = flags.collect();
-        let durations = shown.durations.enumerate();
-        let durations =
-            durations.map(|(at, duration)| duration.wrapping_sub(tables.expected_duration(at)));
-        let durations = durations.collect();
-        tables.frames.flags = flags;
-        tables.frames.durations = durations;
+        let (mut durations, mut flags) = (Builder::default(), Builder::default());
+        let own = { shown.durations }.zip(shown.flags);
+        for (time, (duration, marks)) in tables.times_of(0..tables.frame_count()).zip(own) {
+            durations.push(duration.wrapping_sub(time.expected_duration));
+            flags.push(i64::from((marks.0 ^ time.packet_flags) & !SHOWN));
+        }
+        (tables.frames.durations, tables.frames.flags) = (durations.finish(), flags.finish());
         tables
     }
 
@@ -193,11 +199,26 @@ impl Tables {
     /// The frames of a range, which is cut to those that there are.
     pub fn frames_of(&self, range: Range<usize>) -> impl Iterator<Item = Frame> + '_ {
         let columns = &self.frames;
+        let own = columns.durations.iter(range.clone());
+        let own = own.zip(columns.flags.iter(range.clone()));
+        let rows = self.times_of(range).zip(own);
+        rows.map(|(time, (duration, flags))| Frame {
+            pts: time.pts,
+            duration: duration.wrapping_add(time.expected_duration),
+            packet: time.packet,
+            flags: Flags((flags as u8 ^ time.packet_flags) & !SHOWN),
+        })
+    }
+
+    /// What the frames of a range have from their packets; the range is cut to those that there are. In order, since looking
+    /// every value up by its place takes most of the time to open a long index.
+    fn times_of(&self, range: Range<usize>) -> impl Iterator<Item = Time> + '_ {
+        let columns = &self.frames;
         let range = range.start.min(self.frame_count())..range.end.min(self.frame_count());
-        let mut near = [0; 7];
+        let mut near = [0; 5];
         let mut upcoming = None;
         range.map(move |at| {
-            let [in_packets, in_dts, in_offsets, in_pts, ..] = &mut near;
+            let [in_packets, in_dts, in_offsets, in_pts, in_flags] = &mut near;
             let mut pts_of = |at: usize| {
                 let packet = columns.packets.get_near(at, in_packets);
                 let packet = packet.wrapping_add(at as i64) as u32;
@@ -208,25 +229,19 @@ impl Tables {
                 (packet, dts.wrapping_add(offset).wrapping_add(own))
             };
             let (packet, pts) = upcoming.take().unwrap_or_else(|| pts_of(at));
-            let expected = if at + 1 < columns.packets.len() {
+            let expected_duration = if at + 1 < columns.packets.len() {
                 let next = pts_of(at + 1);
                 upcoming = Some(next);
                 next.1.wrapping_sub(pts)
             } else {
-                self.expected_duration(at)
+                self.last_duration()
             };
-            let [.., in_durations, in_flags, in_packet_flags] = &mut near;
-            let own = columns.flags.get_near(at, in_flags) as u8;
-            let of_packet = &self.packets.flags;
-            let of_packet = of_packet.get_near(packet as usize, in_packet_flags) as u8;
-            Frame {
-                pts,
-                duration: columns
-                    .durations
-                    .get_near(at, in_durations)
-                    .wrapping_add(expected),
+            let flags = &self.packets.flags;
+            Time {
                 packet,
-                flags: Flags((own ^ of_packet) & !SHOWN),
+                pts,
+                expected_duration,
+                packet_flags: flags.get_near(packet as usize, in_flags) as u8,
             }
         })
     }
@@ -291,13 +306,13 @@ impl Tables {
         pts.wrapping_add(self.frames.pts.get(at))
     }
 
-    /// The time until the next frame; for the last one that of the frame before.
-    fn expected_duration(&self, at: usize) -> i64 {
-        let last = self.frame_count() - 1;
-        match (at, last) {
-            (_, 0) => 0,
-            (at, last) if at == last => self.frame_pts(at).wrapping_sub(self.frame_pts(at - 1)),
-            (at, _) => self.frame_pts(at + 1).wrapping_sub(self.frame_pts(at)),
+    /// What the last frame is expected to last: as long as the one before it.
+    fn last_duration(&self) -> i64 {
+        match self.frame_count() {
+            0 | 1 => 0,
+            count => self
+                .frame_pts(count - 1)
+                .wrapping_sub(self.frame_pts(count - 2)),
         }
     }
 }
