@@ -27,6 +27,7 @@ use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
 use memchr::memmem;
 use rustix::io::{ReadWriteFlags, preadv2};
+use rustix::net::sockopt::set_tcp_cork;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -85,7 +86,12 @@ impl Outlet {
         };
         let left = piece.left.end - piece.left.start;
         let count = (most as u64).min(left) as usize;
-        let sent = rustix::fs::sendfile(stream, &piece.file, Some(&mut piece.left.start), count)?;
+        // Full segments only, until the piece has an end: else every few of them wake the reader, which is through with them
+        // before the next ones come and sleeps again.
+        set_tcp_cork(stream, true)?;
+        let sent = rustix::fs::sendfile(stream, &piece.file, Some(&mut piece.left.start), count);
+        set_tcp_cork(stream, false)?;
+        let sent = sent?;
         if sent == 0 {
             return Err(lost("the file has become shorter"));
         }
