@@ -108,6 +108,8 @@ pub enum Form {
     Document,
     /// Always this JSON, whatever the row.
     Always(&'static str),
+    /// As the number or text that this SQL makes of the row `t`: what other rows say of it.
+    Worked(&'static str),
 }
 
 /// One key of a row on the wire, and the column behind it.
@@ -153,6 +155,11 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Whether rows have a key.
+    pub fn shows(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+
     /// Every key.
     pub fn of(keys: &[Key]) -> Self {
         Self::new(keys.to_vec(), Vec::new())
@@ -228,12 +235,12 @@ impl Listing {
 
     /// What a statement selects, last the id.
     fn columns(&self) -> String {
-        let stored = self
-            .keys
-            .iter()
-            .filter(|key| !matches!(key.form, Form::Always(_)))
-            .map(|key| format!("t.{}, ", key.column));
-        stored.chain(["t.id".to_owned()]).collect()
+        let selected = self.keys.iter().filter_map(|key| match key.form {
+            Form::Always(_) => None,
+            Form::Worked(sql) => Some(format!("{sql}, ")),
+            _ => Some(format!("t.{}, ", key.column)),
+        });
+        selected.chain(["t.id".to_owned()]).collect()
     }
 
     /// Appends a row to a batch; returns its id.
