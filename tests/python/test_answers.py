@@ -39,6 +39,21 @@ def test_a_list_given_again_is_never_stale(station, admin, project, organization
     assert asked().json() == []
 
 
+def test_a_list_given_again_knows_where_its_media_went(station, admin, project, scene):
+    path = f"/rest/Localizations/{project}"
+    folders = lambda more="": {row.get("master_section") for row in station.http("GET", path + more, station.admin_token).json()}
+    folder = admin.create_section(project, section_spec={"name": "One"}).id
+    assert folders() == folders() == {None}
+    admin.update_media(scene.video, media_update={"name": "other.mp4"})
+    scene.add({})
+    assert folders() == {None}
+    admin.update_media(scene.video, media_update={"primary_section": folder})
+    scene.add({})
+    assert folders() == folders("?fields=id,master_section") == {folder}
+    admin.delete_section(folder)
+    assert folders() == folders("?fields=id,master_section") == {None}
+
+
 def test_nobody_is_given_what_they_may_not_see(station, admin, project, people, scene):
     path = f"/rest/Localizations/{project}"
     assert len(station.http("GET", path, station.admin_token).json()) == COUNT

@@ -46,9 +46,9 @@ ROWS = {
               "summary_level gid uid archive_state archive_status_date effective_permission master_section"),
     "Localization": ("Localizations/{project}", "id project type media thumbnail_image version attributes created_by "
                      "created_datetime modified_datetime modified_by user variant_deleted effective_permission x y width height "
-                     "u v points frame parent elemental_id mark"),
+                     "u v points frame parent elemental_id mark master_section"),
     "State": ("States/{project}", "id type media localizations segments attributes created_datetime modified_datetime "
-              "modified_by created_by variant_deleted effective_permission version frame parent elemental_id mark"),
+              "modified_by created_by variant_deleted effective_permission version frame parent elemental_id mark master_section"),
     "Leaf": ("Leaves/{project}", "id type project path name parent attributes"),
     "File": ("Files/{project}", "id project created_datetime created_by modified_datetime modified_by path name description "
              "attributes elemental_id type"),

@@ -198,13 +198,23 @@ def test_every_list_comes_in_pages(admin, project):
 
 
 def test_rows_of_a_list_make_a_table(admin, project):
-    """Every row has the same columns in the same order: what `to_dataframe` builds on."""
+    """Every row has the same columns, and a table of them says what the rows say."""
     scene = Tracks(admin, project)
     scene.add({"attributes": {"Count": 1}}, {})
     scene.track([1, 2])
-    for rows in (admin.get_localization_list(project), admin.get_media_list(project), admin.get_state_list(project)):
-        dictionaries = [row.to_dict() for row in rows]
-        assert len({tuple(one) for one in dictionaries}) == 1 and type(dictionaries[0]["attributes"]) is dict
+    for rows in (admin.get_localization_list(project), admin.get_media_list(project), admin.get_state_list(project),
+                 admin.get_localization_type_list(project), admin.get_version_list(project)):
+        assert len({tuple(row.to_dict()) for row in rows}) == 1
+        table = tator.util.to_dataframe(rows)
+        assert list(table.columns) == list(rows[0].to_dict()) and len(table) == len(rows)
+        assert list(table["id"]) == ids(rows)
+    shapes = tator.util.to_dataframe(admin.get_localization_list(project))
+    assert shapes["x"].dtype == "float64" and shapes["frame"].dtype == "int64"
+    assert list(shapes["frame"]) == [0, 0, 1, 2] and shapes["u"].isna().all()
+    assert shapes["attributes"][0]["Count"] == 1 and dict(shapes.groupby("frame").size()) == {0: 2, 1: 1, 2: 1}
+    track, = tator.util.to_dataframe(admin.get_state_list(project)).to_dict("records")
+    assert (track["segments"], track["localizations"]) == ([[1, 2]], ids(admin.get_localization_list(project))[2:])
+    assert tator.util.to_dataframe([]) is None
 
 
 def test_a_file_of_a_project(admin, project, tmp_path):

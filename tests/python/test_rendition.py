@@ -326,3 +326,34 @@ def test_a_file_of_another_length(admin, project, corpus, tmp_path):
     rows = [admin.get_media(media) for media in (own, said)]
     frames = len(long["frames"]) if isinstance(long["frames"], list) else long["frames"]
     assert [(row.num_frames, row.width, row.height) for row in rows] == [(frames, 320, 240), (1000, 7, 240)]
+
+
+def test_another_file_after_the_only_one_went(station, admin, project, corpus, tmp_path):
+    """What the station counted and made of a file stays while there is none, and gives way to the next one's."""
+    kind = add_media_type(admin, project)
+    short, long = make_clip(tmp_path / "short.mp4", 160, 120, frames=12), corpus["h264_cfr25"]
+    frames = len(long["frames"]) if isinstance(long["frames"], list) else long["frames"]
+    record = {"codec": "h264", "resolution": [1, 1]}
+    own, said = (add_video(admin, project, kind) for _ in range(2))
+    admin.update_media(said, media_update={"num_frames": 1000})
+    seen = lambda media: (row := admin.get_media(media)) and (row.num_frames, row.fps, row.width, row.height)
+    picture = lambda media: [row.path for row in admin.get_media(media).media_files.thumbnail or []]
+    for media in (own, said):
+        admin.create_video_file(media, role="archival", video_definition={"path": upload(admin, media, short, "a.mp4"), **record})
+        wait_for("the index", lambda media=media: picture(media))
+    before = [seen(media) for media in (own, said)]
+    assert before == [(12, 30, 160, 120), (1000, 30, 160, 120)]
+    size = admin.get_project(project).size
+    for media in (own, said):
+        admin.delete_video_file(media, role="archival", index=0)
+        assert station.http("GET", f"/rest/GetFrame/{media}?frames=0", station.admin_token).status_code == 404
+    assert [seen(media) for media in (own, said)] == before
+    assert 0 < admin.get_project(project).size < size
+    for media in (own, said):
+        old = picture(media)
+        key = upload(admin, media, long["path"], "b.mp4")
+        admin.create_video_file(media, role="archival", video_definition={"path": key, **record})
+        wait_for("the index", lambda media=media: admin.get_media(media).fps == 25)
+        assert len(picture(media)) == len(old) == 1
+        assert admin.get_media(media).media_files.thumbnail[0].resolution == [192, 256]
+    assert [seen(media) for media in (own, said)] == [(frames, 25, 320, 240), (1000, 25, 320, 240)]

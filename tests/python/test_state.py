@@ -464,3 +464,57 @@ def test_order_of_states(admin, scene, project):
     assert scene.states(sort_by=["$frame"]) == [made[1], made[2], made[0]]
     assert scene.states(sort_by=["-Size", "$frame"]) == [made[1], made[0], made[2]]
     assert scene.states(attribute_gte=["$frame::4"]) == [made[0], made[2]]
+
+
+def test_annotations_show_the_master_section_of_their_media(station, admin, scene, project):
+    """It is the media's wherever it is shown, and follows the media at once; a state about several follows the oldest."""
+    first, second = (admin.create_section(project, section_spec={"name": name}).id for name in ("One", "Two"))
+    one, other = scene.videos
+    admin.update_media(one, media_update={"primary_section": first})
+    track, (shape, doomed, _) = scene.track([1, 2, 3])
+    loose = scene.add({"media_id": other})[0]
+    both = admin.create_state_list(project, body=[
+        {"type": scene.collection_type, "media_ids": [other, one]}, {"type": scene.event_type, "media_ids": [other], "frame": 1}]).id
+
+    def shown():
+        """By what is listed, which is what every other way of asking says."""
+        rows = {}
+        for noun, get in (("Localization", admin.get_localization), ("State", admin.get_state)):
+            plural = f"/rest/{noun}s/{project}"
+            listed = station.http("GET", plural, station.admin_token).json()
+            fields = station.http("GET", f"{plural}?fields=id,master_section", station.admin_token).json()
+            table = csv.DictReader(io.StringIO(station.http("GET", f"{plural}?format=csv", station.admin_token).text))
+            folders = [row["master_section"] for row in listed]
+            assert [row["master_section"] for row in fields] == folders
+            assert [row["master_section"] for row in table] == ["" if folder is None else str(folder) for folder in folders]
+            assert [get(row["id"]).master_section for row in listed] == folders
+            rows |= {row["id"]: row["master_section"] for row in listed}
+        return [rows[id] for id in (shape, loose, track, *both)]
+
+    assert shown() == [first, None, first, first, None]
+    admin.update_media(other, media_update={"primary_section": second})
+    assert shown() == [first, second, first, first, second]
+    admin.update_media_list(project, media_bulk_update={"primary_section": second})
+    assert shown() == [second] * 5
+    admin.undo(project, undo_spec={"last": 1})
+    assert shown() == [first, second, first, first, second]
+    admin.update_media(one, media_update={"master_section": second})
+    assert shown() == [second] * 5
+    admin.delete_section(second)
+    assert shown() == [first, None, first, first, None]
+    admin.undo(project, undo_spec={"last": 1})
+    assert shown() == [second] * 5
+    assert admin.get_media(one).primary_section == first
+    shape = admin.update_localization(shape, localization_update={"x": 0.5}).object
+    state = admin.update_state(both[0], state_update={"media_ids": [other], "in_place": 1}).object
+    assert (shape["master_section"], state["master_section"], list(shape)[-1]) == (second, second, "master_section")
+    # Nobody sets it, and the journal does not say that it changed.
+    admin.update_localization(loose, localization_update={"master_section": first, "in_place": 1})
+    assert admin.get_localization(loose).master_section == second
+    merged = scene.track([7])[0]
+    admin.update_media(one, media_update={"master_section": first})
+    admin.merge_states(merged, state_merge_update={"merge_state_id": admin.get_state_list(project, type=scene.track_type)[0].id})
+    assert {row.master_section for row in admin.get_state_list(project, type=scene.track_type)} == {first}
+    changed = [row for entry in admin.get_journal(project, detail=1, limit=500) for row in entry.rows or []
+               if entry.noun in ("localization", "state")]
+    assert changed and "master_section" not in json.dumps(changed, default=str)

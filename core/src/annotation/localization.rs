@@ -81,7 +81,10 @@ impl Annotation for Localization {
         Key::plain("parent"),
         Key::plain("elemental_id"),
         Key::plain("mark"),
+        Key::of("master_section", "", Form::Worked(Self::MASTER_SECTION)),
     ];
+    const MASTER_SECTION: &'static str =
+        "(select m.master_section from media m where m.id = t.media)";
 
     fn revision(&self) -> &Revision {
         &self.revision

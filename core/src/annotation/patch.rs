@@ -8,7 +8,7 @@ use super::localization::{GivenGeometry, Localization};
 use super::read::{Place, find};
 use super::state::State;
 use super::store::Identified;
-use super::types::{Annotation, Document};
+use super::types::{Annotation, Document, Shown};
 use super::{bulk, create, store, track};
 use crate::account::{self, Actor};
 use crate::attribute::{self, AttributePatch, Indexing};
@@ -65,7 +65,7 @@ pub(super) async fn update<T: Annotation>(
     place: Place,
     patch: RevisionPatch,
     apply: impl FnOnce(&mut T) -> Result<()> + Send + 'static,
-) -> Result<(T, i64)> {
+) -> Result<(Shown<T>, i64)> {
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
     cx.database
         .write(move |tx| {
@@ -88,7 +88,7 @@ pub(super) async fn update<T: Annotation>(
                 let mut edit = Edit::new(tx, &stamp);
                 let changed = change(&mut edit, &schema, base, &patch, in_place, apply).await?;
                 edit.finish(project).await?;
-                Ok((changed, mark))
+                Ok((store::shown(tx, changed).await?, mark))
             })
         })
         .await

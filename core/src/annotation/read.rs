@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::filter::{Filter, IdQuery, select};
 use super::store;
-use super::types::Annotation;
+use super::types::{Annotation, Shown};
 use crate::account::Actor;
 use crate::answers::{self, Found, Old, Renewed};
 use crate::context::Context;
@@ -120,6 +120,10 @@ async fn renew<T: Annotation>(
     if !question.filter.looks_at_rows_alone(&question.ids) {
         return Ok(None);
     }
+    let shows_folders = question.listing.shows("master_section");
+    if shows_folders && journal::moved_media(tx, question.project, old.seq).await? {
+        return Ok(None);
+    }
     let table = T::KIND.table();
     let Some(touched) =
         journal::touched(tx, question.project, table, old.seq, MOST_CHANGED).await?
@@ -214,9 +218,17 @@ pub(super) async fn find<T: Annotation>(
     Ok(found)
 }
 
-pub(super) async fn get<T: Annotation>(cx: &Context, actor: &Actor, place: Place) -> Result<T> {
+pub(super) async fn get<T: Annotation>(
+    cx: &Context,
+    actor: &Actor,
+    place: Place,
+) -> Result<Shown<T>> {
     let actor = actor.clone();
-    cx.database
-        .read(move |tx| Box::pin(async move { find::<T>(tx, &actor, &place, Level::View).await }))
-        .await
+    let reading = cx.database.read(move |tx| {
+        Box::pin(async move {
+            let found: T = find(tx, &actor, &place, Level::View).await?;
+            store::shown(tx, found).await
+        })
+    });
+    reading.await
 }

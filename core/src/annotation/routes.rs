@@ -12,7 +12,7 @@ use super::patch::{self, LocalizationPatch, RevisionPatch, StatePatch};
 use super::read::{self, Place};
 use super::state::{NewState, State};
 use super::track::{self, End};
-use super::types::Annotation;
+use super::types::{Annotation, Shown};
 use crate::error::Result;
 use crate::export;
 use crate::http::{Answer, Call, Operation};
@@ -277,8 +277,7 @@ async fn get<T: Annotation>(call: Call) -> Result<Answer> {
         mark: Option<i64>,
     }
     let Mark { mark } = call.query()?;
-    let found: T = read::get(&call.cx, call.actor()?, place(&call, mark)).await?;
-    Answer::json(&found.wire())
+    Answer::json(&read::get::<T>(&call.cx, call.actor()?, place(&call, mark)).await?)
 }
 
 fn created<T: Annotation>(ids: &[i64]) -> Result<Answer> {
@@ -343,12 +342,12 @@ async fn update_state(mut call: Call) -> Result<Answer> {
     updated(&row, mark)
 }
 
-fn updated<T: Annotation>(row: &T, mark: i64) -> Result<Answer> {
-    let revision = row.revision();
+fn updated<T: Annotation>(shown: &Shown<T>, mark: i64) -> Result<Answer> {
+    let revision = shown.row.revision();
     Answer::json(&json!({
         "message": format!("{} {}@{}/{mark} successfully updated!", T::NAME, revision.elemental_id, revision.version),
         "id": revision.id,
-        "object": serde_json::to_value(row.wire())?,
+        "object": serde_json::to_value(shown)?,
     }))
 }
 

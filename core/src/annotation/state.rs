@@ -54,7 +54,11 @@ impl Annotation for State {
         Key::plain("parent"),
         Key::plain("elemental_id"),
         Key::plain("mark"),
+        Key::of("master_section", "", Form::Worked(Self::MASTER_SECTION)),
     ];
+    /// Of several media, the oldest decides.
+    const MASTER_SECTION: &'static str = "(select m.master_section from state_media sm join media m on m.id = sm.media \
+                                          where sm.state = t.id order by sm.media limit 1)";
     /// A state without its members is no use to anybody.
     const ALWAYS: &'static [&'static str] = &["localizations", "media"];
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::localization::Localization;
 use super::state::State;
-use super::types::{Annotation, Revision};
+use super::types::{Annotation, Revision, Shown};
 use crate::attribute::Kind;
 use crate::database::{Tx, Value};
 use crate::error::Result;
@@ -150,6 +150,20 @@ async fn find_where<T: Annotation>(
         T::KIND.table()
     );
     tx.row(&sql, values).await?.map(T::read).transpose()
+}
+
+/// A row with what its media say of it.
+pub async fn shown<T: Annotation>(tx: &mut Tx, row: T) -> Result<Shown<T>> {
+    let sql = format!(
+        "select {} from {} t where t.id = $1",
+        T::MASTER_SECTION,
+        T::KIND.table()
+    );
+    let found = tx.row(&sql, &values![row.revision().id]).await?;
+    Ok(Shown {
+        row,
+        master_section: found.map_or(Ok(None), |mut found| found.take())?,
+    })
 }
 
 /// A revision by its id, whatever its mark.

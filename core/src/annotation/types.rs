@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
@@ -163,6 +163,31 @@ impl Revision {
     }
 }
 
+/// An annotation as the wire shows it: the row, and what its media say of it.
+#[derive(Debug)]
+pub struct Shown<T> {
+    /// The row.
+    pub row: T,
+    /// The folder of its media, from which rights come.
+    pub master_section: Option<i64>,
+}
+
+impl<T: Annotation> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<W> {
+            #[serde(flatten)]
+            row: W,
+            master_section: Option<i64>,
+        }
+        let wire = Wire {
+            row: self.row.wire(),
+            master_section: self.master_section,
+        };
+        wire.serialize(serializer)
+    }
+}
+
 /// What a localization and a state give to the rules that they share.
 pub trait Annotation: Clone + Send + Sync + 'static {
     /// The kind.
@@ -173,8 +198,10 @@ pub trait Annotation: Clone + Send + Sync + 'static {
     const PLURAL: &'static str;
     /// Columns beyond those of a revision.
     const COLUMNS: &'static [&'static str];
-    /// The keys of a row on the wire, which are those of [`Annotation::wire`].
+    /// The keys of a row on the wire, which are those of [`Shown`].
     const KEYS: &'static [Key];
+    /// The folder of a row's media, from which rights come: as SQL of the row `t`.
+    const MASTER_SECTION: &'static str;
     /// Keys that are there whatever `fields=` asks for.
     const ALWAYS: &'static [&'static str] = &[];
 
@@ -191,7 +218,7 @@ pub trait Annotation: Clone + Send + Sync + 'static {
     fn values(&self) -> Vec<Value>;
     /// Takes a whole row: the revision's columns, then one's own.
     fn read(row: Row) -> Result<Self>;
-    /// The row as the wire shows it.
+    /// The row as the wire shows it, without what other rows say of it: so it stands in the journal.
     fn wire(&self) -> impl Serialize + '_;
     /// Makes a new row fit its type. Errors: `Invalid` when it lacks what the type asks for.
     fn fit(&mut self, of: &EntityType) -> Result<()>;

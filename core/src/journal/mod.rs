@@ -13,7 +13,7 @@ mod types;
 
 pub use clock::{Clock, Stamp};
 pub use ledger::Ledger;
-pub use service::{concerned, touched, unchanged};
+pub use service::{concerned, moved_media, touched, unchanged};
 pub use store::{Outline, change, clock_of, newest, outlines, page, record, seq_of, sizes_after};
 pub use types::{Action, Change, Changes, Entry, Page, Recorded, Summary, Touched};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::types::{Action, ChangeLogQuery, EntryFilter, Touched};
 use super::{change_log, store};
@@ -102,6 +102,27 @@ pub async fn touched(
         }
     }
     Ok(Some(touched))
+}
+
+/// Whether a media of a project may have come under another master section after an entry.
+pub async fn moved_media(tx: &mut Tx, project: i64, seq: i64) -> Result<bool> {
+    let Some(heads) = store::heads_after(tx, project, seq, MOST_ENTRIES).await? else {
+        return Ok(true);
+    };
+    for head in heads {
+        if head.noun != "media" || head.action == Action::Create {
+            continue;
+        }
+        let changes = store::changes(tx, head.seq).await?;
+        let folder = |row: &Map<String, Json>| row.get("master_section").cloned();
+        if changes
+            .iter()
+            .any(|change| folder(&change.before) != folder(&change.after))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Ids of the rows of a kind that may have changed; none when they are more than `most`.

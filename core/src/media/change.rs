@@ -230,16 +230,26 @@ pub(super) async fn leave_section(
     project: i64,
     section: i64,
 ) -> Result<()> {
-    let mut selection = Selection::new(Kind::Media, tx.dialect());
-    selection.require("not t.deleted");
-    selection.equals("t.primary_section", section);
-    let patch = MediaPatch {
+    let outside = MediaPatch {
         primary_section: Some(-1),
         ..MediaPatch::default()
     };
+    let by_the_folder = MediaPatch {
+        master_section: Some(-1),
+        ..MediaPatch::default()
+    };
     let mut ledger = Ledger::default();
-    let rows = store::list(tx, &selection, None).await?;
-    change_all(tx, stamp, project, rows, &patch, &mut ledger).await?;
+    for (column, patch) in [
+        ("t.primary_section", outside),
+        ("t.master_section", by_the_folder),
+    ] {
+        let mut selection = Selection::new(Kind::Media, tx.dialect());
+        selection.require("not t.deleted");
+        selection.equals("t.project", project);
+        selection.equals(column, section);
+        let rows = store::list(tx, &selection, None).await?;
+        change_all(tx, stamp, project, rows, &patch, &mut ledger).await?;
+    }
     ledger.write(tx, stamp, project).await
 }
 

@@ -596,7 +596,7 @@ pub(super) async fn attach(
             ));
         }
     };
-    let before = source::find(tx, media.id).await?;
+    let before = source::find_last(tx, media.id).await?;
     let mut source = Source::waiting(media.id, Bytes::Stored(own), size, stamp.at_ms);
     if let Some(before) = before {
         let mut recorded = media.media_files.iter().flat_map(files::keys);

@@ -160,6 +160,9 @@ struct Facts {
     filled: Filled,
 }
 
+/// The state of what is left of a source whose file went; nobody else knows such a row.
+const GONE: &str = "gone";
+
 const COLUMNS: &str = "media, path, object_key, size_bytes, modified_at, state, message, fingerprint, unverified, facts";
 
 fn source(mut row: Row) -> Result<Source> {
@@ -196,8 +199,25 @@ fn source(mut row: Row) -> Result<Source> {
 
 /// The source of a media, if it has one.
 pub async fn find(tx: &mut Tx, media: i64) -> Result<Option<Source>> {
+    let sql = format!("select {COLUMNS} from media_source where media = $1 and state <> '{GONE}'");
+    tx.row(&sql, &values![media]).await?.map(source).transpose()
+}
+
+/// The source of a media, or what is left of the one that it had: what the station made and counted.
+pub(super) async fn find_last(tx: &mut Tx, media: i64) -> Result<Option<Source>> {
     let sql = format!("select {COLUMNS} from media_source where media = $1");
     tx.row(&sql, &values![media]).await?.map(source).transpose()
+}
+
+/// Takes a media's file from its source. What was made and counted of it stays until the next file's
+/// index takes its place.
+async fn leave(tx: &mut Tx, media: i64) -> Result<()> {
+    let sql = format!(
+        "update media_source set path = null, object_key = null, size_bytes = 0, state = '{GONE}', \
+         message = '', fingerprint = null, unverified = null where media = $1"
+    );
+    tx.execute(&sql, &values![media]).await?;
+    Ok(())
 }
 
 /// Whether a media has its file, and not only a streaming copy of it: then an upload for it asks for
@@ -368,25 +388,19 @@ pub(super) async fn follow(
         Some(key) => storage::size(tx, key).await?,
         None => None,
     };
-    match (new, size, current) {
-        (Some(key), Some(size), current) => {
-            let bytes = Bytes::Stored(key.to_owned());
-            let mut source = Source::waiting(after.id, bytes, size, now_ms);
-            if let Some(current) = current {
-                source.made = current.made;
-                source.filled = current.filled;
-            }
-            source.recorded = true;
-            put(tx, &source).await?;
-            Ok(true)
-        }
-        (_, _, Some(_)) => {
-            let sql = "delete from media_source where media = $1";
-            tx.execute(sql, &values![after.id]).await?;
-            Ok(false)
-        }
-        (_, _, None) => Ok(false),
+    let (Some(key), Some(size)) = (new, size) else {
+        leave(tx, after.id).await?;
+        return Ok(false);
+    };
+    let bytes = Bytes::Stored(key.to_owned());
+    let mut source = Source::waiting(after.id, bytes, size, now_ms);
+    if let Some(last) = find_last(tx, after.id).await? {
+        source.made = last.made;
+        source.filled = last.filled;
     }
+    source.recorded = true;
+    put(tx, &source).await?;
+    Ok(true)
 }
 
 /// The file that holds the source's bytes.

@@ -27,7 +27,7 @@ pub async fn of(tx: &mut Tx, projects: &[i64]) -> Result<HashMap<i64, Statistics
         "select t.project, count(*), \
          coalesce(sum(coalesce(cast(source.size_bytes as double precision), {})), 0.0), \
          coalesce(sum(case when t.fps > 0 then t.num_frames / t.fps end), 0.0) \
-         from media t left join media_source source on source.media = t.id \
+         from media t left join media_source source on source.media = t.id and source.state <> 'gone' \
          where t.project in ({}) and not t.deleted group by t.project",
         rendition_bytes(tx.dialect()),
         list.join(",")

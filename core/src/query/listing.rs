@@ -108,6 +108,8 @@ pub enum Form {
     Document,
     /// Always this JSON, whatever the row.
     Always(&'static str),
+    /// As the number or text that this SQL makes of the row `t`: what other rows say of it.
+    Worked(&'static str),
 }
 
 /// One key of a row on the wire, and the column behind it.
@@ -150,9 +152,20 @@ pub struct Listing {
     picked: Vec<String>,
     /// What stands before each value: a comma, the key, a colon.
     starts: Vec<Vec<u8>>,
+    /// What a statement selects, each thing once.
+    selected: Vec<String>,
+    /// Where in it each key's value is; the constants have no place.
+    places: Vec<Option<usize>>,
+    /// Where in it the id is.
+    id: usize,
 }
 
 impl Listing {
+    /// Whether rows have a key.
+    pub fn shows(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+
     /// Every key.
     pub fn of(keys: &[Key]) -> Self {
         Self::new(keys.to_vec(), Vec::new())
@@ -197,10 +210,28 @@ impl Listing {
             let comma = if number == 0 { "{" } else { "," };
             format!("{comma}\"{}\":", key.name).into_bytes()
         });
+        let mut selected: Vec<String> = Vec::new();
+        let mut place_of = |sql: String| {
+            let known = selected.iter().position(|known| *known == sql);
+            known.unwrap_or_else(|| {
+                selected.push(sql);
+                selected.len() - 1
+            })
+        };
+        let places = keys.iter().map(|key| match key.form {
+            Form::Always(_) => None,
+            Form::Worked(sql) => Some(place_of(sql.to_owned())),
+            _ => Some(place_of(format!("t.{}", key.column))),
+        });
+        let places = places.collect();
+        let id = place_of("t.id".to_owned());
         Self {
             starts: starts.collect(),
             keys,
             picked,
+            selected,
+            places,
+            id,
         }
     }
 
@@ -226,14 +257,9 @@ impl Listing {
         columns
     }
 
-    /// What a statement selects, last the id.
+    /// What a statement selects.
     fn columns(&self) -> String {
-        let stored = self
-            .keys
-            .iter()
-            .filter(|key| !matches!(key.form, Form::Always(_)))
-            .map(|key| format!("t.{}, ", key.column));
-        stored.chain(["t.id".to_owned()]).collect()
+        self.selected.join(", ")
     }
 
     /// Appends a row to a batch; returns its id.
@@ -242,16 +268,14 @@ impl Listing {
         if self.keys.is_empty() {
             line.push(b'{');
         }
-        let mut place = 0;
-        for (key, start) in self.keys.iter().zip(&self.starts) {
+        for ((key, start), place) in self.keys.iter().zip(&self.starts).zip(&self.places) {
             line.extend_from_slice(start);
-            if let Form::Always(json) = key.form {
-                line.extend_from_slice(json.as_bytes());
-                continue;
-            }
-            let field = row.field(place)?;
-            place += 1;
+            let field = match place {
+                Some(place) => row.field(*place)?,
+                None => Field::Null,
+            };
             match (key.form, field) {
+                (Form::Always(json), _) => line.extend_from_slice(json.as_bytes()),
                 (_, Field::Null) => line.extend_from_slice(b"null"),
                 (Form::Document, Field::Text(text)) => self.document(key, &text, line)?,
                 (Form::Flag, Field::Int(flag)) => write(line, &(flag != 0))?,
@@ -267,7 +291,7 @@ impl Listing {
             }
         }
         line.push(b'}');
-        match row.field(place)? {
+        match row.field(self.id)? {
             Field::Int(id) => Ok(id),
             _ => Err(Error::internal("write a row", "it has no id")),
         }
