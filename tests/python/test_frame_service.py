@@ -2,6 +2,7 @@
 
 import json
 import struct
+import subprocess
 
 import barcode
 import pytest
@@ -44,6 +45,15 @@ def test_pictures(station, corpus, media, name, extension, kind):
         answer = station.http("GET", f"/rest/FramePicture/{media[name]}/{number}?format={extension}", station.admin_token)
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
         assert barcode.read_file(answer.content) == clip["first"] + number
+
+
+def test_planes(station, corpus, media):
+    path = f"/rest/FramePicture/{media['h264_cfr25']}/9?format=y4m"
+    answer = station.http("GET", path, station.admin_token)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "video/x-yuv4mpeg")
+    picture = subprocess.run(["ffmpeg", "-v", "error", "-f", "yuv4mpegpipe", "-i", "-", "-f", "image2pipe", "-c:v", "png", "-"],
+                             input=answer.content, stdout=subprocess.PIPE, check=True).stdout
+    assert barcode.read_file(picture) == corpus["h264_cfr25"]["first"] + 9
 
 
 def test_smaller_pictures(station, media):

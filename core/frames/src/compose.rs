@@ -48,6 +48,7 @@ pub fn compose(
         (Layout::Animate { rate }, Format::Mp4) => animation::mp4(tiles, rate),
         (Layout::Animate { .. }, _) => invalid("an animation is gif or mp4"),
         (Layout::Tile { .. }, Format::Mp4) => invalid("mp4 is for animations only"),
+        (Layout::Tile { .. }, Format::Y4m) => invalid("y4m is for single pictures only"),
         (Layout::Tile { columns, rows }, format) => {
             let (columns, rows) = grid(request.frames.len() as u32, columns, rows)?;
             let canvas = tile(&mut tiles, columns, rows)?;

@@ -22,6 +22,7 @@ mod limits;
 mod order;
 mod packets;
 mod picture;
+mod planes;
 mod probe;
 mod proof;
 mod reader;

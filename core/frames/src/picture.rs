@@ -8,6 +8,7 @@ use crate::colour;
 use crate::libav::{
     Colour, Encoder, Error, Frame, LARGEST_PIXELS, Matrix, PixelFormat, Setting, scale,
 };
+use crate::planes;
 use crate::turn::{Orientation, turn};
 
 /// What a picture is made for.
@@ -19,6 +20,8 @@ pub enum Use {
     Rgb,
     /// The same with transparency.
     Rgba,
+    /// Planes as they were decoded.
+    Planes,
 }
 
 /// An encoded picture.
@@ -47,7 +50,8 @@ pub fn render(
         source = crop(source, area)?;
     }
     let (width, height) = target(size, source.width(), source.height(), orientation.swaps())?;
-    let made = convert(&source, width, height, made_for).map_err(refused)?;
+    let made = convert(&source, (width, height), made_for, orientation.swaps());
+    let made = made.map_err(refused)?;
     turn(&made, orientation).map_err(refused)
 }
 
@@ -73,6 +77,7 @@ pub fn encode(picture: &Frame, format: Format, quality: u8) -> Result<Encoded, W
             )
         }
         Format::Webp => webp(picture, quality),
+        Format::Y4m => Ok(planes::encode(picture).map_err(WorkerError::unreadable)?),
         Format::Gif => {
             return crate::animation::gif(
                 std::iter::once(Ok(picture.share().map_err(refused)?)),
@@ -97,6 +102,7 @@ pub fn encode(picture: &Frame, format: Format, quality: u8) -> Result<Encoded, W
 pub fn needs(format: Format, has_alpha: bool) -> Use {
     match format {
         Format::Jpg => Use::Jpeg,
+        Format::Y4m => Use::Planes,
         Format::Png | Format::Webp if has_alpha => Use::Rgba,
         _ => Use::Rgb,
     }
@@ -303,7 +309,13 @@ fn target(size: Size, width: u32, height: u32, turned: bool) -> Result<(u32, u32
     Ok(swap(wanted))
 }
 
-fn convert(source: &Frame, width: u32, height: u32, made_for: Use) -> Result<Frame, Error> {
+/// `swaps` says that the picture is going to be turned by a quarter.
+fn convert(
+    source: &Frame,
+    (width, height): (u32, u32),
+    made_for: Use,
+    swaps: bool,
+) -> Result<Frame, Error> {
     let from = source.colour();
     let (format, same_size) = (
         source.format(),
@@ -319,6 +331,14 @@ fn convert(source: &Frame, width: u32, height: u32, made_for: Use) -> Result<Fra
             height,
         ),
         Use::Rgba => scale(source, from, PixelFormat::RGBA, Colour::JPEG, width, height),
+        Use::Planes => {
+            let wanted = planes::nearest(format, swaps);
+            if same_size && wanted == format {
+                return source.share();
+            }
+            let to = if format.is_rgb() { Colour::JPEG } else { from };
+            scale(source, from, wanted, to, width, height)
+        }
         Use::Jpeg if format.is_rgb() => scale(
             source,
             from,

@@ -3,6 +3,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use support::{Bench, HEIGHT, WIDTH, number, number_in, shown};
 use transect_frame_client::{
@@ -207,6 +208,116 @@ async fn colours_survive_jpeg() {
             assert!(near, "{name} {format:?}: {pixel:?}");
         }
     }
+}
+
+/// One picture of a file as FFmpeg hands it out: its planes in YUV4MPEG2, behind two lines of text.
+fn planes_by_ffmpeg(path: &Path, frame: usize, filter: &str) -> Vec<u8> {
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-vf", &format!("select=eq(n\\,{frame}){filter}")])
+        .args(["-fps_mode", "passthrough", "-frames:v", "1"])
+        .args(["-f", "yuv4mpegpipe", "-strict", "-1", "-"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{path:?}");
+    samples(&made.stdout).1.to_vec()
+}
+
+/// The header of YUV4MPEG2, and the samples.
+fn samples(bytes: &[u8]) -> (&str, &[u8]) {
+    let end = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+    let samples = bytes[end + 1..].strip_prefix(b"FRAME\n").unwrap();
+    (std::str::from_utf8(&bytes[..end]).unwrap(), samples)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn planes_are_the_samples_that_were_decoded() {
+    let bench = Bench::new();
+    for (name, arguments, filter, says) in [
+        ("plain.mp4", X264, "", "C420jpeg XCOLORRANGE=LIMITED"),
+        (
+            "deep.mp4",
+            "-c:v libx264 -pix_fmt yuv422p10",
+            "",
+            "C422p10 XCOLORRANGE=LIMITED",
+        ),
+        ("gray.mkv", "-c:v ffv1 -pix_fmt gray", "", "Cmono"),
+        ("whole.mkv", "-c:v ffv1 -pix_fmt yuv444p", "", "C444 "),
+        (
+            "packed.avi",
+            "-c:v rawvideo -pix_fmt yuyv422",
+            ",format=yuv422p",
+            "C422 ",
+        ),
+        ("sensor.mkv", "-c:v ffv1 -pix_fmt gray10", "", "Cmono10 "),
+    ] {
+        // An odd width: rows end in half a chroma sample.
+        let size = if name == "whole.mkv" {
+            "321x177"
+        } else {
+            "320x176"
+        };
+        let before = format!("-f lavfi -i testsrc2=s={size}:d=1:r=10");
+        let (path, index_file) = indexed(&bench, bench.clip_with(name, &before, arguments)).await;
+        let request = |frame, size| PictureRequest {
+            format: Format::Y4m,
+            size,
+            ..PictureRequest::jpg(&path, &index_file, frame)
+        };
+        let picture = bench
+            .workers
+            .picture(request(7, Size::Native))
+            .await
+            .unwrap();
+        let (header, planes) = samples(&picture.bytes);
+        assert!(header.starts_with("YUV4MPEG2 W32"), "{name}: {header}");
+        assert!(header.contains(says), "{name}: {header}");
+        assert!(planes == planes_by_ffmpeg(&path, 7, filter), "{name}");
+        let small = request(
+            7,
+            Size::Exact {
+                width: 64,
+                height: 48,
+            },
+        );
+        let small = bench.workers.picture(small).await.unwrap();
+        assert!(
+            samples(&small.bytes).0.starts_with("YUV4MPEG2 W64 H48 "),
+            "{name}"
+        );
+    }
+    let lying = bench.clip_with("lying.mp4", "-f lavfi -i testsrc2=s=320x176:d=1:r=10", X264);
+    let lying = format!("-i {}", lying.display());
+    let turned = "-c copy -metadata:s:v:0 rotate=90";
+    let path = bench.clip_with("turned.mp4", &lying, turned);
+    let (path, index_file) = indexed(&bench, path).await;
+    let request = PictureRequest {
+        format: Format::Y4m,
+        ..PictureRequest::jpg(&path, &index_file, 3)
+    };
+    let picture = bench.workers.picture(request).await.unwrap();
+    let (header, planes) = samples(&picture.bytes);
+    // FFmpeg turns by itself, too.
+    assert!(planes == planes_by_ffmpeg(&path, 3, ""), "{header}");
+    let grid = compose(
+        &path,
+        &index_file,
+        Layout::Tile {
+            columns: None,
+            rows: None,
+        },
+        Format::Y4m,
+    );
+    let grid = ComposeRequest {
+        frames: vec![1, 2],
+        ..grid
+    };
+    let refused = bench.workers.compose(grid).await;
+    assert!(
+        matches!(refused, Err(WorkerError::Invalid { .. })),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

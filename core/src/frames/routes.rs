@@ -47,7 +47,9 @@ pub fn operations() -> Vec<Operation> {
         Operation::get("/rest/FramePicture/{id}/{frame}", "GetFramePicture", frame_picture)
             .about("One frame as a picture, by its ordinal.")
             .query("height: int<1..8192>, roi: string, quality: int<1..100>=85, tag: string")
-            .binary("image/*", &["jpg", "png", "webp"]),
+            .details("`format=y4m` gives the planes as they were decoded (YUV4MPEG2), without a copy in another colour space: for programs \
+                that compute. RGB sources become 4:4:4; PNG keeps those as they are.")
+            .binary("image/*", &["jpg", "png", "webp", "y4m"]),
         Operation::get("/rest/MultiFrames/{id}", "GetMultiFrames", multi_frames)
             .about("Which frames of the children of a multi belong to frames of its first child, or to times in seconds.")
             .query("frame: [int], time: [number]")
@@ -90,6 +92,7 @@ pub(crate) fn format(call: &Call, default: Format) -> Format {
         Some("webp") => Format::Webp,
         Some("gif") => Format::Gif,
         Some("mp4") => Format::Mp4,
+        Some("y4m") => Format::Y4m,
         _ => default,
     }
 }

@@ -22,6 +22,8 @@ pub enum Format {
     Gif,
     /// H.264 in MP4; animations only.
     Mp4,
+    /// The planes as they were decoded, in YUV4MPEG2; single pictures only.
+    Y4m,
 }
 
 impl Format {
@@ -33,6 +35,7 @@ impl Format {
             Format::Webp => "image/webp",
             Format::Gif => "image/gif",
             Format::Mp4 => "video/mp4",
+            Format::Y4m => "video/x-yuv4mpeg",
         }
     }
 }
