@@ -64,9 +64,20 @@ impl Scanned {
     }
 }
 
+/// A packet from which on the stream may be coded in another way than before.
+pub struct Turn {
+    pub packet: usize,
+    /// Codec headers as the container has them from here on.
+    pub headers: Vec<u8>,
+    /// What the packet itself says; see [`bitstream::parameter_sets`].
+    pub sets: Vec<u8>,
+}
+
 /// All packets of a stream.
 pub struct Scan {
     pub packets: Vec<Scanned>,
+    /// Rising.
+    pub turns: Vec<Turn>,
     pub access: Access,
     /// Payload of the first packet, for its headers.
     pub first: Vec<u8>,
@@ -82,10 +93,12 @@ pub fn scan(
     progress: &mut dyn FnMut(),
 ) -> Result<Scan> {
     let parameters = input.parameters()?;
-    let (codec, headers) = (parameters.codec(), parameters.extradata().to_vec());
+    let codec = parameters.codec();
+    let mut stream = Stream::of(&parameters);
     let file = MediaFile::open(path).ok();
     let mut scan = Scan {
         packets: Vec::new(),
+        turns: Vec::new(),
         access: Access::Direct,
         first: Vec::new(),
     };
@@ -94,14 +107,24 @@ pub fn scan(
     while input.read(&mut packet)? {
         progress();
         let bytes = packet.bytes();
-        let key = random_access(&parameters, &codec, &headers, &packet);
+        let restated = stream.restate(&packet);
+        let key = random_access(&parameters, &codec, &stream.headers, &packet);
+        let says_otherwise = key && stream.says_otherwise(&codec, &packet);
+        // With the first packet the stream does not change, it begins.
+        if (restated || says_otherwise) && !scan.packets.is_empty() {
+            scan.turns.push(stream.turn(scan.packets.len()));
+        }
         if scan.packets.is_empty() {
             scan.first = bytes.to_vec();
         }
         if scan.access == Access::Direct {
             let whole = key || scan.packets.len().is_multiple_of(COMPARE_EVERY);
             let found = match (packet.position(), &file) {
-                (Some(position), Some(file)) if !packet.reconfigures() && !bytes.is_empty() => {
+                (Some(position), Some(file))
+                    if packet.headers().is_none()
+                        && !packet.reconfigures()
+                        && !bytes.is_empty() =>
+                {
                     payload_offset(file, position, bytes, header_bytes, whole)
                 }
                 _ => None,
@@ -128,6 +151,55 @@ pub fn scan(
         }
     }
     Ok(scan)
+}
+
+/// How a stream is coded at a place of it.
+pub struct Stream {
+    pub headers: Vec<u8>,
+    sets: Vec<u8>,
+}
+
+impl Stream {
+    /// As it begins.
+    pub fn of(parameters: &Parameters) -> Self {
+        let headers = parameters.extradata().to_vec();
+        let sets = bitstream::stated_sets(&parameters.codec(), &headers);
+        Stream { headers, sets }
+    }
+
+    /// Takes over the headers that the container states with a packet; false if it states none, or the same.
+    pub fn restate(&mut self, packet: &Packet) -> bool {
+        match packet.headers() {
+            Some(headers) if headers != self.headers => {
+                self.headers = headers.to_vec();
+                self.sets.clear();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes over what a packet itself says; false if it says nothing, or the same.
+    fn says_otherwise(&mut self, codec: &str, packet: &Packet) -> bool {
+        match bitstream::parameter_sets(codec, &self.headers, packet.bytes()) {
+            Some(sets) if sets != self.sets => {
+                // What was not said before is what the decoder would have found out anyway.
+                let known = !self.sets.is_empty();
+                self.sets = sets;
+                known
+            }
+            _ => false,
+        }
+    }
+
+    /// From a packet on it is as it is now.
+    pub fn turn(&self, packet: usize) -> Turn {
+        Turn {
+            packet,
+            headers: self.headers.clone(),
+            sets: self.sets.clone(),
+        }
+    }
 }
 
 fn random_access(parameters: &Parameters, codec: &str, headers: &[u8], packet: &Packet) -> bool {

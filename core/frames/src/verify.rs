@@ -66,6 +66,25 @@ pub fn decode(
     Ok(order)
 }
 
+/// Width, height and bits per sample of the first picture that a decoder shows of packets, where decoding can start with the first.
+///
+/// Errors: the file cannot be read.
+pub fn look(
+    reader: &mut Reader,
+    parameters: &Parameters,
+    range: Range<usize>,
+    progress: &mut dyn FnMut(),
+) -> std::result::Result<Option<(u32, u32, i32)>, String> {
+    let range = range.start..range.end.min(range.start + HEAD_PICTURES);
+    let mut found = None;
+    let mut see = |picture: Frame| {
+        let look = (picture.width(), picture.height(), picture.format().depth());
+        found.get_or_insert(look);
+    };
+    decode(reader, parameters, range, &mut see, progress)?;
+    Ok(found)
+}
+
 /// Decodes everything: for files whose packets alone do not tell.
 pub fn everything(
     reader: &mut Reader,
