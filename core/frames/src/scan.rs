@@ -103,6 +103,7 @@ pub fn scan(
         first: Vec::new(),
     };
     let mut header_bytes = 0;
+    let mut clock = input.clock_ticks().map(Clock::new);
     let mut packet = Packet::new()?;
     while input.read(&mut packet)? {
         progress();
@@ -135,10 +136,14 @@ pub fn scan(
             }
         }
         let flags = if key { Flags::KEY } else { Flags::default() };
-        scan.packets.push(Scanned {
+        let mut scanned = Scanned {
             header_bytes: header_bytes as u64,
             ..Scanned::of(&packet, flags)
-        });
+        };
+        if let Some(clock) = &mut clock {
+            clock.unwind(&mut scanned);
+        }
+        scan.packets.push(scanned);
         if image {
             break;
         }
@@ -151,6 +156,42 @@ pub fn scan(
         }
     }
     Ok(scan)
+}
+
+/// A clock that begins again after so many ticks, as that of MPEG-TS does after 26.5 hours. The demuxer makes up for that as
+/// long as a file has no more than that of it.
+struct Clock {
+    ticks: i64,
+    last: Option<i64>,
+}
+
+impl Clock {
+    fn new(ticks: i64) -> Self {
+        Clock { ticks, last: None }
+    }
+
+    /// Lets the times of a packet go on from those of the packet before it.
+    fn unwind(&mut self, packet: &mut Scanned) {
+        packet.dts = packet.dts.map(|dts| self.near(dts));
+        self.last = packet.dts.or(self.last);
+        packet.pts = packet.pts.map(|pts| self.near(pts));
+    }
+
+    /// The time that a reading of the clock means. One that the clock's beginning again does not explain is left alone.
+    fn near(&self, time: i64) -> i64 {
+        let Some(last) = self.last else { return time };
+        let apart = last.saturating_sub(time);
+        if apart.saturating_abs() < self.ticks / 2 {
+            return time;
+        }
+        let rounds = (apart as f64 / self.ticks as f64).round() as i64;
+        let meant = time.saturating_add(rounds.saturating_mul(self.ticks));
+        if meant.abs_diff(last) < self.ticks as u64 / 8 {
+            meant
+        } else {
+            time
+        }
+    }
 }
 
 /// How a stream is coded at a place of it.
@@ -234,4 +275,30 @@ pub fn payload_offset(
         return (bytes == payload).then_some(offset);
     }
     Some(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_goes_on_however_often_it_begins_again() {
+        let mut clock = Clock::new(1 << 33);
+        let mut unwound = |pts: i64, dts: i64| {
+            let mut packet = Scanned::sample(Some(pts), dts, Flags::default());
+            clock.unwind(&mut packet);
+            (packet.pts.unwrap(), packet.dts.unwrap())
+        };
+        let round = 1 << 33;
+        assert_eq!(
+            unwound(round - 100, round - 300),
+            (round - 100, round - 300)
+        );
+        // Shown after the clock began again, decoded before it did.
+        assert_eq!(unwound(100, round - 200), (round + 100, round - 200));
+        assert_eq!(unwound(0, -100), (round, round - 100));
+        assert_eq!(unwound(500, 400), (round + 500, round + 400));
+        // Another recording behind the first one, whose clock is its own.
+        assert_eq!(unwound(round / 2, round / 2), (round / 2, round / 2));
+    }
 }
