@@ -549,6 +549,7 @@ export interface FrameIndex {
   key_frames: number[];
   damaged: number[][];
   synthetic: number[][];
+  changes: { frame: number; width: number; height: number; codec_string: string | null }[];
 }
 
 export interface FrameTime {
@@ -1390,7 +1391,9 @@ export interface ProjectUpdate {
 
 export interface Quota {
   kind: "bucket" | "project" | "organization";
+  id: number;
   name: string;
+  deleted: boolean;
   used_bytes: number;
   quota_bytes: number | null;
 }
