@@ -14,7 +14,7 @@ use crate::scan::{Scan, Scanned, Turn, scan};
 use crate::supply::{self, MediaFile};
 use crate::tables;
 use crate::turn::Orientation;
-use crate::verify::{self, Shown};
+use crate::verify::{self, Look, Shown};
 
 /// Makes sure that `index_file` holds the index of `source`: keeps the one that is there if its stamp fits, else scans the
 /// file. `progress` is called often.
@@ -207,7 +207,7 @@ fn changes(
     progress: &mut dyn FnMut(),
 ) -> Result<Vec<Change>, String> {
     let mut changes: Vec<Change> = Vec::new();
-    let mut looks: HashMap<(&[u8], &[u8]), (u32, u32, i32)> = HashMap::new();
+    let mut looks: HashMap<(&[u8], &[u8]), Look> = HashMap::new();
     let mut packet = Packet::new().map_err(|error| error.to_string())?;
     let ends = turns.iter().skip(1).map(|turn| turn.packet);
     let ends = ends.chain([index.packet_count()]);
@@ -221,7 +221,11 @@ fn changes(
         // What does not decode changes nothing.
         let Some(look) = look else { continue };
         looks.insert(key, look);
-        let (width, height, depth) = look;
+        let Look {
+            width,
+            height,
+            depth,
+        } = look;
         reader.read(turn.packet, &mut packet)?;
         let own = bitstream::own_record(&index.codec, &turn.headers, packet.bytes());
         let headers = own.as_ref().unwrap_or(&turn.headers);

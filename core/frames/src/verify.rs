@@ -66,7 +66,17 @@ pub fn decode(
     Ok(order)
 }
 
-/// Width, height and bits per sample of the first picture that a decoder shows of packets, where decoding can start with the first.
+/// What a decoder gives for packets.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// In pixels, before rotation.
+    pub width: u32,
+    pub height: u32,
+    /// Bits per sample.
+    pub depth: i32,
+}
+
+/// The look of the first picture that a decoder shows of packets, where decoding can start with the first of them.
 ///
 /// Errors: the file cannot be read.
 pub fn look(
@@ -74,12 +84,15 @@ pub fn look(
     parameters: &Parameters,
     range: Range<usize>,
     progress: &mut dyn FnMut(),
-) -> std::result::Result<Option<(u32, u32, i32)>, String> {
+) -> std::result::Result<Option<Look>, String> {
     let range = range.start..range.end.min(range.start + HEAD_PICTURES);
     let mut found = None;
     let mut see = |picture: Frame| {
-        let look = (picture.width(), picture.height(), picture.format().depth());
-        found.get_or_insert(look);
+        found.get_or_insert(Look {
+            width: picture.width(),
+            height: picture.height(),
+            depth: picture.format().depth(),
+        });
     };
     decode(reader, parameters, range, &mut see, progress)?;
     Ok(found)

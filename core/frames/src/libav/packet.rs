@@ -133,7 +133,7 @@ impl Packet {
         let mut size = 0;
         unsafe {
             let data = ffi::av_packet_get_side_data(self.0, kind, &mut size);
-            (!data.is_null() && size > 0).then(|| std::slice::from_raw_parts(data, size as usize))
+            (!data.is_null() && size > 0).then(|| std::slice::from_raw_parts(data, size))
         }
     }
 
