@@ -1,5 +1,6 @@
 """What the player of the page asks for: the table of pictures, single pictures, coded packets."""
 
+import base64
 import json
 import struct
 import subprocess
@@ -72,6 +73,103 @@ def test_packets_cover_the_range(station, media, name):
     assert packets[0]["key"] is True
     assert set(range(50, 61)) <= {packet["frame"] for packet in packets}
     assert 4 + length + sum(packet["size"] for packet in packets) == len(answer.content)
+
+
+RESIZED = ["h264_resized", "h264_resized_mp4", "h264_resized_flv", "h264_resized_mkv", "hevc_resized_mp4"]
+
+
+@pytest.fixture(scope="module")
+def resized(station, admin, corpus):
+    """name → media id of the clips whose pictures become smaller, indexed."""
+    rows = station.lines("import", *(corpus[name]["path"] for name in RESIZED), "--project", unique("Resized"), secs=300)
+    by_path = {row["path"]: row["media"] for row in rows}
+    found = {name: by_path[corpus[name]["path"]] for name in RESIZED}
+    for made in found.values():
+        wait_for("the index", lambda made=made: admin.get_frame_index(made).state == "ready")
+    return found
+
+
+def packets(station, media, first, last):
+    """Returns the header, and the bytes of each packet."""
+    answer = station.http("GET", f"/rest/FramePackets/{media}?first={first}&last={last}", station.admin_token)
+    assert answer.status_code == 200, answer.text
+    length, = struct.unpack("<I", answer.content[:4])
+    header, at, found = json.loads(answer.content[4:4 + length]), 4 + length, []
+    for packet in header["packets"]:
+        found.append(answer.content[at:at + packet["size"]])
+        at += packet["size"]
+    return header, found
+
+
+def annex_b(config, units):
+    """The packets as a raw stream, with the parameter sets of an avcC record in front."""
+    if config["description"] is None:
+        return b"".join(units)
+    record, out = base64.b64decode(config["description"]), b""
+    at = 6
+    for count in (record[5] & 31, None):
+        if count is None:
+            count, at = record[at], at + 1
+        for _ in range(count):
+            size = int.from_bytes(record[at:at + 2], "big")
+            out += b"\0\0\0\1" + record[at + 2:at + 2 + size]
+            at += 2 + size
+    prefix = (record[4] & 3) + 1
+    for unit in units:
+        while unit:
+            size = int.from_bytes(unit[:prefix], "big")
+            out, unit = out + b"\0\0\0\1" + unit[prefix:prefix + size], unit[prefix + size:]
+    return out
+
+
+@pytest.mark.parametrize("name", RESIZED)
+def test_a_change_of_size_is_told_where_it_is(station, admin, corpus, resized, tmp_path, name):
+    clip, index = corpus[name], admin.get_frame_index(resized[name])
+    change, = index.changes
+    assert (index.width, index.height) == (320, 240)
+    assert (change.frame, change.width, change.height) == (clip["change"], 160, 120)
+    assert change.frame in index.key_frames
+    # Across the change: first one configuration, then the other. Whoever asks from key frame to key frame needs one.
+    across, units = packets(station, resized[name], change.frame - 5, change.frame + 5)
+    turn, = across["changes"]
+    before, after = across["config"], turn["config"]
+    assert (before["codedWidth"], after["codedWidth"], after["codec"]) == (320, 160, change.codec_string)
+    assert across["packets"][turn["packet"]] == {"frame": change.frame, "key": True, "size": len(units[turn["packet"]])}
+    behind, _ = packets(station, resized[name], change.frame, change.frame + 5)
+    assert (behind["config"], behind["changes"]) == (after, [])
+    if clip["codec"] == "h264":
+        # A decoder that knows nothing but what was told shows these pictures.
+        at = turn["packet"]
+        for config, part, size in ((before, units[:at], (320, 240)), (after, units[at:], (160, 120))):
+            file = tmp_path / "part.h264"
+            file.write_bytes(annex_b(config, part))
+            width, height = size
+            raw = subprocess.run(["ffmpeg", "-v", "error", "-i", file, "-f", "rawvideo", "-pix_fmt", "gray", "-"],
+                                 stdout=subprocess.PIPE, check=True).stdout
+            shown = [barcode.read_pixels(raw[at:at + width * height], width, height) for at in range(0, len(raw), width * height)]
+            wanted = range(change.frame - 5, change.frame) if size[0] == 320 else range(change.frame, change.frame + 6)
+            assert set(wanted) <= set(shown), shown
+
+
+@pytest.mark.parametrize("name", RESIZED)
+def test_pictures_on_both_sides_of_a_change_of_size(station, admin, corpus, resized, name):
+    clip, media = corpus[name], resized[name]
+    turn = clip["change"]
+    # Back and forth over the change, so that a decoder comes from the other side; each picture has its own pixels.
+    for number in (turn + 3, turn - 1, turn, turn - 2, turn + 1, 3, clip["frames"] - 1, turn + 30, turn - 30, turn + 2):
+        answer = station.http("GET", f"/rest/FramePicture/{media}/{number}?format=png", station.admin_token)
+        pixels, width, height, channels = barcode.unpack(answer.content)
+        assert (width, height) == ((320, 240) if number < turn else (160, 120))
+        assert barcode.read_pixels(pixels, width, height, channels) == number
+    # Side by side they are as large as the first; a region is the same part of each.
+    answer = station.http("GET", f"/rest/GetFrame/{media}?frames={turn - 1}&frames={turn}&tile=2x1", station.admin_token)
+    assert answer.status_code == 200, answer.text
+    pixels, width, height, channels = barcode.unpack(answer.content)
+    assert (width, height) == (640, 240)
+    rows = [pixels[at:at + width * channels] for at in range(0, len(pixels), width * channels)]
+    for side, number in ((0, turn - 1), (1, turn)):
+        half = b"".join(row[side * 320 * channels:(side + 1) * 320 * channels] for row in rows)
+        assert barcode.read_pixels(half, 320, 240, channels) == number
 
 
 @pytest.mark.parametrize("path", ["FramePicture/{}/85", "FramePicture/{}/-1", "FramePackets/{}?first=85&last=90"])

@@ -79,8 +79,9 @@ def test_count_and_size(admin, corpus, media, name):
         assert abs(row.fps - clip["rate"][0] / clip["rate"][1]) < 0.01
 
 
-@pytest.mark.parametrize("name", ["h264_edit_list", "h264_vfr", "h264_open_gop", "vp8", "h264_fields_ts", "h264_ts_wrap",
-                                  "h264_negative", "h264_no_pts", "h264_resized"])
+@pytest.mark.parametrize("name", ["h264_edit_list", "h264_vfr", "h264_open_gop", "vp8", "h264_fields_ts", "h264_ts_wrap", "h264_ts_days",
+                                  "h264_negative", "h264_no_pts", "h264_resized", "h264_resized_mp4", "h264_resized_flv",
+                                  "h264_resized_mkv", "hevc_resized_mp4"])
 def test_each_single_frame(station, corpus, media, name):
     clip = corpus[name]
     seen = [barcode.read_file(frame(station, media[name], n, format="jpg")[2]) for n in range(clip["frames"])]

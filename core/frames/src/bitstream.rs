@@ -57,6 +57,103 @@ pub fn random_access(codec: &str, headers: &[u8], packet: &[u8]) -> Option<bool>
     }
 }
 
+/// Returns what a packet where decoding may start says of how it and those behind it are coded, to be compared with what others
+/// said: sequence parameter sets, or the size of the picture. None if it says nothing, or in a way that is not looked at.
+pub fn parameter_sets(codec: &str, headers: &[u8], packet: &[u8]) -> Option<Vec<u8>> {
+    let found = match codec {
+        "h264" => sets(units(headers, packet, 4), |byte| byte & 31 == 7),
+        "hevc" => sets(units(headers, packet, 21), |byte| byte >> 1 & 63 == 33),
+        "mpeg1video" | "mpeg2video" => start_code(packet, 0xb3)?.get(..3)?.to_vec(),
+        // Behind the tag and the start code: 14 bits each of width and height, and how to scale them.
+        "vp8" => packet.get(6..10)?.to_vec(),
+        "vp9" => vp9_size(packet)?,
+        "mjpeg" => jpeg_size(packet)?,
+        _ => return None,
+    };
+    (!found.is_empty()).then_some(found)
+}
+
+/// The same, as the headers of the container say it; empty if they do not.
+pub fn stated_sets(codec: &str, headers: &[u8]) -> Vec<u8> {
+    let units = |wanted: fn(u8) -> bool| {
+        let record = headers.first() == Some(&1);
+        let listed = if record {
+            listed(codec, headers)
+        } else {
+            units(&[], headers, 4).collect()
+        };
+        sets(listed.into_iter(), wanted)
+    };
+    match codec {
+        "h264" => units(|byte| byte & 31 == 7),
+        "hevc" => units(|byte| byte >> 1 & 63 == 33),
+        _ => Vec::new(),
+    }
+}
+
+/// The units of a kind, one behind the other, without the zeros that may follow each.
+fn sets<'a>(units: impl Iterator<Item = &'a [u8]>, wanted: fn(u8) -> bool) -> Vec<u8> {
+    let units = units.filter(|unit| unit.first().is_some_and(|&byte| wanted(byte)));
+    let mut sets = Vec::new();
+    for unit in units {
+        let end = unit
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
+        sets.extend_from_slice(&unit[..end]);
+    }
+    sets
+}
+
+/// The units of a configuration record (ISO/IEC 14496-15, 5.3.3 and 8.3.3), as far as it is whole.
+fn listed<'a>(codec: &str, record: &'a [u8]) -> Vec<&'a [u8]> {
+    let mut found = Vec::new();
+    let unit = |rest: &mut &'a [u8]| {
+        let (size, after) = rest.split_first_chunk::<2>()?;
+        let (unit, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*size)))?;
+        *rest = after;
+        Some(unit)
+    };
+    if codec == "h264" {
+        let mut rest = record.get(6..).unwrap_or_default();
+        let count = record.get(5).map_or(0, |byte| byte & 31);
+        found.extend((0..count).map_while(|_| unit(&mut rest)));
+        return found;
+    }
+    let mut rest = record.get(23..).unwrap_or_default();
+    for _ in 0..record.get(22).copied().unwrap_or(0) {
+        let Some(([_, high, low], after)) = rest.split_first_chunk::<3>() else {
+            break;
+        };
+        rest = after;
+        let count = u16::from_be_bytes([*high, *low]);
+        found.extend((0..count).map_while(|_| unit(&mut rest)));
+    }
+    found
+}
+
+/// The configuration record that belongs to the parameter sets within an H.264 packet, where the container's is one of others;
+/// none where there is nothing to make it of.
+pub fn own_record(codec: &str, headers: &[u8], packet: &[u8]) -> Option<Vec<u8>> {
+    if codec != "h264" || headers.first() != Some(&1) {
+        return None;
+    }
+    let of_kind = |kind: u8| {
+        let mut units = units(headers, packet, 4);
+        units.find(|unit| unit.first().is_some_and(|byte| byte & 31 == kind))
+    };
+    let (sequence, picture) = (of_kind(7)?, of_kind(8)?);
+    let mut record = vec![1];
+    record.extend_from_slice(sequence.get(1..4)?);
+    record.extend([headers[4], 0xe1]);
+    record.extend(u16::try_from(sequence.len()).ok()?.to_be_bytes());
+    record.extend_from_slice(sequence);
+    record.push(1);
+    record.extend(u16::try_from(picture.len()).ok()?.to_be_bytes());
+    record.extend_from_slice(picture);
+    Some(record)
+}
+
 /// Splits a packet into NAL units: length-prefixed if the headers are a configuration record, else by start codes.
 /// `length_at` is where the record holds the size of the prefix.
 fn units<'a>(
@@ -151,6 +248,53 @@ fn vp9_key(packet: &[u8]) -> bool {
     }
     let (shows_existing, inter) = (bits.take(1), bits.take(1));
     marker == 2 && shows_existing == 0 && inter == 0
+}
+
+/// Width and height, each less one, of a VP9 key frame (6.2, "uncompressed header").
+fn vp9_size(packet: &[u8]) -> Option<Vec<u8>> {
+    let mut bits = Bits {
+        bytes: packet,
+        at: 2,
+    };
+    let profile = bits.take(1) | bits.take(1) << 1;
+    if profile == 3 {
+        bits.take(1);
+    }
+    // What was shown before, the kind of frame, whether it is shown and how errors are met, then the sync code.
+    bits.take(4);
+    if bits.take(24) != 0x49_83_42 {
+        return None;
+    }
+    if profile >= 2 {
+        bits.take(1);
+    }
+    let colour_space = bits.take(3);
+    let odd = profile & 1 == 1;
+    match (colour_space, odd) {
+        // sRGB
+        (7, true) => bits.take(1),
+        (7, false) => 0,
+        (_, true) => bits.take(4),
+        (_, false) => bits.take(1),
+    };
+    let size = [bits.take(16), bits.take(16)];
+    Some(size.iter().flat_map(|side| side.to_be_bytes()).collect())
+}
+
+/// Height and width as the frame header of a JPEG has them (ITU-T T.81, B.2.2).
+fn jpeg_size(packet: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = packet.strip_prefix(&[0xff, 0xd8])?;
+    loop {
+        let ([0xff, marker, high, low], after) = rest.split_first_chunk::<4>()? else {
+            return None;
+        };
+        // SOF0 to SOF15 without DHT, JPG and DAC.
+        if (0xc0..=0xcf).contains(marker) && ![0xc4, 0xc8, 0xcc].contains(marker) {
+            return Some(after.get(1..5)?.to_vec());
+        }
+        let size = usize::from(u16::from_be_bytes([*high, *low]));
+        rest = after.get(size.checked_sub(2)?..)?;
+    }
 }
 
 /// A temporal unit with a sequence header whose first frame is a shown key frame (AV1, 7.6.2).

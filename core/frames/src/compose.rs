@@ -1,6 +1,6 @@
 //! Several frames in one picture.
 
-use transect_frame_client::{ComposeRequest, Format, Fraction, Layout, WorkerError};
+use transect_frame_client::{ComposeRequest, Format, Fraction, Layout, Size, WorkerError};
 
 use crate::animation;
 use crate::libav::{Colour, Frame, PixelFormat, scale};
@@ -33,10 +33,20 @@ pub fn compose(
     if !request.files.is_empty() && request.files.len() != request.frames.len() {
         return invalid("there must be as many files named as frames, or none");
     }
+    let mut first = None;
     let mut tiles = (0..request.frames.len()).map(|at| {
         let (decoded, orientation) = decoded(at)?;
         let roi = request.rois.get(at).copied().or(request.roi);
-        render(&decoded, orientation, roi, request.size, Use::Rgb)
+        let made = render(&decoded, orientation, roi, request.size, Use::Rgb)?;
+        let (width, height) = (made.width(), made.height());
+        let size = *first.get_or_insert((width, height));
+        // The stream changes its size on the way: its pictures, or the same part of them, are as large as the first one.
+        if request.rois.is_empty() && (width, height) != size {
+            let (width, height) = size;
+            let size = Size::Exact { width, height };
+            return render(&decoded, orientation, roi, size, Use::Rgb);
+        }
+        Ok(made)
     });
     match (request.layout, request.format) {
         (Layout::Animate { rate }, _)
@@ -102,7 +112,6 @@ fn tile(
             canvas = Some(black(size.0, size.1, columns, rows)?);
         }
         if (picture.width(), picture.height()) != size {
-            // The stream changes its size on the way.
             return tile_mixed(picture.width(), picture.height());
         }
         let Some((target, stride)) = canvas.as_mut().and_then(|canvas| canvas.plane_mut(0)) else {

@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
-use transect_frame_client::{Fraction, FrameIndex, Kind, Tables, WorkerError};
+use std::collections::HashMap;
+
+use transect_frame_client::{Change, Fraction, FrameIndex, Kind, Tables, WorkerError};
 
 use crate::bitstream;
-use crate::libav::{self, Input};
+use crate::libav::{self, Input, Packet, Parameters};
 use crate::order::{self, Made};
-use crate::reader::{Place, Places, Reader};
-use crate::scan::{Scan, Scanned, scan};
+use crate::reader::{self, Place, Places, Reader};
+use crate::scan::{Scan, Scanned, Turn, scan};
 use crate::supply::{self, MediaFile};
 use crate::tables;
 use crate::turn::Orientation;
-use crate::verify::{self, Shown};
+use crate::verify::{self, Look, Shown};
 
 /// Makes sure that `index_file` holds the index of `source`: keeps the one that is there if its stamp fits, else scans the
 /// file. `progress` is called often.
@@ -103,7 +105,10 @@ pub fn build(
         input.container(),
         input.parameters().map_err(|error| error.to_string())?,
     );
-    let mut reader = Reader::open(source, &container, found.access, places(&found))?;
+    let turns = found.turns.iter();
+    let headers = turns.map(|turn| (turn.packet, turn.headers.clone()));
+    let headers = reader::restated(parameters.extradata(), headers);
+    let mut reader = Reader::open(source, &container, found.access, places(&found), headers)?;
     let timed = order::by_time(&container, parameters.intra_only(), &found.packets)
         .filter(|order| !order.is_empty());
     let by_time = match timed {
@@ -181,12 +186,81 @@ pub fn build(
         has_audio: input.has_audio(),
         access: found.access,
         decoder,
+        changes: Vec::new(),
         checks: Vec::new(),
         tables: Tables::new(&packets, &frames),
     };
     drop((packets, frames));
+    index.changes = changes(&mut reader, &parameters, &index, &found.turns, progress)?;
     index.checks = verify::checks(&mut reader, &parameters, &index, progress)?;
     Ok(index)
+}
+
+/// Decodes what follows each place where the stream may be coded in another way, and says where it is.
+///
+/// Errors: the file cannot be read.
+fn changes(
+    reader: &mut Reader,
+    parameters: &Parameters,
+    index: &FrameIndex,
+    turns: &[Turn],
+    progress: &mut dyn FnMut(),
+) -> Result<Vec<Change>, String> {
+    let mut changes: Vec<Change> = Vec::new();
+    let mut looks: HashMap<(&[u8], &[u8]), Look> = HashMap::new();
+    let mut packet = Packet::new().map_err(|error| error.to_string())?;
+    let ends = turns.iter().skip(1).map(|turn| turn.packet);
+    let ends = ends.chain([index.packet_count()]);
+    for (turn, end) in turns.iter().zip(ends) {
+        let key = (turn.headers.as_slice(), turn.sets.as_slice());
+        let known = looks.get(&key).copied();
+        let look = match known {
+            Some(look) => Some(look),
+            None => verify::look(reader, parameters, turn.packet..end, progress)?,
+        };
+        // What does not decode changes nothing.
+        let Some(look) = look else { continue };
+        looks.insert(key, look);
+        let Look {
+            width,
+            height,
+            depth,
+        } = look;
+        reader.read(turn.packet, &mut packet)?;
+        let own = bitstream::own_record(&index.codec, &turn.headers, packet.bytes());
+        let headers = own.as_ref().unwrap_or(&turn.headers);
+        let (codec, level) = (&index.codec, index.decoder.level);
+        let (codec_string, description) =
+            bitstream::web_codec(codec, headers, level, depth, packet.bytes());
+        let change = Change {
+            packet: turn.packet as u32,
+            width,
+            height,
+            codec_string,
+            description,
+            extradata: turn.headers.clone(),
+        };
+        let before = changes.last();
+        let same = before.map_or_else(
+            || {
+                (index.width, index.height) == (width, height)
+                    && index.codec_string == change.codec_string
+                    && index.description == change.description
+                    && index.decoder.extradata == change.extradata
+            },
+            |before| {
+                *before
+                    == Change {
+                        packet: before.packet,
+                        ..change.clone()
+                    }
+            },
+        );
+        if !same {
+            changes.push(change);
+        }
+    }
+    Ok(changes)
 }
 
 /// Pictures come alone in their file, or in a brand of ISO media made for them. A GIF counts as a picture.

@@ -53,7 +53,7 @@ pub fn inspect(
         progress();
         let packet = index.packet(at);
         let place = (packet.position, packet.size as usize);
-        let headers = &index.decoder.extradata;
+        let headers = index.headers_at(at);
         let found =
             starts_decoding(&file, &index.codec, headers, place, &mut bytes).map_err(failed)?;
         inspection.looked_at += 1;

@@ -1,7 +1,9 @@
 //! Coded packets for clients that decode by themselves.
 
+use std::ops::Range;
+
 use transect_frame_client::message::PacketTable;
-use transect_frame_client::{Flags, WorkerError};
+use transect_frame_client::{ConfigurationChange, Flags, FrameIndex, WorkerError};
 
 use crate::libav::Packet;
 use crate::source::Source;
@@ -41,12 +43,14 @@ pub fn packets(
         });
     }
     let mut body = Vec::with_capacity(size as usize);
+    let first = configuration(&index, range.start, 0);
     let mut table = PacketTable {
-        codec_string: index.codec_string.clone(),
+        codec_string: first.codec_string,
         codec: index.codec.clone(),
-        coded_width: index.width,
-        coded_height: index.height,
-        description: index.description.clone(),
+        coded_width: first.coded_width,
+        coded_height: first.coded_height,
+        description: first.description,
+        changes: changes(&index, range.clone()),
         packets: Vec::with_capacity(range.len()),
     };
     let mut packet = Packet::new().map_err(crate::picture::refused)?;
@@ -62,4 +66,35 @@ pub fn packets(
         ));
     }
     Ok((table, body))
+}
+
+/// What a decoder must be told for a packet, which is `at` this place of the answer.
+fn configuration(index: &FrameIndex, packet: usize, at: usize) -> ConfigurationChange {
+    match index.change_at(packet) {
+        Some(change) => ConfigurationChange {
+            at,
+            codec_string: change.codec_string.clone(),
+            coded_width: change.width,
+            coded_height: change.height,
+            description: change.description.clone(),
+        },
+        None => ConfigurationChange {
+            at,
+            codec_string: index.codec_string.clone(),
+            coded_width: index.width,
+            coded_height: index.height,
+            description: index.description.clone(),
+        },
+    }
+}
+
+/// The changes within a range of packets, behind its first.
+fn changes(index: &FrameIndex, range: Range<usize>) -> Vec<ConfigurationChange> {
+    let mut changes = Vec::new();
+    let mut next = index.change_after(range.start);
+    while next < range.end {
+        changes.push(configuration(index, next, next - range.start));
+        next = index.change_after(next);
+    }
+    changes
 }

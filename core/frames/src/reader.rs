@@ -77,10 +77,32 @@ impl Places {
     }
 }
 
+/// Codec headers as a container states them, each with the packet from which on they are true; none where it states them once.
+pub type Headers = Vec<(usize, Vec<u8>)>;
+
+/// Those of an index.
+pub fn headers(index: &FrameIndex) -> Headers {
+    let changes = index.changes.iter();
+    let stated = changes.map(|change| (change.packet as usize, change.extradata.clone()));
+    restated(&index.decoder.extradata, stated)
+}
+
+/// Those that a file begins with, and those that follow.
+pub fn restated(first: &[u8], later: impl Iterator<Item = (usize, Vec<u8>)>) -> Headers {
+    let mut headers = vec![(0, first.to_vec())];
+    headers.extend(later);
+    headers.dedup_by(|later, earlier| later.1 == earlier.1);
+    if headers.len() == 1 {
+        headers.clear();
+    }
+    headers
+}
+
 /// Reads packets by ordinal, by the positions that were found when the file was scanned.
 pub struct Reader {
     path: PathBuf,
     places: Places,
+    headers: Headers,
     way: Way,
 }
 
@@ -102,6 +124,7 @@ impl Reader {
         container: &str,
         access: Access,
         places: Places,
+        headers: Headers,
     ) -> Result<Self, String> {
         let way = match access {
             Access::Direct => {
@@ -119,6 +142,7 @@ impl Reader {
         Ok(Reader {
             path: path.to_owned(),
             places,
+            headers,
             way,
         })
     }
@@ -141,7 +165,20 @@ impl Reader {
             Way::Demuxer { .. } => self.demux(ordinal, packet)?,
         }
         packet.label(ordinal, place.key);
+        if !self.headers.is_empty() {
+            let headers = self.headers_for(ordinal, place.key);
+            packet
+                .set_headers(headers)
+                .map_err(|error| error.to_string())?;
+        }
         Ok(())
+    }
+
+    /// What a decoder that may come from anywhere must be told before a packet.
+    fn headers_for(&self, ordinal: usize, key: bool) -> Option<&[u8]> {
+        let after = self.headers.partition_point(|(from, _)| *from <= ordinal);
+        let (from, headers) = &self.headers[after.checked_sub(1)?];
+        (key || *from == ordinal).then_some(headers)
     }
 
     fn demux(&mut self, ordinal: usize, packet: &mut Packet) -> Result<(), String> {

@@ -93,6 +93,8 @@ impl Session {
                 (end + usize::from(index.decoder.reorder) + 2).min(index.packet_count())
             }
         };
+        // A decoder that is set up anew may drop what it holds back.
+        let last = last.min(index.change_after(target).max(end));
         // Without time stamps in the file, the packets say nothing about who refers to whom.
         let skips = travel == Travel::Jump && !index.frame(wanted).flags.contains(Flags::SYNTHETIC);
         while next < last && !(found && travel == Travel::Walk) {

@@ -12,7 +12,7 @@ use crate::bitstream;
 use crate::cache::Pictures;
 use crate::indexer::unreadable;
 use crate::libav::{Frame, Parameters};
-use crate::reader::{Places, Reader};
+use crate::reader::{self, Places, Reader};
 use crate::session::{Reached, Session, Travel};
 use crate::supply::{self, MediaFile};
 use crate::sync::lock;
@@ -332,7 +332,7 @@ pub fn verified(
     let mut packet = crate::libav::Packet::new().map_err(|error| error.to_string())?;
     while start > 0 && index.packet_flags(start).contains(Flags::UNVERIFIED) {
         reader.read(start, &mut packet)?;
-        let headers = &index.decoder.extradata;
+        let headers = index.headers_at(start);
         let found = bitstream::random_access(&index.codec, headers, packet.bytes());
         if found != Some(false) {
             break;
@@ -344,7 +344,8 @@ pub fn verified(
 
 fn reader(path: &Path, index: &Arc<FrameIndex>) -> Result<Reader, WorkerError> {
     let places = Places::Indexed(index.clone());
-    Reader::open(path, &index.container, index.access, places)
+    let headers = reader::headers(index);
+    Reader::open(path, &index.container, index.access, places, headers)
         .map_err(|reason| unreadable(path, &reason))
 }
 

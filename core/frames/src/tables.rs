@@ -13,7 +13,7 @@ use transect_frame_client::{Access, Flags};
 use crate::bitstream;
 use crate::boxes;
 use crate::libav::{Input, Packet, Parameters};
-use crate::scan::{Scan, Scanned, payload_offset};
+use crate::scan::{Scan, Scanned, Stream, Turn, payload_offset};
 use crate::supply::MediaFile;
 
 /// The first packets are read, and compared with the file.
@@ -33,9 +33,11 @@ pub fn packets(file: &MediaFile, input: &mut Input, progress: &mut dyn FnMut()) 
     let parameters = input.parameters().ok()?;
     let mut scan = Scan {
         packets: Vec::new(),
+        turns: Vec::new(),
         access: Access::Direct,
         first: Vec::new(),
     };
+    let mut stream = Stream::of(&parameters);
     let mut packet = Packet::new().ok()?;
     while input.read(&mut packet).ok()? {
         progress();
@@ -45,6 +47,10 @@ pub fn packets(file: &MediaFile, input: &mut Input, progress: &mut dyn FnMut()) 
             return None;
         }
         let at = scan.packets.len();
+        // Another sample description.
+        if stream.restate(&packet) {
+            scan.turns.push(stream.turn(at));
+        }
         if at < READ_PACKETS && payload_offset(file, position, bytes, 0, true) != Some(0) {
             return None;
         }
@@ -69,7 +75,8 @@ pub fn packets(file: &MediaFile, input: &mut Input, progress: &mut dyn FnMut()) 
     if input.entry(scan.packets.len()).is_some() {
         return None;
     }
-    look(file, &parameters, &mut scan.packets, progress)?;
+    let Scan { packets, turns, .. } = &mut scan;
+    look(file, &parameters, packets, turns, progress)?;
     Some(scan)
 }
 
@@ -105,20 +112,27 @@ fn look(
     file: &MediaFile,
     parameters: &Parameters,
     packets: &mut [Scanned],
+    turns: &[Turn],
     progress: &mut dyn FnMut(),
 ) -> Option<()> {
     if parameters.intra_only() {
         return Some(());
     }
-    let (codec, headers) = (parameters.codec(), parameters.extradata());
+    let codec = parameters.codec();
+    let mut headers = parameters.extradata();
+    let mut turns = turns.iter().peekable();
     let began = Instant::now();
     let mut lied = false;
     let mut bytes = Vec::new();
     let keys = packets
         .iter_mut()
-        .filter(|packet| packet.flags.contains(Flags::KEY));
-    for packet in keys {
+        .enumerate()
+        .filter(|(_, packet)| packet.flags.contains(Flags::KEY));
+    for (at, packet) in keys {
         progress();
+        while let Some(turn) = turns.next_if(|turn| turn.packet <= at) {
+            headers = &turn.headers;
+        }
         // A table that lies once is not trusted again. What would have to be brought first is looked at when it is used.
         if !lied && (file.is_partial() || began.elapsed() > LOOKING) {
             packet.flags.insert(Flags::UNVERIFIED);

@@ -66,6 +66,38 @@ pub fn decode(
     Ok(order)
 }
 
+/// What a decoder gives for packets.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// In pixels, before rotation.
+    pub width: u32,
+    pub height: u32,
+    /// Bits per sample.
+    pub depth: i32,
+}
+
+/// The look of the first picture that a decoder shows of packets, where decoding can start with the first of them.
+///
+/// Errors: the file cannot be read.
+pub fn look(
+    reader: &mut Reader,
+    parameters: &Parameters,
+    range: Range<usize>,
+    progress: &mut dyn FnMut(),
+) -> std::result::Result<Option<Look>, String> {
+    let range = range.start..range.end.min(range.start + HEAD_PICTURES);
+    let mut found = None;
+    let mut see = |picture: Frame| {
+        found.get_or_insert(Look {
+            width: picture.width(),
+            height: picture.height(),
+            depth: picture.format().depth(),
+        });
+    };
+    decode(reader, parameters, range, &mut see, progress)?;
+    Ok(found)
+}
+
 /// Decodes everything: for files whose packets alone do not tell.
 pub fn everything(
     reader: &mut Reader,

@@ -396,3 +396,156 @@ async fn look(
         assert!(told, "{} {frame}: {answer:?}", path.display());
     }
 }
+
+/// A picture header alone, of a PNG file that claims this size.
+fn claiming_png(side: u32) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut header = b"IHDR".to_vec();
+    header.extend(side.to_be_bytes());
+    header.extend(side.to_be_bytes());
+    header.extend([8, 2, 0, 0, 0]);
+    for chunk in [
+        header,
+        b"IDAT\x78\x9c\x03\0\0\0\0\x01".to_vec(),
+        b"IEND".to_vec(),
+    ] {
+        png.extend((chunk.len() as u32 - 4).to_be_bytes());
+        png.extend(&chunk);
+        png.extend(crc32(&chunk).to_be_bytes());
+    }
+    png
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+        })
+    })
+}
+
+/// An H.264 stream whose sequence parameter set claims so many blocks of 16 pixels a side (H.264, 7.3.2.1.1).
+fn claiming_h264(blocks: u32) -> Vec<u8> {
+    let golomb = |value: u32| {
+        format!(
+            "{:0width$b}",
+            value + 1,
+            width = 2 * (value + 1).ilog2() as usize + 1
+        )
+    };
+    let side = golomb(blocks - 1);
+    // Numbers of sets and frames, one reference, no gaps; both sides; frames only, no cropping, nothing optional; the end.
+    let mut bits = [
+        "1",
+        "1",
+        &golomb(2),
+        "010",
+        "0",
+        &side,
+        &side,
+        "1",
+        "1",
+        "0",
+        "0",
+        "1",
+    ]
+    .concat();
+    bits.push_str(&"0".repeat(bits.len().wrapping_neg() % 8));
+    let set = (0..bits.len()).step_by(8);
+    let set = set.map(|at| u8::from_str_radix(&bits[at..at + 8], 2).unwrap());
+    let mut stream = vec![0, 0, 0, 1, 0x67, 66, 0, 62];
+    stream.extend(set);
+    // A picture parameter set, and the beginning of a picture.
+    stream.extend([
+        0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80, 0, 0, 0, 1, 0x65, 0x88, 0x84, 0, 0x33, 0xff,
+    ]);
+    stream.repeat(4)
+}
+
+/// A file of boxes within boxes.
+fn nested_boxes(kind: &[u8; 4], depth: u32) -> Vec<u8> {
+    let mut file = b"\0\0\0\x14ftypisom\0\0\0\0isom".to_vec();
+    for size in (1..=depth).rev().map(|inner| inner * 8) {
+        file.extend(size.to_be_bytes());
+        file.extend(kind);
+    }
+    file
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn headers_that_claim_more_than_there_is_are_refused_while_others_are_served() {
+    let bench = Bench::new();
+    let clip = bench.clip("served.mp4", 60, X264);
+    let index_file = bench.path("served.index");
+    bench.workers.index(&clip, &index_file).await.unwrap();
+    let still = bench.clip("still.jpg", 1, "-frames:v 1 -q:v 2 -pix_fmt yuvj420p");
+    let mut jpeg = std::fs::read(still).unwrap();
+    let frame = jpeg
+        .windows(2)
+        .position(|part| part == [0xff, 0xc0])
+        .unwrap();
+    jpeg[frame + 5..frame + 9].fill(0xff);
+    for (at, (name, bytes)) in [
+        ("claims.png", claiming_png(32_767)),
+        ("most.png", claiming_png(16_000)),
+        ("beyond.png", claiming_png(0x7fff_ffff)),
+        ("claims.jpg", jpeg),
+        ("claims.h264", claiming_h264(2048)),
+        ("moov.mp4", nested_boxes(b"moov", 200_000)),
+        ("trak.mp4", nested_boxes(b"trak", 200_000)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = bench.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        let (began, own) = (Instant::now(), path.with_extension("index"));
+        let refused = bench.workers.index(&path, &own);
+        let request = PictureRequest::jpg(&clip, &index_file, at as u64 * 7);
+        let (refused, picture) = tokio::join!(refused, bench.workers.picture(request));
+        let Err(WorkerError::Unreadable { message }) = refused else {
+            panic!("{name}: {refused:?}")
+        };
+        assert!(message.contains(name), "{message}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{name}");
+        assert_eq!(number_in(&picture.unwrap().bytes), Some(at * 7), "{name}");
+    }
+    for id in bench.workers.process_ids() {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM"));
+        let peak: u64 = peak
+            .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap();
+        assert!(peak < 1_200_000, "{peak} kB");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_scan_that_does_not_end_is_given_up_while_others_are_served() {
+    let bench = Bench::new();
+    let clip = bench.clip("served.ts", 60, X264);
+    let index_file = bench.path("served.index");
+    let workers = one_worker(Duration::from_secs(4));
+    workers.index(&clip, &index_file).await.unwrap();
+    // A terabyte of nothing behind the pictures.
+    let endless = bench.path("endless.ts");
+    std::fs::copy(&clip, &endless).unwrap();
+    let file = std::fs::File::options().append(true).open(&endless);
+    file.unwrap().set_len(1 << 40).unwrap();
+    let own = bench.path("endless.index");
+    let mut scan = pin!(workers.index(&endless, &own));
+    begin(&mut scan).await;
+    for frame in [50, 3, 31] {
+        let request = PictureRequest::jpg(&clip, &index_file, frame);
+        let picture = workers.picture(request).await.unwrap();
+        assert_eq!(number_in(&picture.bytes), Some(frame as usize));
+    }
+    let answer = scan.await;
+    assert_eq!(answer, Err(WorkerError::Timeout));
+    assert!(!own.exists());
+    let request = PictureRequest::jpg(&clip, &index_file, 9);
+    assert_eq!(
+        number_in(&workers.picture(request).await.unwrap().bytes),
+        Some(9)
+    );
+}

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
-use transect_frame_client::{Format, Fraction, Layout, Packets, Picture, Roi, Size};
+use transect_frame_client::{
+    ConfigurationChange, Format, Fraction, Layout, Packets, Picture, Roi, Size,
+};
 
 use super::caching::Caching;
 use super::clip;
@@ -42,6 +44,7 @@ pub fn operations() -> Vec<Operation> {
             .answers("FrameIndex"),
         Operation::get("/rest/FramePackets/{id}", "GetFramePackets", packets)
             .about("Coded packets that show a range of frames, in decode order, each with its frame's ordinal.")
+            .details(include_str!("packets.md"))
             .query("*first: int<0..>, *last: int<0..>, tag: string")
             .binary("application/octet-stream", &[]),
         Operation::get("/rest/FramePicture/{id}/{frame}", "GetFramePicture", frame_picture)
@@ -322,17 +325,17 @@ async fn frame_stream(mut call: Call) -> Result<Answer> {
     ))
 }
 
-/// What a decoder must be told before the packets.
-pub(super) fn configuration(found: &Packets) -> serde_json::Value {
+/// What a decoder must be told, as WebCodecs takes it.
+pub(super) fn configuration(told: &ConfigurationChange) -> serde_json::Value {
     json!({
-        "codec": found.codec_string,
-        "codedWidth": found.coded_width,
-        "codedHeight": found.coded_height,
-        "description": found.description.as_ref().map(|bytes| STANDARD.encode(bytes)),
+        "codec": told.codec_string,
+        "codedWidth": told.coded_width,
+        "codedHeight": told.coded_height,
+        "description": told.description.as_ref().map(|bytes| STANDARD.encode(bytes)),
     })
 }
 
-/// A little-endian length, that many bytes of JSON (decoder configuration and the list of packets),
+/// A little-endian length, that many bytes of JSON (decoder configuration, where it changes, and the list of packets),
 /// then the packets' bytes one after another.
 fn framed(found: &Packets) -> Result<Vec<u8>> {
     let packets: Vec<_> = found
@@ -340,8 +343,14 @@ fn framed(found: &Packets) -> Result<Vec<u8>> {
         .iter()
         .map(|packet| json!({"frame": packet.frame, "key": packet.key, "size": packet.bytes.len()}))
         .collect();
+    let changes: Vec<_> = found
+        .changes
+        .iter()
+        .map(|change| json!({"packet": change.at, "config": configuration(change)}))
+        .collect();
     let head = serde_json::to_vec(&json!({
-        "config": configuration(found),
+        "config": configuration(&found.first_configuration()),
+        "changes": changes,
         "packets": packets,
     }))?;
     let length =

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use transect_frame_client::{
-    ComposeRequest, Format, FrameIndex, Kind, Layout, Packets, Picture, PictureRequest, Roi, Size,
-    WorkerError, stamp,
+    Change, ComposeRequest, ConfigurationChange, Format, FrameIndex, Kind, Layout, Packets,
+    Picture, PictureRequest, Roi, Size, WorkerError, stamp,
 };
 
 use super::film::{self, Film, Part};
@@ -43,6 +43,18 @@ pub(super) struct WireIndex {
     pub damaged: Vec<[usize; 2]>,
     /// First and last of the frames whose times were made up.
     pub synthetic: Vec<[usize; 2]>,
+    /// Where pictures have another size, or are coded in another way, than those before.
+    pub changes: Vec<WireChange>,
+}
+
+/// What is true of a frame and those behind it, in the place of what the index says of the first.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct WireChange {
+    pub frame: usize,
+    /// As shown.
+    pub width: u32,
+    pub height: u32,
+    pub codec_string: Option<String>,
 }
 
 /// The index of a media's source, from its file or made anew; what went wrong with the worker is
@@ -227,6 +239,19 @@ impl WireIndex {
         let synthetic = more.synthetic.iter();
         let synthetic = synthetic.map(|range| range.map(|frame| first + frame));
         self.synthetic.extend(synthetic);
+        if (self.width, self.height) != (more.width, more.height) {
+            self.changes.push(WireChange {
+                frame: first,
+                width: more.width,
+                height: more.height,
+                codec_string: more.codec_string.clone(),
+            });
+        }
+        self.changes
+            .extend(more.changes.iter().map(|change| WireChange {
+                frame: first + change.frame,
+                ..change.clone()
+            }));
         self.num_frames += more.num_frames;
         self.duration = (begin - self.start_pts) as f64 * own + index.duration_secs;
         if self.frame_rate != more.frame_rate && self.duration > 0.0 {
@@ -261,6 +286,7 @@ impl WireIndex {
             key_frames: Vec::new(),
             damaged: Vec::new(),
             synthetic: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
@@ -295,7 +321,22 @@ impl WireIndex {
             synthetic: (index.synthetic().into_iter())
                 .map(|range| [*range.start(), *range.end()])
                 .collect(),
+            changes: (index.changed_frames())
+                .map(|(frame, change)| WireChange::of(index, frame, change))
+                .collect(),
             ..Self::empty(media, State::Ready, String::new())
+        }
+    }
+}
+
+impl WireChange {
+    fn of(index: &FrameIndex, frame: usize, change: &Change) -> Self {
+        let (width, height) = index.upright(change.width, change.height);
+        Self {
+            frame,
+            width,
+            height,
+            codec_string: change.codec_string.clone(),
         }
     }
 }
@@ -444,7 +485,12 @@ pub(super) async fn packets(
         shown.for_each(|packet| packet.frame += before);
         match &mut all {
             None => all = Some(found),
-            Some(all) if same_stream(all, &found) => all.packets.append(&mut found.packets),
+            Some(all) if same_stream(all, &found) => {
+                let before = all.packets.len();
+                found.changes.iter_mut().for_each(|one| one.at += before);
+                all.changes.append(&mut found.changes);
+                all.packets.append(&mut found.packets);
+            }
             Some(_) => {
                 return Err(Error::invalid(format!(
                     "the video is encoded differently from frame {} on, where another file begins: ask for frames on one \
@@ -457,14 +503,12 @@ pub(super) async fn packets(
     all.ok_or_else(|| Error::invalid(format!("media {media} has no frames")))
 }
 
-/// Whether a decoder that was set up for the one decodes the other.
+/// Whether a decoder that comes from the end of the one decodes the other.
 fn same_stream(one: &Packets, other: &Packets) -> bool {
-    let setup = |packets: &Packets| {
-        let size = (packets.coded_width, packets.coded_height);
-        let codec = (packets.codec.clone(), packets.codec_string.clone());
-        (size, codec, packets.description.clone())
-    };
-    setup(one) == setup(other)
+    let last = one.changes.last().cloned();
+    let last = last.unwrap_or_else(|| one.first_configuration());
+    let first = other.first_configuration();
+    one.codec == other.codec && ConfigurationChange { at: 0, ..last } == first
 }
 
 async fn packets_of(

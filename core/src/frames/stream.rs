@@ -351,12 +351,16 @@ async fn picture(cx: &Context, reel: &Reel, want: &Want, frame: u64) -> Result<V
 
 fn packets(reel: &Reel, want: &mut Want, found: &Packets) -> Result<Vec<Vec<u8>>> {
     let mut messages = Vec::with_capacity(found.packets.len() + 1);
-    let setup = serde_json::to_vec(&configuration(found))?;
-    if want.configured.as_ref() != Some(&setup) {
-        messages.push(message(4, 0, want.id, -1, 0, &setup));
-        want.configured = Some(setup);
-    }
-    for packet in &found.packets {
+    let setups = std::iter::once(found.first_configuration());
+    let mut setups = setups.chain(found.changes.iter().cloned()).peekable();
+    for (at, packet) in found.packets.iter().enumerate() {
+        while let Some(told) = setups.next_if(|told| told.at <= at) {
+            let setup = serde_json::to_vec(&configuration(&told))?;
+            if want.configured.as_ref() != Some(&setup) {
+                messages.push(message(4, 0, want.id, -1, 0, &setup));
+                want.configured = Some(setup);
+            }
+        }
         let shown = usize::try_from(packet.frame).ok();
         let pts = shown.and_then(|frame| reel.pts.get(frame)).copied();
         let marks = u8::from(packet.key) | if shown.is_none() { 2 } else { 0 };

@@ -12,7 +12,7 @@ use crate::packed::Column;
 use crate::tables::{Coded, Shown, Tables};
 use crate::{Flags, FrameIndex, IndexError};
 
-const MAGIC: &[u8; 8] = b"TRSFIDX\x03";
+const MAGIC: &[u8; 8] = b"TRSFIDX\x04";
 const LEVEL: i32 = 9;
 /// An index of ten hours at 120 frames a second stays far below this.
 const SIZE_LIMIT_BYTES: u64 = 1 << 30;
@@ -202,6 +202,7 @@ mod tests {
             has_audio: false,
             access: Access::Direct,
             decoder: DecoderSetup::default(),
+            changes: Vec::new(),
             checks: Vec::new(),
             tables: Tables::default(),
         };

@@ -126,6 +126,23 @@ pub struct DecoderSetup {
     pub reorder: u8,
 }
 
+/// A stream that is coded in another way from a packet on: what a decoder must be told there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Ordinal of the first such packet.
+    pub packet: u32,
+    /// Width of the coded picture in pixels, before rotation.
+    pub width: u32,
+    /// Height of the coded picture in pixels, before rotation.
+    pub height: u32,
+    /// Codec for WebCodecs.
+    pub codec_string: Option<String>,
+    /// Decoder configuration record for WebCodecs; none when the stream carries its own headers.
+    pub description: Option<Vec<u8>>,
+    /// Codec headers as the container states them for these packets; often the same as before.
+    pub extradata: Vec<u8>,
+}
+
 /// What a picture looks like, to be recognised by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -182,6 +199,8 @@ pub struct FrameIndex {
     pub access: Access,
     /// What a decoder must be told.
     pub decoder: DecoderSetup,
+    /// Where the stream is coded in another way than before, rising; what the other fields say is true up to the first one.
+    pub changes: Vec<Change>,
     /// Some pictures where decoding can start, rising; none for codecs whose decoders need not agree to the bit.
     pub checks: Vec<Check>,
     /// Shown pictures in display order, and coded packets in decode order.
@@ -291,6 +310,38 @@ impl FrameIndex {
             .count()
     }
 
+    /// The last change at or before a packet, if there is one.
+    pub fn change_at(&self, packet: usize) -> Option<&Change> {
+        let after = self
+            .changes
+            .partition_point(|one| one.packet as usize <= packet);
+        after.checked_sub(1).map(|at| &self.changes[at])
+    }
+
+    /// The first packet behind this one that is coded in another way; the number of packets if there is none.
+    pub fn change_after(&self, packet: usize) -> usize {
+        let after = self
+            .changes
+            .partition_point(|one| one.packet as usize <= packet);
+        let next = self.changes.get(after).map(|one| one.packet as usize);
+        next.unwrap_or(self.packet_count())
+    }
+
+    /// Codec headers for a packet, as the container states them.
+    pub fn headers_at(&self, packet: usize) -> &[u8] {
+        let change = self.change_at(packet);
+        change.map_or(&self.decoder.extradata, |change| &change.extradata)
+    }
+
+    /// Changes of the picture's size or coding, each with the first frame that it is true of.
+    pub fn changed_frames(&self) -> impl Iterator<Item = (usize, &Change)> + '_ {
+        self.changes.iter().filter_map(|change| {
+            let mut packets = change.packet as usize..self.change_after(change.packet as usize);
+            let frame = packets.find_map(|packet| self.tables.shown_by(packet))?;
+            Some((frame, change))
+        })
+    }
+
     /// Ordinal of the packet where decoding must start to get `frame` exact, or none if there is no such frame.
     ///
     /// That is the last random access point which both decodes and displays no later than the frame, so a leading picture of
@@ -341,10 +392,15 @@ impl FrameIndex {
 
     /// Width and height in pixels of the upright picture, as a worker delivers it.
     pub fn display_size(&self) -> (u32, u32) {
+        self.upright(self.width, self.height)
+    }
+
+    /// Width and height of the upright picture, for those of a coded one.
+    pub fn upright(&self, width: u32, height: u32) -> (u32, u32) {
         if self.rotation_degrees % 180 == 90 {
-            (self.height, self.width)
+            (height, width)
         } else {
-            (self.width, self.height)
+            (width, height)
         }
     }
 

@@ -28,10 +28,13 @@ mod transcode;
 mod workers;
 
 pub use error::{IndexError, WorkerError};
-pub use index::{Access, Check, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, Packet};
+pub use index::{
+    Access, Change, Check, DecoderSetup, Flags, Fraction, Frame, FrameIndex, Kind, Packet,
+};
 pub use proof::{Inspection, Proof};
 pub use request::{
-    CodedPacket, ComposeRequest, Format, Layout, Packets, Picture, PictureRequest, Roi, Size,
+    CodedPacket, ComposeRequest, ConfigurationChange, Format, Layout, Packets, Picture,
+    PictureRequest, Roi, Size,
 };
 pub use sandbox::{Sandbox, sandbox};
 pub use segments::{Segment, SegmentFile, SegmentIndex};

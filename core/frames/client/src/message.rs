@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{
-    ComposeRequest, Image, ImageRequest, Inspection, PictureRequest, Probe, Produced, Proof,
-    TranscodeRequest, WorkerError,
+    ComposeRequest, ConfigurationChange, Image, ImageRequest, Inspection, PictureRequest, Probe,
+    Produced, Proof, TranscodeRequest, WorkerError,
 };
 
 const HEADER_LIMIT_BYTES: u32 = 64 << 20;
@@ -198,6 +198,8 @@ pub struct PacketTable {
     pub coded_height: u32,
     /// Decoder configuration record.
     pub description: Option<Vec<u8>>,
+    /// Where among the packets another configuration begins.
+    pub changes: Vec<ConfigurationChange>,
     /// Per packet: display ordinal or −1, random access, payload bytes.
     pub packets: Vec<(i64, bool, u32)>,
 }

@@ -232,8 +232,38 @@ pub struct Packets {
     pub coded_height: u32,
     /// Decoder configuration record (avcC, hvcC); none when the stream carries its own headers.
     pub description: Option<Vec<u8>>,
+    /// Where among the packets another configuration begins, rising.
+    pub changes: Vec<ConfigurationChange>,
     /// In decode order; the first one is a random access point.
     pub packets: Vec<CodedPacket>,
+}
+
+impl Packets {
+    /// What a decoder must be told before the first packet.
+    pub fn first_configuration(&self) -> ConfigurationChange {
+        ConfigurationChange {
+            at: 0,
+            codec_string: self.codec_string.clone(),
+            coded_width: self.coded_width,
+            coded_height: self.coded_height,
+            description: self.description.clone(),
+        }
+    }
+}
+
+/// What a decoder must be told before a packet, in the place of what it was told before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationChange {
+    /// Place of the packet in the answer.
+    pub at: usize,
+    /// Codec for WebCodecs, or none when no browser decodes it.
+    pub codec_string: Option<String>,
+    /// Width of the coded picture in pixels.
+    pub coded_width: u32,
+    /// Height of the coded picture in pixels.
+    pub coded_height: u32,
+    /// Decoder configuration record; none when the stream carries its own headers.
+    pub description: Option<Vec<u8>>,
 }
 
 /// One coded packet.

@@ -204,6 +204,7 @@ impl Workers {
             coded_width: table.coded_width,
             coded_height: table.coded_height,
             description: table.description,
+            changes: table.changes,
             packets,
         })
     }

@@ -293,6 +293,12 @@ impl Input {
         fraction(unsafe { (*self.stream()).time_base }).unwrap_or(Fraction { num: 1, den: 1000 })
     }
 
+    /// After so many ticks the clock of the container begins again; none if it does not.
+    pub fn clock_ticks(&self) -> Option<i64> {
+        let bits = unsafe { (*self.stream()).pts_wrap_bits };
+        (1..=60).contains(&bits).then(|| 1 << bits)
+    }
+
     /// The average rate as the container or the probe has it.
     pub fn frame_rate(&self) -> Option<Fraction> {
         fraction(unsafe { (*self.stream()).avg_frame_rate })

@@ -127,16 +127,36 @@ impl Packet {
         unsafe { (*self.0).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
     }
 
-    /// True if the container changes the decoder's configuration with this packet.
+    /// The codec headers that the container states anew with this packet.
+    pub fn headers(&self) -> Option<&[u8]> {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        let mut size = 0;
+        unsafe {
+            let data = ffi::av_packet_get_side_data(self.0, kind, &mut size);
+            (!data.is_null() && size > 0).then(|| std::slice::from_raw_parts(data, size))
+        }
+    }
+
+    /// Lets a decoder read these codec headers before the packet, in the place of those that came with it.
+    pub fn set_headers(&mut self, headers: Option<&[u8]>) -> Result<()> {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        unsafe {
+            ffi::av_packet_free_side_data(self.0);
+            if let Some(headers) = headers {
+                let data = ffi::av_packet_new_side_data(self.0, kind, headers.len() as _);
+                if data.is_null() {
+                    return Err(no_memory("copy codec headers"));
+                }
+                std::ptr::copy_nonoverlapping(headers.as_ptr(), data, headers.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// True if the container changes with this packet what a decoder needs beside headers.
     pub fn reconfigures(&self) -> bool {
-        use ffi::AVPacketSideDataType::{
-            AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE,
-        };
-        let kinds = [
-            AV_PKT_DATA_NEW_EXTRADATA,
-            AV_PKT_DATA_PALETTE,
-            AV_PKT_DATA_PARAM_CHANGE,
-        ];
+        use ffi::AVPacketSideDataType::{AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE};
+        let kinds = [AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE];
         kinds.into_iter().any(|kind| unsafe {
             !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null()
         })

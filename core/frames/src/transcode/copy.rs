@@ -45,6 +45,12 @@ pub fn copy(
         return Err(refusal("it begins and ends where the source does", file));
     }
     let index = source.film.index.clone();
+    let restated = index.changed_frames();
+    let mut restated = restated.filter(|(_, change)| change.extradata != index.decoder.extradata);
+    if let Some((frame, _)) = restated.next() {
+        let reason = format!("it is coded in another way from frame {frame} on");
+        return Err(refusal(&reason, source.path()));
+    }
     let target = partial(file);
     let written = if fragmented {
         fragment_copy::write(source, &index, &target, progress)

@@ -182,6 +182,7 @@ pub mod tests {
         }
         FrameIndex {
             provenance: String::new(),
+            changes: Vec::new(),
             checks: Vec::new(),
             fingerprint: "f".into(),
             stamp: "s".into(),

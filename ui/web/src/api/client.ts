@@ -549,6 +549,7 @@ export interface FrameIndex {
   key_frames: number[];
   damaged: number[][];
   synthetic: number[][];
+  changes: { frame: number; width: number; height: number; codec_string: string | null }[];
 }
 
 export interface FrameTime {
