@@ -41,7 +41,7 @@ pub enum Level {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
     /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `copies`, `in place`, `search`,
-    /// `bucket`, `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
+    /// `bucket`, `backups`, `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -420,6 +420,45 @@ pub(super) async fn check_buckets(cx: &Context) -> Vec<Finding> {
     futures::future::join_all(asked).await
 }
 
+/// How the backups of projects are, one finding for each bucket that has any or is to have some.
+pub(super) async fn check_backups(cx: &Context) -> Vec<Finding> {
+    let reading = cx.database.read(|tx| {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for one in storage::backups(tx).await? {
+                let bucket = bucket::service::find(tx, one.bucket).await?;
+                found.push((one, bucket.map_or(String::new(), |bucket| bucket.name)));
+            }
+            Ok(found)
+        })
+    });
+    let found = match reading.await {
+        Ok(found) => found,
+        Err(error) => return vec![Finding::failed("backups", &error)],
+    };
+    let told = found.into_iter().map(|(one, name)| {
+        let place = format!("bucket {} ({name})", one.bucket);
+        let kept = match one.kept {
+            1 => "1 stored file has a second copy".into(),
+            some => format!("{some} stored files have a second copy"),
+        };
+        let waiting = match one.waiting {
+            0 => return Finding::ok("backups", format!("{kept} in {place}, and none waits for one")),
+            1 => "1 waits for one".into(),
+            some => format!("{some} wait for one"),
+        };
+        let message = match one.message.is_empty() {
+            true => format!("{kept} in {place}, {waiting}"),
+            false => format!(
+                "{kept} in {place}, {waiting} and is tried again every few seconds; lately in vain: {}",
+                one.message
+            ),
+        };
+        Finding::new("backups", Level::Warning, message)
+    });
+    told.collect()
+}
+
 /// Reads everything that is stored, and names what is not what was written.
 pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
     let found = match storage::scrub(cx, repair).await {
@@ -460,12 +499,13 @@ pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
         told.insert(0, format!("{count} and {whole} whole"));
         return Finding::new("objects", level, told.join("; "));
     }
-    let remedy = match cx.objects.copies() {
-        Some(_) if !repair => {
+    let has_copies = cx.objects.copies().is_some() || has_backups(cx).await;
+    let remedy = match has_copies {
+        true if !repair => {
             "mend what its second copy still has with: transect doctor --scrub --repair"
         }
-        Some(_) => "its second copy is no better; restore it from a backup, or store it again",
-        None => "restore it from a backup, or store it again",
+        true => "its second copy is no better; restore it from a backup, or store it again",
+        false => "restore it from a backup, or store it again",
     };
     told.insert(
         0,
@@ -476,6 +516,13 @@ pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
         ),
     );
     Finding::new("objects", Level::Failed, told.join("; "))
+}
+
+async fn has_backups(cx: &Context) -> bool {
+    let reading = cx
+        .database
+        .read(|tx| Box::pin(async move { storage::backups(tx).await }));
+    reading.await.is_ok_and(|found| !found.is_empty())
 }
 
 fn search_finding(comparisons: &[Comparison]) -> Finding {

@@ -138,7 +138,10 @@ impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Archived(message) => Self::Forbidden(message),
-            Trouble::Refused(message) | Trouble::Unreachable(message) => Self::Busy(message),
+            Trouble::Refused(message) => Self::Busy(message),
+            Trouble::Unreachable(message) => Self::Busy(format!(
+                "{message}; `transect doctor` tells how each bucket is"
+            )),
         }
     }
 }
@@ -921,7 +924,7 @@ fn unreachable(connection: &Connection, cause: &str) -> String {
     let (id, name) = (connection.bucket, &connection.name);
     format!(
         "bucket {id} ({name}) does not answer as it should ({cause}): see that its store runs and that the station reaches it, \
-         then try again; `transect doctor` tells how each bucket is"
+         then try again"
     )
 }
 
