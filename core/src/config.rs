@@ -178,6 +178,7 @@ pub struct Storage {
 pub struct Account {
     pub session_hours: u32,
     pub secret: Hidden,
+    pub password_characters: usize,
     pub lockout_failures: u32,
     pub lockout_minutes: u32,
     pub anonymous_registration: bool,

@@ -190,8 +190,8 @@ def test_a_backup_store_that_is_away_holds_nobody_up(lab, new_station, tmp_path)
     store.kill()
     data = os.urandom(MIB)
     key = attach(lab, media, project, data)
-    told = wait_for("the warning", lambda: [row for row in findings(lab, "backups") if "in vain" in row["message"]])[0]
-    assert told["level"] == "warning" and "1 waits" in told["message"], told
+    told = wait_for("the warning", lambda: [row for row in findings(lab, "backups") if "1 waits for one and is tried again" in row["message"]])[0]
+    assert told["level"] == "warning" and told["message"].count(f"bucket {bucket.id}") == 1, told
     assert got(lab, project, key) == data
     lab.station.kill()
     store.start()

@@ -43,6 +43,9 @@ const LONGEST_ANSWER: usize = 64 << 10;
 /// The longest cause that is shown, in characters.
 const LONGEST_CAUSE: usize = 300;
 
+/// What a refusal ends with, for those whom the doctor has not told.
+pub const TELLS: &str = "; `transect doctor` tells how each bucket is";
+
 /// Where a bucket is, and what signs in there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connection {
@@ -139,9 +142,7 @@ impl From<Trouble> for Error {
         match trouble {
             Trouble::Archived(message) => Self::Forbidden(message),
             Trouble::Refused(message) => Self::Busy(message),
-            Trouble::Unreachable(message) => Self::Busy(format!(
-                "{message}; `transect doctor` tells how each bucket is"
-            )),
+            Trouble::Unreachable(message) => Self::Busy(format!("{message}{TELLS}")),
         }
     }
 }
