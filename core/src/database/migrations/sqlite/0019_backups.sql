@@ -21,3 +21,6 @@ select o.key, o.blob, b.bucket, o.created_at from (
     from project where backup_bucket is not null
     union all select backup_bucket, '_media/' || cast(id as text) || '/' from project where backup_bucket is not null
 ) as b join object o on o.bucket = 1 and o.blob is not null and substr(o.key, 1, length(b.prefix)) = b.prefix;
+
+-- Whether a change was made by a job in the name of its account: nobody who takes back their last edits means it.
+alter table journal add column by_job boolean not null default false;
