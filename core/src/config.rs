@@ -1,8 +1,9 @@
 //! Settings: `assets/config.default.toml` documents every key; file < environment < flags.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::client::Origin;
@@ -178,6 +179,7 @@ pub struct Storage {
 pub struct Account {
     pub session_hours: u32,
     pub secret: Hidden,
+    pub password_characters: usize,
     pub lockout_failures: u32,
     pub lockout_minutes: u32,
     pub anonymous_registration: bool,
@@ -334,7 +336,91 @@ pub fn read(
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[(&str, String)],
 ) -> Result<Settings> {
+    typed_settings(gather(file, environment, flags)?.0)
+}
+
+fn typed_settings(table: Table) -> Result<Settings> {
+    Value::Table(table)
+        .try_into()
+        .map_err(|error| Error::invalid(format!("a setting has the wrong type: {error}")))
+}
+
+/// A setting as it is in effect.
+#[derive(Debug, Clone, Serialize)]
+pub struct Effective {
+    /// Its section.
+    pub section: String,
+    /// Its key there.
+    pub key: String,
+    /// Its value, without what is secret.
+    pub value: Value,
+    /// Where it comes from: a file, an environment variable; none for a default.
+    pub source: Option<String>,
+}
+
+/// The settings that [`read`] gives, one by one, in the order of their sections and keys.
+///
+/// Errors: as of [`read`].
+pub fn effective(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Vec<Effective>> {
+    let (table, mut sources) = gather(file, environment, &[])?;
+    typed_settings(table.clone())?;
+    let mut all = Vec::new();
+    for (section, keys) in table {
+        for (key, value) in keys.as_table().cloned().unwrap_or_default() {
+            all.push(Effective {
+                source: sources.remove(&format!("{section}.{key}")),
+                value: without_secrets(&section, &key, value),
+                section: section.clone(),
+                key,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// A value that may be shown: of a URL, without its password.
+fn without_secrets(section: &str, key: &str, value: Value) -> Value {
+    let Value::String(text) = value else {
+        return value;
+    };
+    if !text.is_empty() && WHOLLY_SECRET.contains(&(section, key)) {
+        return Value::String("…".into());
+    }
+    let hidden = match text.split_once("://") {
+        Some((scheme, rest)) => {
+            let host_at = rest.rfind('@').map_or(0, |at| at + 1);
+            let (signing, rest) = rest.split_at(host_at);
+            let signing = match signing.split_once(':') {
+                Some((name, _)) => format!("{name}:…@"),
+                None => signing.to_owned(),
+            };
+            let rest = match rest.split_once('?') {
+                Some((rest, _)) => format!("{rest}?…"),
+                None => rest.to_owned(),
+            };
+            format!("{scheme}://{signing}{rest}")
+        }
+        None => text,
+    };
+    Value::String(hidden)
+}
+
+/// Settings of which nothing is shown.
+const WHOLLY_SECRET: &[(&str, &str)] = &[("account", "secret"), ("site", "notify_webhook")];
+
+/// Where settings come from, by `section.key`; those that are missing are defaults.
+type Sources = BTreeMap<String, String>;
+
+fn gather(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[(&str, String)],
+) -> Result<(Table, Sources)> {
     let mut table: Table = DEFAULTS.parse().expect("the default settings are TOML");
+    let mut sources = Sources::new();
     if let Some(file) = file {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Error::invalid(format!(
@@ -352,6 +438,10 @@ pub fn read(
                 .ok_or_else(|| unknown(&section, &file.display()))?;
             for (key, value) in keys {
                 set(&mut table, &section, &key, value, &file.display())?;
+                sources.insert(
+                    format!("{section}.{key}"),
+                    format!("file {}", file.display()),
+                );
             }
         }
     }
@@ -365,6 +455,7 @@ pub fn read(
         if table.contains_key(&section) {
             let value = typed(&table, &section, &key, &text);
             set(&mut table, &section, &key, value, &name)?;
+            sources.insert(format!("{section}.{key}"), format!("environment {name}"));
         }
     }
     for (name, text) in flags {
@@ -372,9 +463,7 @@ pub fn read(
         let value = typed(&table, section, key, text);
         set(&mut table, section, key, value, name)?;
     }
-    Value::Table(table)
-        .try_into()
-        .map_err(|error| Error::invalid(format!("a setting has the wrong type: {error}")))
+    Ok((table, sources))
 }
 
 /// The setting that an environment variable means, if it means one.

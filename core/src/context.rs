@@ -81,13 +81,13 @@ impl Context {
             })
             .await?;
         let own = crate::storage::objects::open(&settings.objects, &data)?;
-        let places = Arc::new(Places::open(
+        let places = Places::open(
             own,
             Box::new(Known::new(database.clone())),
             &settings.objects,
             settings.server.request_origins.clone(),
             &data,
-        )?);
+        )?;
         let in_use = database.read(|tx| Box::pin(async move { storage::is_any_in_use(tx).await }));
         if in_use.await? {
             places.now_in_use();

@@ -299,6 +299,25 @@ def test_forms_lock_an_account_too(station, http):
     assert ask_token(station, username=name, password=PASSWORD).status_code == 400
 
 
+def test_a_short_password_is_refused_wherever_one_is_set(new_station):
+    """On the command line, at registration and on its page; the setting says how short."""
+    station = new_station(environment={"TRANSECT_ACCOUNT_ANONYMOUS_REGISTRATION": "true"})
+    told = "a password has at least 8 characters"
+    for task in (("create", "ann"), ("password", "admin")):
+        done = station.command("user", *task, "--password-stdin", text="1234567\n", check=False)
+        assert done.returncode == 1 and told in done.stderr, done
+    spec = {"username": "bob", "first_name": "B", "last_name": "B", "email": "", "password": "1234567"}
+    assert told in station.http("POST", "/rest/Users", json=spec).json()["message"]
+    assert station.http("POST", "/rest/Users", json={**spec, "password": "zwölf 12"}).status_code == 201
+    station.stop()
+    station.environment["TRANSECT_ACCOUNT_PASSWORD_CHARACTERS"] = "12"
+    station.start(station.listen)
+    refused = station.http("POST", "/rest/Users", json={**spec, "username": "eve", "password": "zwölf 12"})
+    assert refused.status_code == 400 and "at least 12 characters" in refused.text
+    # What was set before goes on working.
+    assert ask_token(station, username="bob", password="zwölf 12").status_code == 201
+
+
 @pytest.mark.parametrize("body", [{}, {"username": "admin"}, {"password": PASSWORD}, {"username": 1, "password": PASSWORD}, []])
 def test_what_is_no_credential(station, body):
     answer = station.http("POST", "/rest/Token", json=body)

@@ -28,7 +28,7 @@ def add(api, organization, store_type="MINIO", config=S3, **more):
     ("AZURE", AZURE, "https://lab.blob.core.windows.net", "STANDARD")])
 def test_every_kind_of_store(station, admin, lab, store_type, config, endpoint, archive):
     made = add(admin, lab, store_type, config)
-    assert made.message == "Bucket clips created successfully!"
+    assert made.message.startswith("Bucket clips created successfully!")
     row = admin.get_bucket(made.id)
     assert set(row) == KEYS
     assert (row.organization, row.name, row.store_type, row.endpoint_url) == (lab, "clips", store_type, endpoint)
@@ -55,7 +55,7 @@ def test_changing_a_bucket(admin, lab):
     row = admin.get_bucket(second)
     assert (row.archive_sc, row.external_host) == ("DEEP_ARCHIVE", "https://cdn.example.org")
     answer = admin.update_bucket(second, bucket_update={"name": "films", "config": {**S3, "endpoint_url": "https://other.example.org"}})
-    assert answer.message == f"Bucket {second} updated successfully!"
+    assert answer.message.startswith(f"Bucket {second} updated successfully!")
     row = admin.get_bucket(second)
     assert (row.name, row.endpoint_url, row.archive_sc) == ("films", "https://other.example.org", "DEEP_ARCHIVE")
     refused(400, admin.update_bucket, second, bucket_update={"store_type": "AZURE"})  # the config is another store's

@@ -138,6 +138,8 @@ def test_a_new_password_by_letter(mailing, mail_server, person):
         body = refused(400, anonymous.update_user, who, user_update={"password": "new one", "reset_token": key})
         assert body["message"] == "Invalid reset token!"
     refused(400, anonymous.update_user, user, user_update={"password": "", "reset_token": token})
+    short = refused(400, anonymous.update_user, user, user_update={"password": "1234567", "reset_token": token})
+    assert "at least 8 characters" in short["message"]
     refused(400, anonymous.update_user, user, user_update={"first_name": "Eve"})
     anonymous.update_user(user, user_update={"password": "a brand new one", "reset_token": token})
     refused(400, anonymous.update_user, user, user_update={"password": "twice", "reset_token": token})

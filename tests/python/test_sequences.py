@@ -83,6 +83,11 @@ def test_the_recording_is_one_media(admin, joined):
     assert {admin.get_section(part.primary_section).name for part in parts} == {"Parts of joined recordings"}
 
 
+def test_its_proof_is_that_of_its_parts(station, joined):
+    done = station.command("doctor", "frames", joined.media, check=False)
+    assert done.returncode == 1 and all(f"transect doctor frames {part}" in done.stderr for part in joined.parts), done
+
+
 def test_its_index_counts_on(joined):
     index = joined.get(f"FrameIndex/{joined.media}").json()
     assert (index["state"], index["num_frames"]) == ("ready", END)

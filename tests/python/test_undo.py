@@ -5,8 +5,25 @@ import time
 
 import pytest
 from flows import link_to
-from support import NOWHERE, add_leaf_type, ids, refused, unique
+from station import wait_for
+from support import NOWHERE, add_leaf_type, add_media_type, ids, refused, unique
 from test_state import Tracks
+from test_upload import upload_media
+from test_user_buckets import transcoded
+
+
+def test_the_last_change_is_ones_own_and_not_of_a_job_in_ones_name(admin, project, corpus, undo):
+    """What a transcode makes and records under the account of whoever asked for it is left out, unless it is asked for."""
+    kind = add_media_type(admin, project, "video")
+    response = upload_media(admin, kind, corpus["h264_cfr25"]["path"])
+    admin.update_project(project, project_update={"summary": "mine"})
+    media = wait_for("the transcode", lambda: transcoded(admin, project, response))
+    assert undo(last=1).changes == ["update 1 project"] and admin.get_project(project).summary == ""
+    assert admin.get_media(media.id).media_files.streaming
+    entry = admin.get_journal(project, newest=True, limit=50)
+    made = [one for one in entry if one.noun == "media"]
+    assert any(one.user and one.action == "update" for one in made), made
+    assert all("media" in what for what in undo(last=1, jobs=True).changes)
 
 
 @pytest.fixture

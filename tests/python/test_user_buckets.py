@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import types
 
 import pytest
@@ -326,6 +327,22 @@ def test_what_the_store_refuses(admin, organization, remote):
     made = admin.create_bucket(organization, bucket_spec={**spec, "config": config_of(remote.key)}).id
     refused(400, admin.update_bucket, made, bucket_update={"config": wrong})
     refused(400, admin.update_bucket, made, bucket_update={"name": name + "-not"})
+
+
+def test_a_store_that_does_not_answer_is_registered_and_told_of(station, admin, organization):
+    """Who prepares a station at sea may; but is told at once, by the doctor too, in one sentence."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = {"endpoint": f"http://127.0.0.1:{free.getsockname()[1]}", "access_key": "a", "secret_key": "b"}
+    spec = {"name": "far-away", "store_type": "MINIO", "config": config_of(nobody)}
+    answer = admin.create_bucket(organization, bucket_spec=spec)
+    begun = "Bucket far-away created successfully! It cannot be used yet, though: it does not answer as it should ("
+    assert answer.message.startswith(begun) and "see that its store runs" in answer.message, answer.message
+    answer = admin.update_bucket(answer.id, bucket_update={"name": "further-away"})
+    assert "It cannot be used yet" in answer.message and "further-away" not in answer.message, answer.message
+    told = [row for row in station.lines("doctor", check=False) if row["check"] == "bucket" and "further-away" in row["message"]]
+    assert [row["level"] for row in told] == ["warning"] and "no project uses it" in told[0]["message"], told
+    assert told[0]["message"].count("bucket ") == 1 and "transect doctor" not in told[0]["message"], told
+    assert told[0]["message"].endswith(nobody["endpoint"]), told
 
 
 def test_only_administrators_of_the_station_lead_into_its_network(admin, people, organization, remote):

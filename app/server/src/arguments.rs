@@ -68,6 +68,14 @@ pub enum Task {
     Quota(QuotaTask),
     /// Tell everybody who uses the station something, until it expires or they have put it away.
     Announce(Announce),
+    /// Print every setting as it is in effect, as TOML: what is not a default says whether a file or the environment set it.
+    ///
+    /// Secrets and passwords in URLs are not shown. A running station keeps the settings that it was started with.
+    Settings {
+        /// Print one JSON object a line: key, value, source.
+        #[arg(long)]
+        json: bool,
+    },
     /// Become a step of a workflow, within limits; the station calls this inside a sandbox.
     #[command(hide = true)]
     Step(Step),

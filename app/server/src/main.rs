@@ -9,6 +9,7 @@ mod exchange;
 mod place;
 mod quota;
 mod s3;
+mod settings;
 mod step;
 mod user;
 
@@ -93,6 +94,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<u8> {
             scrub,
             ..
         } => doctor::perform(&place, json, repair, scrub).await,
+        Task::Settings { json } => settings::perform(&place, json),
         Task::Step(_) => unreachable!("it is performed before anything is opened"),
         Task::Openapi => {
             let document = http::openapi::document(&http::operations());

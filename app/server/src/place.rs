@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use transect::config::{self, Settings};
+use transect::config::{self, Effective, Settings};
 use transect::error::Result;
 use transect::station;
 
@@ -31,10 +31,17 @@ impl Place {
 
     /// Reads the settings: file, then environment, then `flags`.
     pub fn settings(&self, flags: &[(&str, String)]) -> Result<Settings> {
-        // Names and values that are not UTF-8 cannot be settings of ours.
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        config::read(self.file.as_deref(), environment, flags)
+        config::read(self.file.as_deref(), environment(), flags)
     }
+
+    /// Every setting as [`Self::settings`] gives it, with where it comes from.
+    pub fn effective(&self) -> Result<Vec<Effective>> {
+        config::effective(self.file.as_deref(), environment())
+    }
+}
+
+/// Names and values that are not UTF-8 cannot be settings of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -83,7 +83,12 @@ fn compare(index: &FrameIndex, fresh: &FrameIndex, proof: &mut Proof) {
         let (listed, found) = (random_access(&packet), random_access(&fresh));
         let open = packet.flags.contains(Flags::UNVERIFIED);
         if listed && !found && !open || !alike(&packet, &fresh) {
-            proof.mismatch(|| format!("packet {at} is indexed as {packet:?}, and is {fresh:?}"));
+            proof.mismatch(|| {
+                format!(
+                    "packet {at} is indexed {}",
+                    difference(&told(&packet), &told(&fresh))
+                )
+            });
         }
         // Decoding then starts earlier than it would have to.
         proof.unlisted += u64::from(found && !listed);
@@ -91,9 +96,56 @@ fn compare(index: &FrameIndex, fresh: &FrameIndex, proof: &mut Proof) {
     let times = |frame: &Frame| (frame.pts, frame.duration, frame.packet);
     for (at, (frame, fresh)) in index.frames().zip(fresh.frames()).enumerate() {
         if times(&frame) != times(&fresh) {
-            proof.mismatch(|| format!("frame {at} is indexed as {frame:?}, and is {fresh:?}"));
+            proof.mismatch(|| {
+                format!(
+                    "frame {at} is indexed {}",
+                    difference(&shown_at(&frame), &shown_at(&fresh))
+                )
+            });
         }
     }
+}
+
+/// What a packet is, by the names that people know.
+fn told(packet: &Packet) -> Vec<(&'static str, String)> {
+    let frame = match packet.frame {
+        Some(frame) => frame.to_string(),
+        None => "none".into(),
+    };
+    let starts = match random_access(packet) {
+        true => "yes",
+        false => "no",
+    };
+    vec![
+        ("byte position", packet.position.to_string()),
+        ("size in bytes", packet.size.to_string()),
+        ("decoding time in ticks", packet.dts.to_string()),
+        ("presentation time in ticks", packet.pts.to_string()),
+        ("frame", frame),
+        ("decoding can start there", starts.into()),
+        ("marks", packet.flags.0.to_string()),
+    ]
+}
+
+/// What a frame is, by the names that people know.
+fn shown_at(frame: &Frame) -> Vec<(&'static str, String)> {
+    vec![
+        ("presentation time in ticks", frame.pts.to_string()),
+        ("duration in ticks", frame.duration.to_string()),
+        ("packet", frame.packet.to_string()),
+    ]
+}
+
+/// Where two descriptions differ: `with the size in bytes 10, and has 12`.
+fn difference(indexed: &[(&'static str, String)], found: &[(&'static str, String)]) -> String {
+    let differing = indexed
+        .iter()
+        .zip(found)
+        .filter(|(one, other)| one != other);
+    let differing: Vec<String> = differing
+        .map(|((name, one), (_, other))| format!("with {name} {one}, and the file has {other}"))
+        .collect();
+    differing.join("; ")
 }
 
 fn random_access(packet: &Packet) -> bool {

@@ -2,7 +2,19 @@
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 
+use crate::config;
 use crate::error::{Error, Result};
+
+/// Checks that a new password is long enough. Errors: `Invalid`.
+pub fn check(settings: &config::Account, password: &str) -> Result<()> {
+    let least = settings.password_characters.max(1);
+    if password.chars().count() < least {
+        return Err(Error::invalid(format!(
+            "a password has at least {least} characters; choose a longer one"
+        )));
+    }
+    Ok(())
+}
 
 /// Hashes a password; runs off the async threads, for it takes tens of milliseconds.
 pub async fn hash(password: String) -> Result<String> {

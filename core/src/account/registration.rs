@@ -63,7 +63,7 @@ pub async fn register(
 /// Makes an account, and an organization for it where the settings say so, or where it administers
 /// a station that has none.
 ///
-/// Errors: `Invalid` when the name is taken, empty or too long.
+/// Errors: `Invalid` when the name is taken, empty or too long, or the password too short.
 pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
     Ok(make(cx, new, Extras::default()).await?.0)
 }
@@ -71,6 +71,7 @@ pub async fn create(cx: &Context, new: NewUser) -> Result<User> {
 /// Makes an account; returns what its confirming link carries, if it needs one.
 async fn make(cx: &Context, new: NewUser, extras: Extras) -> Result<(User, Option<String>)> {
     check_name(&new.username)?;
+    password::check(&cx.settings.account, &new.password)?;
     avatar::check_given(&new.profile)?;
     let hash = password::hash(new.password.clone()).await?;
     let stamp = cx.clock.stamp(None, cx.now());

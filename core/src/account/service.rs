@@ -345,7 +345,7 @@ pub(super) async fn free_elemental_id(tx: &mut Tx, uuid: &str, but: Option<i64>)
 
 /// Changes an account: one's own, any as staff, or the one that a mailed link is for.
 ///
-/// Errors: `Invalid` for a password without such a link; `Forbidden` for the account that everybody
+/// Errors: `Invalid` for a password without such a link, or one that is too short; `Forbidden` for the account that everybody
 /// shares.
 pub(super) async fn update(
     cx: &Context,
@@ -431,8 +431,10 @@ async fn new_password(
         .read(move |tx| Box::pin(async move { reset::check(tx, &token, id, now).await }))
         .await?;
     match &patch.password {
-        Some(new) if new.is_empty() => Err(Error::invalid("the password is empty")),
-        Some(new) => Ok(Some(password::hash(new.clone()).await?)),
+        Some(new) => {
+            password::check(&cx.settings.account, new)?;
+            Ok(Some(password::hash(new.clone()).await?))
+        }
         None => Ok(None),
     }
 }
@@ -472,6 +474,7 @@ async fn change(tx: &mut Tx, uploader: i64, before: &User, patch: UserPatch) -> 
 /// Sets a password from the command line, and ends the account's sessions.
 pub async fn set_password(cx: &Context, username: &str, new: String) -> Result<()> {
     let user = by_name(cx, username).await?;
+    password::check(&cx.settings.account, &new)?;
     let hash = password::hash(new).await?;
     cx.lockout.succeeded(username);
     cx.database

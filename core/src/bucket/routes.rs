@@ -12,7 +12,8 @@ pub fn operations() -> Vec<Operation> {
             .about("List the buckets of an organization.")
             .answers("[Bucket]"),
         Operation::post(list_path, "CreateBucket", create)
-            .about("Register a bucket; what signs in there is never sent back.")
+            .about("Register a bucket; what signs in there is never sent back. Its store is asked: one that refuses is no bucket (400), \
+                 one that does not answer may come later, and the message says so.")
             .body("BucketSpec")
             .answers("CreateResponse"),
         Operation::get(one, "GetBucket", get)
@@ -34,12 +35,18 @@ async fn list(call: Call) -> Result<Answer> {
 
 async fn create(mut call: Call) -> Result<Answer> {
     let new = call.body()?;
-    let made = service::create(&call.cx, call.actor()?, call.id("organization"), new).await?;
-    Answer::created(
-        format!("Bucket {} created successfully!", made.name),
-        made.id,
-        &made,
-    )
+    let organization = call.id("organization");
+    let (made, but) = service::create(&call.cx, call.actor()?, organization, new).await?;
+    let done = format!("Bucket {} created successfully!", made.name);
+    Answer::created(with_doubt(done, but), made.id, &made)
+}
+
+/// What was done, and why it is of no use yet.
+fn with_doubt(done: String, but: Option<String>) -> String {
+    match but {
+        Some(why) => format!("{done} It cannot be used yet, though: {why}"),
+        None => done,
+    }
 }
 
 async fn get(call: Call) -> Result<Answer> {
@@ -49,9 +56,9 @@ async fn get(call: Call) -> Result<Answer> {
 async fn update(mut call: Call) -> Result<Answer> {
     let patch = call.body()?;
     let id = call.id("id");
-    let changed = service::update(&call.cx, call.actor()?, id, patch).await?;
+    let (changed, but) = service::update(&call.cx, call.actor()?, id, patch).await?;
     Answer::json(&serde_json::json!({
-        "message": format!("Bucket {id} updated successfully!"),
+        "message": with_doubt(format!("Bucket {id} updated successfully!"), but),
         "object": changed,
     }))
 }

@@ -49,12 +49,15 @@ pub async fn organization_of(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
     Ok(store::find(tx, id).await?.map(|bucket| bucket.organization))
 }
 
+/// Registers a bucket; also says why it cannot be used yet, if so.
+///
+/// Errors: `Invalid` when its store refuses.
 pub(super) async fn create(
     cx: &Context,
     actor: &Actor,
     organization: i64,
     new: NewBucket,
-) -> Result<Bucket> {
+) -> Result<(Bucket, Option<String>)> {
     check_name(&new.name)?;
     let endpoint_url = config::endpoint(new.store_type, &new.config)?;
     let administered = actor.clone();
@@ -70,9 +73,10 @@ pub(super) async fn create(
         access: config::access(new.store_type, &new.config),
         trusted: actor.is_staff,
     };
-    look(cx, asked).await?;
+    let but = look(cx, asked).await?;
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    cx.database
+    let made = cx
+        .database
         .write(move |tx| {
             Box::pin(async move {
                 organization::access(tx, &actor, organization, Role::Admin).await?;
@@ -97,19 +101,21 @@ pub(super) async fn create(
                 Ok(bucket)
             })
         })
-        .await
+        .await?;
+    Ok((made, but))
 }
 
-/// Looks whether a store lets the station in. One that does not answer may do so later; one that refuses will not.
+/// Looks whether a store lets the station in. One that refuses will not do so later. One that does not answer may: a
+/// station is prepared where its stores cannot be reached yet, so that this is no error, and is said.
 ///
 /// Errors: `Invalid` when the store refuses.
-async fn look(cx: &Context, connection: Connection) -> Result<()> {
-    let named = format!("bucket 0 ({})", connection.name);
+async fn look(cx: &Context, connection: Connection) -> Result<Option<String>> {
+    let named = format!("bucket {} ({})", connection.bucket, connection.name);
     match cx.places.check(connection).await {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(None),
         Err(Trouble::Unreachable(message) | Trouble::Archived(message)) => {
             tracing::warn!("a bucket was registered that cannot be used yet: {message}");
-            Ok(())
+            Ok(Some(message.replace(&named, "it")))
         }
         Err(Trouble::Refused(message)) => Err(Error::invalid_because(
             "The store does not let the station in with this config!",
@@ -125,16 +131,15 @@ pub async fn connection(tx: &mut Tx, id: i64) -> Result<Option<Connection>> {
     Ok(store::find(tx, id).await?.map(|bucket| bucket.connection()))
 }
 
-/// Every bucket that a project uses or something is stored in, by id.
-pub async fn used(tx: &mut Tx) -> Result<Vec<Bucket>> {
-    let mut used = Vec::new();
+/// Every bucket, by id; and whether a project uses it or something is stored in it.
+pub async fn all(tx: &mut Tx) -> Result<Vec<(Bucket, bool)>> {
+    let mut all = Vec::new();
     for bucket in store::all(tx).await? {
         let projects = project::service::names_using_bucket(tx, bucket.id).await?;
-        if !projects.is_empty() || storage::is_bucket_in_use(tx, bucket.id).await? {
-            used.push(bucket);
-        }
+        let is_used = !projects.is_empty() || storage::is_bucket_in_use(tx, bucket.id).await?;
+        all.push((bucket, is_used));
     }
-    Ok(used)
+    Ok(all)
 }
 
 /// A bucket, if there is one. Whether the caller may know of it is theirs to decide.
@@ -151,12 +156,16 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Changes a bucket; also says why it cannot be used now, if so.
+///
+/// Errors: `Invalid` when its store refuses.
 pub(super) async fn update(
     cx: &Context,
     actor: &Actor,
     id: i64,
     patch: BucketPatch,
-) -> Result<Bucket> {
+) -> Result<(Bucket, Option<String>)> {
+    let mut but = None;
     patch.name.as_deref().map(check_name).transpose()?;
     let moves = patch.config.is_some() || patch.name.is_some() || patch.store_type.is_some();
     if moves {
@@ -174,10 +183,11 @@ pub(super) async fn update(
                 None => known.trusted,
             },
         };
-        look(cx, asked).await?;
+        but = look(cx, asked).await?;
     }
     let (actor, stamp) = (actor.clone(), cx.clock.stamp(Some(actor.id), cx.now()));
-    cx.database
+    let changed = cx
+        .database
         .write(move |tx| {
             Box::pin(async move {
                 let before = administered(tx, &actor, id).await?;
@@ -206,7 +216,8 @@ pub(super) async fn update(
                 Ok(bucket)
             })
         })
-        .await
+        .await?;
+    Ok((changed, but))
 }
 
 /// Removes a bucket that no project uses and that holds nothing of the station's.

@@ -38,6 +38,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     migration!(16, "0016_recording"),
     migration!(17, "0017_quota_of_the_disk"),
     migration!(18, "0018_recording_undo"),
+    migration!(19, "0019_backups"),
 ];
 
 const TABLE: &str =

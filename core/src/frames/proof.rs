@@ -7,18 +7,25 @@ use transect_frame_client::{Inspection, Proof, Sandbox, WorkerError};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::media::source::{self, Source, State};
+use crate::media::{
+    self,
+    source::{self, Source, State},
+};
 
 /// Reads and decodes the source of a media once more, in a process that yields to everything else, and compares what it
 /// shows with the index that its frame numbers come from.
 ///
 /// Errors: `NotFound` for a media without a source here; `Invalid` for one that was not indexed, or cannot be read any more.
 pub async fn prove(cx: &Context, media: i64) -> Result<Proof> {
-    let source = cx
-        .database
-        .read(move |tx| Box::pin(source::find(tx, media)))
-        .await?
-        .ok_or_else(|| Error::NotFound(format!("media {media} has no file of its own here")))?;
+    let finding = cx.database.read(move |tx| {
+        Box::pin(async move {
+            let found = media::service::find(tx, media).await?;
+            let parts = found.map(|found| media::service::joined(&found));
+            Ok((source::find(tx, media).await?, parts.unwrap_or_default()))
+        })
+    });
+    let (source, parts) = finding.await?;
+    let source = source.ok_or_else(|| no_source(media, &parts))?;
     match source.state {
         State::Ready => {}
         State::Failed => {
@@ -40,6 +47,22 @@ pub async fn prove(cx: &Context, media: i64) -> Result<Proof> {
         proof.mismatch(|| "the index is not the one that the media was made with".into());
     }
     Ok(proof)
+}
+
+/// The error of a media whose frames come from no file of its own.
+fn no_source(media: i64, parts: &[(i64, Option<f64>)]) -> Error {
+    if parts.is_empty() {
+        return Error::NotFound(format!("media {media} has no file of its own here"));
+    }
+    let each = parts
+        .iter()
+        .map(|(part, _)| format!("transect doctor frames {part}"));
+    let each: Vec<String> = each.collect();
+    Error::invalid(format!(
+        "media {media} is joined of {} others, and its frames are theirs, in this order; prove each of them: {}",
+        parts.len(),
+        each.join("; ")
+    ))
 }
 
 /// Looks at random access points of a source that is ready, for about this long, and writes what was found to its index file.

@@ -13,6 +13,8 @@ pub struct Stamp {
     pub at_ms: i64,
     /// The logical time as text that sorts: milliseconds, counter, station.
     pub clock: String,
+    /// Whether a job does it in the name of the account.
+    pub by_job: bool,
 }
 
 /// Hands out stamps that never go backwards.
@@ -43,6 +45,15 @@ impl Clock {
             account,
             at_ms: now_ms,
             clock,
+            by_job: false,
+        }
+    }
+
+    /// A stamp for a change that a job makes in the name of an account.
+    pub fn stamp_of_job(&self, account: Option<i64>, now_ms: i64) -> Stamp {
+        Stamp {
+            by_job: true,
+            ..self.stamp(account, now_ms)
         }
     }
 }

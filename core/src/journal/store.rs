@@ -32,8 +32,8 @@ pub async fn record(
         .map_err(|error| Error::internal("compress a journal entry", error))?;
     let seq = tx.allocate("journal", 1).await?;
     tx.execute(
-        "insert into journal (seq, at_ms, clock, account, project, noun, action, meaning, first_id, last_id, count, changes) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "insert into journal (seq, at_ms, clock, account, project, noun, action, meaning, first_id, last_id, count, changes, by_job) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &values![
             seq,
             stamp.at_ms,
@@ -46,7 +46,8 @@ pub async fn record(
             *first,
             *last,
             ids.len() as i64,
-            packed
+            packed,
+            stamp.by_job
         ],
     )
     .await?;
@@ -266,6 +267,7 @@ pub async fn page(tx: &mut Tx, project: i64, page: &Page) -> Result<Vec<Summary>
     given("seq >", page.after.map(Value::from));
     given("seq <", page.before.map(Value::from));
     given("account =", page.account.map(Value::from));
+    given("by_job =", page.by_job.map(Value::from));
     given("noun =", page.noun.as_deref().map(Value::from));
     if let (Some(noun), Some(entity)) = (&page.noun, page.entity) {
         let seqs = of_entity(tx, &[noun.as_str()], entity).await?;

@@ -168,6 +168,8 @@ pub struct Page {
     pub entity: Option<i64>,
     /// By this account.
     pub account: Option<i64>,
+    /// By jobs, or by nobody but people and their scripts.
+    pub by_job: Option<bool>,
     /// The newest first.
     pub newest: bool,
     /// At most so many.

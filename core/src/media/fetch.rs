@@ -144,7 +144,10 @@ pub async fn bring(cx: &Context, account: Option<i64>, media: i64, url: &str) ->
         }
         Err(error) => return Err(error),
     };
-    let (blob, stamp) = (stored.blob.clone(), cx.clock.stamp(account, cx.now()));
+    let (blob, stamp) = (
+        stored.blob.clone(),
+        cx.clock.stamp_of_job(account, cx.now()),
+    );
     let written = cx.database.write(move |tx| {
         Box::pin(async move {
             let Some(row) = store::find(tx, media).await? else {
@@ -197,7 +200,10 @@ async fn thumbnail(
         .read(move |tx| Box::pin(async move { store::find(tx, media).await }));
     let project = finding.await?.and_then(|media| media.project);
     let stored = stored(cx, project.ok_or_else(|| gone(media))?, url).await?;
-    let (blob, stamp) = (stored.blob.clone(), cx.clock.stamp(account, cx.now()));
+    let (blob, stamp) = (
+        stored.blob.clone(),
+        cx.clock.stamp_of_job(account, cx.now()),
+    );
     let name = format!("{role}.{ending}");
     let written = cx.database.write(move |tx| {
         Box::pin(async move {

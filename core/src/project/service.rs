@@ -84,6 +84,11 @@ pub async fn buckets_of(tx: &mut Tx, project: i64) -> Result<(Option<i64>, Optio
     store::buckets_of(tx, project).await
 }
 
+/// The bucket that a project's stored bytes are copied to, also of a deleted project; none where they are not.
+pub async fn backup_bucket_of(tx: &mut Tx, project: i64) -> Result<Option<i64>> {
+    store::backup_bucket_of(tx, project).await
+}
+
 /// The names of the projects that use a bucket for anything.
 pub async fn names_using_bucket(tx: &mut Tx, bucket: i64) -> Result<Vec<String>> {
     store::names_using_bucket(tx, bucket).await
@@ -372,6 +377,9 @@ pub(super) async fn update(
                 project.upload_bucket = patch.upload_bucket.or(project.upload_bucket);
                 project.backup_bucket = patch.backup_bucket.or(project.backup_bucket);
                 store::update(tx, &project).await?;
+                if project.backup_bucket != before.backup_bucket {
+                    storage::plan_project(tx, id, stamp.at_ms).await?;
+                }
                 let changes = Change::updated(id, &before, &project)?;
                 journal::record(tx, &stamp, Some(id), "project", changes).await?;
                 Ok(project)
@@ -463,6 +471,7 @@ pub(super) async fn settle(tx: &mut Tx, stamp: &Stamp, rows: Vec<Map<String, Jso
     };
     let named: Vec<_> = rows.iter().map(of).collect();
     for (id, name) in &named {
+        storage::plan_project(tx, *id, stamp.at_ms).await?;
         // A row that changed stands there as it was and as it is; others went, or came back.
         let same = named.iter().filter(|(other, _)| other == id);
         if same.clone().count() == 1 {

@@ -124,6 +124,11 @@ pub async fn buckets_of(tx: &mut Tx, id: i64) -> Result<(Option<i64>, Option<i64
     }
 }
 
+pub async fn backup_bucket_of(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
+    let sql = "select backup_bucket from project where id = $1";
+    Ok(tx.scalar::<Option<i64>>(sql, &values![id]).await?.flatten())
+}
+
 pub async fn count_of_organization(tx: &mut Tx, organization: i64) -> Result<i64> {
     let sql = "select count(*) from project where organization = $1 and not deleted";
     Ok(tx

@@ -207,7 +207,7 @@ async fn add(
     frames: Vec<(i64, i64)>,
     stored: Stored,
 ) -> Result<i64> {
-    let stamp = cx.clock.stamp(Some(recording.account), cx.now());
+    let stamp = cx.clock.stamp_of_job(Some(recording.account), cx.now());
     let recording = recording.clone();
     cx.database
         .write(move |tx| {

@@ -301,6 +301,7 @@ pub(super) async fn run(cx: &Arc<Context>, command: Command, progress: Progress)
             findings.extend(doctor::check_sources(cx).await);
             findings.push(doctor::check_search(cx, repair).await);
             findings.extend(doctor::check_buckets(cx).await);
+            findings.extend(doctor::check_backups(cx).await);
             if scrub {
                 findings.push(doctor::check_objects(cx, repair).await);
             }

@@ -19,6 +19,7 @@ use crate::database::Dialect;
 use crate::error::{Chain, Error, Result};
 use crate::frames;
 use crate::search::{self, Comparison};
+use crate::storage::objects::remote::TELLS;
 use crate::storage::{self, quota};
 use crate::{bucket, media, workflow};
 
@@ -41,7 +42,7 @@ pub enum Level {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finding {
     /// What was looked at: `settings`, `folder`, `lock`, `disk`, `database`, `integrity`, `quotas`, `copies`, `in place`, `search`,
-    /// `bucket`, `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
+    /// `bucket`, `backups`, `objects`, `certificate`, `worker`, `ffmpeg`, `confined` or `sandbox`.
     pub check: String,
     /// How it is.
     pub level: Level,
@@ -375,14 +376,14 @@ pub(super) async fn check_quotas(cx: &Context) -> Option<Finding> {
     }
 }
 
-/// Asks every bucket that is in use whether it lets the station in, all at once.
+/// Asks every bucket whether it lets the station in, all at once.
 pub(super) async fn check_buckets(cx: &Context) -> Vec<Finding> {
     let reading = cx.database.read(|tx| {
         Box::pin(async move {
             let mut known = Vec::new();
-            for bucket in bucket::service::used(tx).await? {
+            for (bucket, is_used) in bucket::service::all(tx).await? {
                 let waiting = storage::waiting(tx, bucket.id).await?;
-                known.push((bucket, waiting));
+                known.push((bucket, is_used, waiting));
             }
             Ok(known)
         })
@@ -393,31 +394,83 @@ pub(super) async fn check_buckets(cx: &Context) -> Vec<Finding> {
     };
     let asked = known
         .into_iter()
-        .map(|(bucket, (waiting, why))| async move {
-            let (id, name, place) = (bucket.id, &bucket.name, &bucket.endpoint_url);
-            let left = match waiting {
-                0 => String::new(),
-                1 => "; 1 object waits to move there".into(),
-                some => format!("; {some} objects wait to move there"),
+        .map(|(bucket, is_used, (waiting, why))| async move {
+            let (named, place) = (
+                format!("bucket {} ({})", bucket.id, bucket.name),
+                &bucket.endpoint_url,
+            );
+            let left = match (waiting, is_used) {
+                (0, true) => String::new(),
+                (0, false) => "; no project uses it".into(),
+                (1, _) => "; 1 object waits to move there".into(),
+                (some, _) => format!("; {some} objects wait to move there"),
             };
-            match cx.places.check(bucket.connection()).await {
-                Err(trouble) => {
-                    let message = format!("{}{left}: {place}", trouble.message());
-                    Finding::new("bucket", Level::Failed, message)
-                }
+            let (level, told) = match cx.places.check(bucket.connection()).await {
+                Err(trouble) if is_used => (Level::Failed, trouble.message().to_owned()),
+                Err(trouble) => (Level::Warning, trouble.message().to_owned()),
                 Ok(()) if waiting > 0 && !why.is_empty() => {
-                    let message = format!(
-                        "bucket {id} ({name}) answers{left}, lately in vain: {why}: {place}"
-                    );
-                    Finding::new("bucket", Level::Warning, message)
+                    (Level::Warning, one_sentence(&named, &why))
                 }
-                Ok(()) => Finding::ok(
-                    "bucket",
-                    format!("bucket {id} ({name}) answers{left}: {place}"),
-                ),
-            }
+                Ok(()) => (Level::Ok, format!("{named} answers")),
+            };
+            Finding::new("bucket", level, format!("{told}{left}: {place}"))
         });
     futures::future::join_all(asked).await
+}
+
+/// Why something waits for a bucket, as one sentence that begins with the bucket.
+fn one_sentence(named: &str, why: &str) -> String {
+    let why = why.replace(TELLS, "");
+    match why.starts_with(named) {
+        true => why,
+        false => format!(
+            "{named} answers, but the last try failed ({why}), and is made again in a moment"
+        ),
+    }
+}
+
+/// How the backups of projects are, one finding for each bucket that has any or is to have some.
+pub(super) async fn check_backups(cx: &Context) -> Vec<Finding> {
+    let reading = cx.database.read(|tx| {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for one in storage::backups(tx).await? {
+                let bucket = bucket::service::find(tx, one.bucket).await?;
+                found.push((one, bucket.map_or(String::new(), |bucket| bucket.name)));
+            }
+            Ok(found)
+        })
+    });
+    let found = match reading.await {
+        Ok(found) => found,
+        Err(error) => return vec![Finding::failed("backups", &error)],
+    };
+    let told = found.into_iter().map(|(one, name)| {
+        let place = format!("bucket {} ({name})", one.bucket);
+        let kept = match one.kept {
+            1 => "1 stored file has a second copy".into(),
+            some => format!("{some} stored files have a second copy"),
+        };
+        let waiting = match one.waiting {
+            0 => {
+                return Finding::ok(
+                    "backups",
+                    format!("{kept} in {place}, and none waits for one"),
+                );
+            }
+            1 => "1 waits for one".into(),
+            some => format!("{some} wait for one"),
+        };
+        let message = match one.message.is_empty() {
+            true => format!("{kept} in {place}, {waiting}"),
+            false => format!(
+                "{}; {kept} there, {waiting} and is tried again every few seconds",
+                one_sentence(&place, &one.message)
+            ),
+        };
+        Finding::new("backups", Level::Warning, message)
+    });
+    told.collect()
 }
 
 /// Reads everything that is stored, and names what is not what was written.
@@ -438,7 +491,8 @@ pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
     }
     for (bucket, (why, unread)) in &found.unanswered {
         told.push(format!(
-            "{unread} in bucket {bucket} could not be read: {why}"
+            "{unread} in bucket {bucket} could not be read: {}",
+            why.replace(TELLS, "")
         ));
     }
     if found.unmarked > 0 {
@@ -460,12 +514,13 @@ pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
         told.insert(0, format!("{count} and {whole} whole"));
         return Finding::new("objects", level, told.join("; "));
     }
-    let remedy = match cx.objects.copies() {
-        Some(_) if !repair => {
+    let has_copies = cx.objects.copies().is_some() || has_backups(cx).await;
+    let remedy = match has_copies {
+        true if !repair => {
             "mend what its second copy still has with: transect doctor --scrub --repair"
         }
-        Some(_) => "its second copy is no better; restore it from a backup, or store it again",
-        None => "restore it from a backup, or store it again",
+        true => "its second copy is no better; restore it from a backup, or store it again",
+        false => "restore it from a backup, or store it again",
     };
     told.insert(
         0,
@@ -476,6 +531,13 @@ pub(super) async fn check_objects(cx: &Context, repair: bool) -> Finding {
         ),
     );
     Finding::new("objects", Level::Failed, told.join("; "))
+}
+
+async fn has_backups(cx: &Context) -> bool {
+    let reading = cx
+        .database
+        .read(|tx| Box::pin(async move { storage::backups(tx).await }));
+    reading.await.is_ok_and(|found| !found.is_empty())
 }
 
 fn search_finding(comparisons: &[Comparison]) -> Finding {

@@ -136,6 +136,7 @@ async fn background(cx: Arc<Context>, stopping: CancellationToken) {
         () = crate::storage::collect_behind(&cx) => {}
         () = crate::transcode::make_proxies(cx.clone()) => {}
         () = crate::storage::settle_behind(&cx) => {}
+        () = crate::storage::back_up_behind(&cx) => {}
         () = crate::media::archive::run(&cx) => {}
         () = sweeping => {}
         () = confining => {}

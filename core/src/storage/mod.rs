@@ -10,6 +10,7 @@
 //! The station's own objects are in the bucket `transect`. Links look as S3's do and live at most a
 //! week. S3 clients have buckets of their own, see [`s3`].
 
+mod backup;
 pub(crate) mod direct;
 pub mod generic;
 mod key;
@@ -31,6 +32,7 @@ mod tests;
 mod types;
 mod upload;
 
+pub use backup::{Backups, back_up_behind, backups, plan_project};
 pub use key::{Owner, UPLOADS};
 pub use links::{LinkKey, key_of_link, presign};
 pub use page::serve_file;

@@ -16,8 +16,9 @@ use futures::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::backup;
 use super::key::{UPLOADS, is_generic, project_of};
-use super::objects::places::{self, Directory, Facts, Places};
+use super::objects::places::{self, Directory, Facts, Places, Twins};
 use super::objects::remote::{Connection, Tiering, Unwritten};
 use super::objects::{ByteStream, ObjectStore, Stored};
 use super::service::{self, DAY_MS, lost};
@@ -29,11 +30,11 @@ use crate::error::{Chain, Error, Result};
 use crate::{bucket, id, project, values};
 
 /// How long after a transaction what it left to do begins.
-const SETTLE_AFTER: Duration = Duration::from_millis(200);
+pub(super) const SETTLE_AFTER: Duration = Duration::from_millis(200);
 /// How long a bucket that failed is left alone.
-const REST: Duration = Duration::from_secs(15);
+pub(super) const REST: Duration = Duration::from_secs(15);
 /// Objects that move at once.
-const AT_ONCE: usize = 3;
+pub(super) const AT_ONCE: usize = 3;
 /// How often a write whose bytes flow says that it goes on.
 const RENEW: Duration = Duration::from_secs(600);
 /// The time of a pending write that ended with its station. One that failed, where its store did not even say whether
@@ -42,7 +43,7 @@ const FAILED: i64 = 0;
 /// How long a store may still be about to do a write that failed, in milliseconds: longer than one is tried again.
 const IN_DOUBT_MS: i64 = 30_000;
 /// Rows that are looked at in one round.
-const BATCH: i64 = 200;
+pub(super) const BATCH: i64 = 200;
 
 /// What the engine asks about buckets.
 pub struct Known {
@@ -71,6 +72,14 @@ impl Directory for Known {
             .read(move |tx| Box::pin(async move { facts(tx, &blob).await }));
         job.boxed()
     }
+
+    fn twins(&self, blob: &str) -> BoxFuture<'_, Result<Twins>> {
+        let blob = blob.to_owned();
+        let job = self
+            .database
+            .read(move |tx| Box::pin(async move { backup::twins(tx, &blob).await }));
+        job.boxed()
+    }
 }
 
 async fn facts(tx: &mut Tx, blob: &str) -> Result<Option<Facts>> {
@@ -89,7 +98,8 @@ async fn facts(tx: &mut Tx, blob: &str) -> Result<Option<Facts>> {
 /// Whether anything is stored in a bucket.
 pub async fn is_bucket_in_use(tx: &mut Tx, bucket: i64) -> Result<bool> {
     let sql = "select blob from remote_blob where bucket = $1 \
-               union all select key from object_move where bucket = $1 limit 1";
+               union all select key from object_move where bucket = $1 \
+               union all select key from object_backup where bucket = $1 limit 1";
     Ok(tx.row(sql, &values![bucket]).await?.is_some())
 }
 
@@ -182,7 +192,7 @@ async fn claim(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<Strin
 }
 
 /// Whether a write of a key failed a moment ago, and may still be done.
-async fn is_in_doubt(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<bool> {
+pub(super) async fn is_in_doubt(tx: &mut Tx, bucket: i64, key: &str, now_ms: i64) -> Result<bool> {
     let sql = "select blob from remote_blob where blob = $1 and pending_since < $2";
     let blob = places::name(bucket, key);
     let row = tx.row(sql, &values![blob, IN_DOUBT_MS - now_ms]).await?;
@@ -565,7 +575,8 @@ async fn move_object(cx: &Context, key: &str, to: Option<i64>) -> Result<()> {
     service::collect(cx).await
 }
 
-async fn discard_any(cx: &Context, blob: &str) -> Result<()> {
+/// Lets go of a blob that was just stored, unless an object uses it all the same.
+pub(super) async fn discard_any(cx: &Context, blob: &str) -> Result<()> {
     let known = blob.to_owned();
     let known = cx
         .database

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::backup;
 use super::key::{UPLOADS, organization_of};
 use super::objects::places;
 use super::quota::Scope;
@@ -62,6 +63,9 @@ pub async fn put(tx: &mut Tx, object: &Object) -> Result<()> {
     if let Some(blob) = blob {
         retain(tx, blob).await?;
         remote::plan(tx, &object.key, blob, object.modified_at).await?;
+        backup::plan(tx, &object.key, blob, object.modified_at).await?;
+    } else {
+        backup::forget(tx, &object.key).await?;
     }
     if let Some(before) = before
         && let Place::Blob(blob) = before.place
@@ -101,6 +105,7 @@ pub async fn remove(tx: &mut Tx, key: &str) -> Result<bool> {
         &values![key],
     )
     .await?;
+    backup::forget(tx, key).await?;
     if let Place::Blob(blob) = before.place {
         release(tx, &blob).await?;
         count(tx, OWN, key, -taken).await?;
@@ -118,6 +123,7 @@ pub(super) async fn moved(tx: &mut Tx, object: &Object, blob: &str) -> Result<()
     let sql = "update object set blob = $2 where bucket = 1 and key = $1";
     tx.execute(sql, &values![&object.key, blob]).await?;
     remote::arrived(tx, &object.key).await?;
+    backup::moved(tx, &object.key, blob, crate::time::now_ms()).await?;
     let object = Object {
         place: Place::Blob(blob.to_owned()),
         ..object.clone()
@@ -206,7 +212,8 @@ pub async fn users(tx: &mut Tx, blob: &str) -> Result<Vec<String>> {
                union all select b.name || '/' || v.key || ' (version ' || v.version || ')' from object_version v \
                join store_bucket b on b.id = v.bucket where v.blob = $1 \
                union all select b.name || '/' || u.key || ' (part of an upload)' from multipart_part p \
-               join multipart_upload u on u.id = p.upload join store_bucket b on b.id = u.bucket where p.blob = $1";
+               join multipart_upload u on u.id = p.upload join store_bucket b on b.id = u.bucket where p.blob = $1 \
+               union all select 'transect/' || key || ' (its backup)' from object_backup where copy = $1";
     tx.rows(sql, &values![blob])
         .await?
         .into_iter()

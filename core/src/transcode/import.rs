@@ -206,7 +206,7 @@ async fn one(
     let (actor, spec) = (actor.clone(), spec.clone());
     let task = tokio::spawn(async move {
         let blob = stored.blob.clone();
-        let stamp = cx.clock.stamp(Some(actor.id), cx.now());
+        let stamp = cx.clock.stamp_of_job(Some(actor.id), cx.now());
         let written = cx.database.write(move |tx| {
             Box::pin(async move {
                 if !jobs::is_running(tx, job).await? {

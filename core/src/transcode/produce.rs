@@ -97,7 +97,7 @@ async fn keep(cx: &Context, keeping: Keeping, made: Made) -> Result<()> {
         Err(error) => return Err(discard(cx, blobs, error).await),
     };
     blobs.extend(segments.as_ref().map(|stored| stored.blob.clone()));
-    let stamp = cx.clock.stamp(keeping.account, cx.now());
+    let stamp = cx.clock.stamp_of_job(keeping.account, cx.now());
     let written = cx.database.write(move |tx| {
         Box::pin(async move { adopt(tx, &stamp, keeping, made, video, segments).await })
     });
@@ -206,7 +206,7 @@ pub(super) async fn settle(run: &Run, subject: &Subject, recipe: &Recipe) -> Res
         return Ok(());
     }
     let cx = run.cx.as_ref();
-    let stamp = cx.clock.stamp(run.job.account, cx.now());
+    let stamp = cx.clock.stamp_of_job(run.job.account, cx.now());
     cx.database
         .write(move |tx| {
             Box::pin(async move {

@@ -153,7 +153,7 @@ async fn judge(cx: &Context, id: i64, judged: &mut HashSet<(i64, String)>) -> Re
     if proxy(&cx.settings.proxies, &index, &media).is_none() {
         return Ok(false);
     }
-    let stamp = cx.clock.stamp(media.created_by, cx.now());
+    let stamp = cx.clock.stamp_of_job(media.created_by, cx.now());
     cx.database
         .write(move |tx| {
             Box::pin(async move {

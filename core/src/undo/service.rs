@@ -75,6 +75,7 @@ async fn entries(
                     noun: query.noun,
                     entity: query.entity_id,
                     account: query.user_id,
+                    by_job: None,
                     newest: query.newest,
                     limit: query.limit,
                     detail: query.detail,
@@ -125,7 +126,9 @@ pub(super) async fn undo(
                     (Some(entries), None) if !entries.is_empty() => {
                         changes(tx, project, entries).await?
                     }
-                    (None, Some(last)) if last > 0 => last_of(tx, project, actor.id, last).await?,
+                    (None, Some(last)) if last > 0 => {
+                        last_of(tx, project, actor.id, last, spec.jobs).await?
+                    },
                     _ => {
                         return Err(Error::invalid(
                             "say what to take back: entries of the journal, or last (how many of your changes)",
@@ -260,11 +263,18 @@ async fn changes(tx: &mut Tx, project: i64, entries: &[i64]) -> Result<Vec<Chang
     Ok(found.into_values().rev().collect())
 }
 
-/// The last changes of an account that still stand and took nothing back themselves, newest first.
-async fn last_of(tx: &mut Tx, project: i64, account: i64, count: usize) -> Result<Vec<Change>> {
+/// The last changes of an account (without those of jobs in its name, unless they are wanted) that still stand and took nothing back themselves, newest first.
+async fn last_of(
+    tx: &mut Tx,
+    project: i64,
+    account: i64,
+    count: usize,
+    jobs: bool,
+) -> Result<Vec<Change>> {
     let mut found: Vec<Change> = Vec::new();
     let mut page = Page {
         account: Some(account),
+        by_job: (!jobs).then_some(false),
         newest: true,
         limit: PAGE,
         ..Page::default()

@@ -53,6 +53,9 @@ pub(super) struct UndoSpec {
     pub entries: Option<Vec<i64>>,
     /// Or the caller's last so many changes.
     pub last: Option<usize>,
+    /// Also what jobs did in the caller's name.
+    #[serde(default)]
+    pub jobs: bool,
     /// Also where somebody changed the same field since.
     #[serde(default)]
     pub force: bool,

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 
 use super::local::Local;
-use super::{ByteStream, Copies, Head, Mended, ObjectStore, Soundness, Stored};
+use super::{ByteStream, Copies, Head, Mended, ObjectStore, Soundness, Stored, rescued};
 use crate::durable;
 use crate::error::{Chain, Error, Result};
 use crate::id;
@@ -240,29 +240,8 @@ fn with_rescue(
     range: Range<u64>,
     bytes: ByteStream,
 ) -> ByteStream {
-    let begun = (shared, blob, range, bytes, false);
-    let stream = futures::stream::unfold(begun, |state| async move {
-        let (shared, blob, mut left, mut bytes, rescued) = state;
-        match bytes.next().await? {
-            Ok(chunk) => {
-                left.start += chunk.len() as u64;
-                Some((Ok(chunk), (shared, blob, left, bytes, rescued)))
-            }
-            Err(error) if rescued => Some((Err(error), (shared, blob, left, bytes, true))),
-            Err(error) => {
-                let other = rescue(&shared, &blob, left.clone()).await;
-                let Ok(Some(mut other)) = other else {
-                    return Some((Err(error), (shared, blob, left, bytes, true)));
-                };
-                let chunk = other.next().await?;
-                if let Ok(chunk) = &chunk {
-                    left.start += chunk.len() as u64;
-                }
-                Some((chunk, (shared, blob, left, other, true)))
-            }
-        }
-    });
-    stream.boxed()
+    let other = |left| async move { rescue(&shared, &blob, left).await }.boxed();
+    rescued(bytes, range, Box::new(other))
 }
 
 /// The bytes as the second folder has them; the first is to be mended.
@@ -382,6 +361,16 @@ impl ObjectStore for Copied {
                     .map(|_| Mended::Second),
                 (false, false) => Ok(Mended::Lost),
             }
+        }
+        .boxed()
+    }
+
+    fn restore(&self, blob: &str, bytes: ByteStream, size_bytes: u64) -> BoxFuture<'_, Result<()>> {
+        let blob = blob.to_owned();
+        async move {
+            self.0.first.keep(&blob, bytes, size_bytes).await?;
+            self.0.add(Task::Copy(blob));
+            Ok(())
         }
         .boxed()
     }

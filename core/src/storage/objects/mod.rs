@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
@@ -112,10 +113,38 @@ pub trait ObjectStore: Send + Sync {
         looked_at(self.verify(blob))
     }
 
+    /// Writes a blob anew, under its name, that was lost or damaged.
+    fn restore(&self, blob: &str, bytes: ByteStream, size_bytes: u64) -> BoxFuture<'_, Result<()>>;
+
     /// How the second copies are; none for a store that keeps none.
     fn copies(&self) -> Option<Copies> {
         None
     }
+}
+
+/// Gives the bytes of a range from elsewhere.
+type Rescue = Box<dyn FnOnce(Range<u64>) -> BoxFuture<'static, Result<Option<ByteStream>>> + Send>;
+
+/// The bytes of a range, which go on from elsewhere where they break off.
+fn rescued(bytes: ByteStream, range: Range<u64>, rescue: Rescue) -> ByteStream {
+    let stream = futures::stream::unfold(
+        (bytes, range, Some(rescue)),
+        |(mut bytes, mut left, mut rescue)| async move {
+            let mut chunk = bytes.next().await?;
+            if chunk.is_err()
+                && let Some(rescue) = rescue.take()
+                && let Ok(Some(mut other)) = rescue(left.clone()).await
+            {
+                chunk = other.next().await?;
+                bytes = other;
+            }
+            if let Ok(chunk) = &chunk {
+                left.start += chunk.len() as u64;
+            }
+            Some((chunk, (bytes, left, rescue)))
+        },
+    );
+    stream.boxed()
 }
 
 /// What looking at the only copy of a blob comes to.

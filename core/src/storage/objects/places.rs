@@ -5,11 +5,11 @@
 //! need not know where it is; only who stores one chooses the place.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -19,10 +19,12 @@ use md5::{Digest, Md5};
 use super::fetched::Fetched;
 use super::partial::Supplier;
 use super::remote::{self, Connection, Remote, Tiering, Trouble, Unwritten};
-use super::{ByteStream, Copies, Head, Mended, ObjectStore, Soundness, Stored, looked_at};
+use super::{
+    ByteStream, Copies, Head, Mended, ObjectStore, Soundness, Stored, damaged, looked_at, rescued,
+};
 use crate::client::{self, Origin};
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::storage::direct::Outlet;
 use transect_frame_client::Supply;
 
@@ -49,6 +51,15 @@ pub struct Facts {
     pub md5: String,
 }
 
+/// Blobs that hold the same bytes as another one.
+#[derive(Debug, Default, Clone)]
+pub struct Twins {
+    /// Those that are its backups.
+    pub backups: Vec<String>,
+    /// Those that it is the backup of.
+    pub originals: Vec<String>,
+}
+
 /// Knows the buckets, and what was stored in them.
 pub trait Directory: Send + Sync {
     /// Where a bucket is; none when there is no such bucket.
@@ -56,6 +67,9 @@ pub trait Directory: Send + Sync {
 
     /// What is known of a blob; none when it was never stored.
     fn facts(&self, blob: &str) -> BoxFuture<'_, Result<Option<Facts>>>;
+
+    /// What holds the same bytes as a blob.
+    fn twins(&self, blob: &str) -> BoxFuture<'_, Result<Twins>>;
 }
 
 /// What keeps a file where it is.
@@ -72,6 +86,9 @@ pub struct Places {
     anywhere: OnceLock<reqwest::Client>,
     public_only: OnceLock<reqwest::Client>,
     in_use: AtomicBool,
+    /// Blobs that are being written anew from their backups.
+    healing: Mutex<HashSet<String>>,
+    this: Weak<Self>,
 }
 
 impl Places {
@@ -82,9 +99,9 @@ impl Places {
         settings: &config::Objects,
         origins: Vec<Origin>,
         data: &Path,
-    ) -> Result<Self> {
+    ) -> Result<Arc<Self>> {
         let fetched = Fetched::open(folder(data), settings.cache_bytes, settings.reserve_bytes)?;
-        Ok(Self {
+        Ok(Arc::new_cyclic(|this| Self {
             own,
             directory,
             fetched: Arc::new(fetched),
@@ -94,7 +111,9 @@ impl Places {
             anywhere: OnceLock::new(),
             public_only: OnceLock::new(),
             in_use: AtomicBool::new(false),
-        })
+            healing: Mutex::default(),
+            this: this.clone(),
+        }))
     }
 
     /// Whether anything was ever stored in a bucket, as far as this station knows.
@@ -146,7 +165,7 @@ impl Places {
     /// Errors: `Busy` when the bucket does not give what was written, `StorageFull`.
     pub async fn readable(&self, blob: &str) -> Result<Option<PathBuf>> {
         let Some((bucket, key)) = split(blob) else {
-            return self.own.path(blob).await;
+            return self.own_path(blob).await;
         };
         if let Some(path) = self.fetched.at_hand(blob) {
             return Ok(Some(path));
@@ -155,7 +174,14 @@ impl Places {
             return Ok(None);
         };
         let remote = self.bucket(bucket).await?;
-        self.fetched.readable(blob, remote, key, facts).await
+        let first = Arc::clone(&remote);
+        match self.fetched.readable(blob, first, key, facts.clone()).await {
+            Ok(Some(path)) => Ok(Some(path)),
+            failed => match self.was_brought_back(blob, &remote, key).await {
+                true => self.fetched.readable(blob, remote, key, facts).await,
+                false => failed,
+            },
+        }
     }
 
     /// Keeps a file that may have holes from making room for others, for as long as what it gives lives. None for any other
@@ -295,6 +321,147 @@ impl Places {
     }
 }
 
+// What has a backup is read from it and written anew where it is lost or damaged.
+impl Places {
+    /// The bytes of a range from a backup of a blob, which is mended behind it; none when there is no backup.
+    async fn rescue(&self, blob: &str, range: Range<u64>) -> Result<Option<ByteStream>> {
+        for backup in self.directory.twins(blob).await?.backups {
+            match self.read(&backup, range.clone(), None).await {
+                Ok(Some(bytes)) => {
+                    self.heal_behind(blob);
+                    return Ok(Some(bytes));
+                }
+                Ok(None) => tracing::warn!(backup, "a backup is missing"),
+                Err(error) => {
+                    tracing::warn!(backup, error = %Chain(&error), "a backup cannot be read");
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn with_rescue(&self, blob: String, range: Range<u64>, bytes: ByteStream) -> ByteStream {
+        let places = self.this.clone();
+        let other = |left| {
+            async move {
+                match places.upgrade() {
+                    Some(places) => places.rescue(&blob, left).await,
+                    None => Ok(None),
+                }
+            }
+            .boxed()
+        };
+        rescued(bytes, range, Box::new(other))
+    }
+
+    /// Gives what was found of a blob, or what its backup has.
+    async fn or_rescue(
+        &self,
+        blob: String,
+        range: Range<u64>,
+        found: Result<Option<ByteStream>>,
+    ) -> Result<Option<ByteStream>> {
+        match found {
+            Ok(Some(bytes)) => Ok(Some(self.with_rescue(blob, range, bytes))),
+            failed => match self.rescue(&blob, range).await {
+                Ok(Some(bytes)) => Ok(Some(bytes)),
+                _ => failed,
+            },
+        }
+    }
+
+    /// Mends a blob behind the answer, once at a time.
+    fn heal_behind(&self, blob: &str) {
+        let Some(places) = self.this.upgrade() else {
+            return;
+        };
+        let blob = blob.to_owned();
+        let mut healing = self.healing.lock().expect("no holder panics");
+        if !healing.insert(blob.clone()) {
+            return;
+        }
+        drop(healing);
+        tokio::spawn(async move {
+            match places.mend(&blob).await {
+                Ok(Mended::First) => {
+                    tracing::warn!(blob, "stored bytes were mended from their backup")
+                }
+                Ok(Mended::Lost) => {
+                    tracing::error!(blob, "stored bytes and their backups are damaged")
+                }
+                Ok(Mended::Nothing | Mended::Second) => {}
+                Err(error) => {
+                    tracing::warn!(blob, error = %Chain(&error), "stored bytes could not be mended from their backup");
+                }
+            }
+            let mut healing = places.healing.lock().expect("no holder panics");
+            healing.remove(&blob);
+        });
+    }
+
+    /// Mends a blob that was lost or damaged from what holds the same bytes.
+    async fn mend_lost(&self, blob: &str) -> Result<Mended> {
+        let twins = self.directory.twins(blob).await?;
+        let mended = match twins.originals.is_empty() {
+            true => Mended::First,
+            false => Mended::Second,
+        };
+        for twin in twins.originals.iter().chain(&twins.backups) {
+            let found = self.verify(twin).await;
+            if matches!(found, Ok(Soundness::Sound | Soundness::Unmarked)) {
+                self.restore_from(blob, twin).await?;
+                return Ok(mended);
+            }
+        }
+        Ok(Mended::Lost)
+    }
+
+    async fn restore_from(&self, blob: &str, twin: &str) -> Result<()> {
+        let head = self.plain_head(twin).await?.ok_or_else(|| damaged(twin))?;
+        let size = head.size_bytes;
+        let bytes = match split(twin) {
+            None => self.own.get(twin, 0..size).await?,
+            Some(_) => self.read(twin, 0..size, None).await?,
+        };
+        self.restore(blob, bytes.ok_or_else(|| damaged(twin))?, size)
+            .await
+    }
+
+    async fn plain_head(&self, blob: &str) -> Result<Option<Head>> {
+        let Some((bucket, key)) = split(blob) else {
+            return self.own.head(blob).await;
+        };
+        let found = self.bucket(bucket).await?.head(key).await?;
+        Ok(found.map(|(size_bytes, modified_at)| Head {
+            blob: blob.to_owned(),
+            size_bytes,
+            modified_at,
+        }))
+    }
+
+    /// Whether a blob was missing in its bucket, and is there again.
+    async fn was_brought_back(&self, blob: &str, remote: &Remote, key: &str) -> bool {
+        let is_missing = matches!(remote.head(key).await, Ok(None));
+        is_missing && matches!(self.mend_lost(blob).await, Ok(Mended::First))
+    }
+
+    /// The file of a blob of the station's own store.
+    async fn own_path(&self, blob: &str) -> Result<Option<PathBuf>> {
+        let found = self.own.path(blob).await;
+        let is_there = match &found {
+            Ok(Some(path)) => tokio::fs::try_exists(path).await.unwrap_or(true),
+            _ => false,
+        };
+        match is_there {
+            true => found,
+            false => match self.mend_lost(blob).await {
+                Ok(Mended::First) => self.own.path(blob).await,
+                _ => found,
+            },
+        }
+    }
+}
+
 impl ObjectStore for Places {
     fn put(&self, bytes: ByteStream, expected_bytes: Option<u64>) -> BoxFuture<'_, Result<Stored>> {
         self.own.put(bytes, expected_bytes)
@@ -326,10 +493,12 @@ impl ObjectStore for Places {
     }
 
     fn get(&self, blob: &str, range: Range<u64>) -> BoxFuture<'_, Result<Option<ByteStream>>> {
-        match split(blob) {
-            None => self.own.get(blob, range),
-            Some(_) => self.read(blob, range, None),
-        }
+        let finding = match split(blob) {
+            None => self.own.get(blob, range.clone()),
+            Some(_) => self.read(blob, range.clone(), None),
+        };
+        let blob = blob.to_owned();
+        async move { self.or_rescue(blob, range, finding.await).await }.boxed()
     }
 
     fn send(
@@ -338,24 +507,27 @@ impl ObjectStore for Places {
         range: Range<u64>,
         outlet: &Outlet,
     ) -> BoxFuture<'_, Result<Option<ByteStream>>> {
-        match split(blob) {
-            None => self.own.send(blob, range, outlet),
-            Some(_) => self.read(blob, range, Some(outlet.clone())),
-        }
+        let finding = match split(blob) {
+            None => self.own.send(blob, range.clone(), outlet),
+            Some(_) => self.read(blob, range.clone(), Some(outlet.clone())),
+        };
+        let blob = blob.to_owned();
+        async move { self.or_rescue(blob, range, finding.await).await }.boxed()
     }
 
     fn head(&self, blob: &str) -> BoxFuture<'_, Result<Option<Head>>> {
-        let Some((bucket, key)) = split(blob) else {
-            return self.own.head(blob);
-        };
-        let (key, blob) = (key.to_owned(), blob.to_owned());
+        let blob = blob.to_owned();
         async move {
-            let found = self.bucket(bucket).await?.head(&key).await?;
-            Ok(found.map(|(size_bytes, modified_at)| Head {
-                blob,
-                size_bytes,
-                modified_at,
-            }))
+            let found = self.plain_head(&blob).await;
+            if matches!(found, Ok(Some(_))) {
+                return found;
+            }
+            for backup in self.directory.twins(&blob).await?.backups {
+                if let Ok(Some(head)) = self.plain_head(&backup).await {
+                    return Ok(Some(Head { blob, ..head }));
+                }
+            }
+            found
         }
         .boxed()
     }
@@ -390,7 +562,8 @@ impl ObjectStore for Places {
 
     fn path(&self, blob: &str) -> BoxFuture<'_, Result<Option<PathBuf>>> {
         let Some((bucket, key)) = split(blob) else {
-            return self.own.path(blob);
+            let blob = blob.to_owned();
+            return async move { self.own_path(&blob).await }.boxed();
         };
         if let Some(path) = self.fetched.at_hand(blob) {
             return async move { Ok(Some(path)) }.boxed();
@@ -401,17 +574,55 @@ impl ObjectStore for Places {
                 return Ok(None);
             };
             let remote = self.bucket(bucket).await?;
-            self.fetched.file_of(&blob, remote, &key, facts).await
+            let first = Arc::clone(&remote);
+            match self
+                .fetched
+                .file_of(&blob, first, &key, facts.clone())
+                .await
+            {
+                Ok(Some(path)) => Ok(Some(path)),
+                failed => match self.was_brought_back(&blob, &remote, &key).await {
+                    true => self.fetched.file_of(&blob, remote, &key, facts).await,
+                    false => failed,
+                },
+            }
         }
         .boxed()
     }
 
     /// Reads what the bucket has, whatever was fetched of it.
     fn mend(&self, blob: &str) -> BoxFuture<'_, Result<Mended>> {
-        match split(blob) {
+        let mending = match split(blob) {
             None => self.own.mend(blob),
             Some(_) => looked_at(self.verify(blob)),
+        };
+        let blob = blob.to_owned();
+        async move {
+            match mending.await? {
+                Mended::Lost => self.mend_lost(&blob).await,
+                found => Ok(found),
+            }
         }
+        .boxed()
+    }
+
+    fn restore(&self, blob: &str, bytes: ByteStream, size_bytes: u64) -> BoxFuture<'_, Result<()>> {
+        let Some((bucket, key)) = split(blob) else {
+            return self.own.restore(blob, bytes, size_bytes);
+        };
+        let (key, blob) = (key.to_owned(), blob.to_owned());
+        async move {
+            let facts = self.directory.facts(&blob).await?;
+            let remote = self.bucket(bucket).await?;
+            let written = remote.put(&key, bytes, Some(size_bytes), None).await;
+            let (_, md5) = written.map_err(|unwritten| unwritten.error)?;
+            self.fetched.forget(&blob);
+            match facts.is_none_or(|facts| facts.md5 == md5) {
+                true => Ok(()),
+                false => Err(damaged(&blob)),
+            }
+        }
+        .boxed()
     }
 
     fn copies(&self) -> Option<Copies> {

@@ -43,6 +43,9 @@ const LONGEST_ANSWER: usize = 64 << 10;
 /// The longest cause that is shown, in characters.
 const LONGEST_CAUSE: usize = 300;
 
+/// What a refusal ends with, for those whom the doctor has not told.
+pub const TELLS: &str = "; `transect doctor` tells how each bucket is";
+
 /// Where a bucket is, and what signs in there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connection {
@@ -138,7 +141,8 @@ impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Archived(message) => Self::Forbidden(message),
-            Trouble::Refused(message) | Trouble::Unreachable(message) => Self::Busy(message),
+            Trouble::Refused(message) => Self::Busy(message),
+            Trouble::Unreachable(message) => Self::Busy(format!("{message}{TELLS}")),
         }
     }
 }
@@ -921,7 +925,7 @@ fn unreachable(connection: &Connection, cause: &str) -> String {
     let (id, name) = (connection.bucket, &connection.name);
     format!(
         "bucket {id} ({name}) does not answer as it should ({cause}): see that its store runs and that the station reaches it, \
-         then try again; `transect doctor` tells how each bucket is"
+         then try again"
     )
 }
 
