@@ -181,3 +181,6 @@ def test_a_mistyped_parameter_changes_nothing(station, scene, project):
     assert scene.found() == scene.made and scene.found(attribute=["Species::eel"]) == []
     # Readers may ask what they like.
     assert station.http("GET", f"/rest/Localizations/{project}?attribut=Species::cod", station.admin_token).status_code == 200
+    # What older servers knew selects nothing, and is nobody's mistake.
+    deleted = station.http("DELETE", f"/rest/Localizations/{project}?force_es=1&attribute=Species::cod", station.admin_token)
+    assert deleted.status_code == 200 and len(scene.found()) < len(scene.made)

@@ -205,6 +205,14 @@ def test_quotas_over_the_api(station, admin, people, s3, bucket):
         refused(404, admin.get_store_bucket_quota, name)
     refused(404, admin.update_project_quota, 10**9, quota_update={"quota_bytes": 1})
     refused(400, admin.update_project_quota, project, quota_update={"quota_bytes": -1})
+    # A deleted project may come back, so what it holds goes on counting.
+    admin.update_project_quota(project, quota_update={"quota_bytes": 9 * MIB})
+    row = admin.get_project_quota(project).to_dict()
+    assert row["id"] == project and not row["deleted"] and row["used_bytes"] == 2 * MIB
+    admin.delete_project(project)
+    listed = lambda: next(one for one in station.lines("quota", "list") if (one["kind"], one["id"]) == ("project", project))  # noqa: E731
+    assert listed() == {**row, "deleted": True}
+    assert "(deleted)" in station.command("quota", "list").stdout
 
 
 @pytest.fixture

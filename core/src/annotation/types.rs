@@ -168,7 +168,7 @@ impl Revision {
 pub struct Shown<T> {
     /// The row.
     pub row: T,
-    /// The folder of its media, from which rights come.
+    /// The master section of its media: kept and shown, and decides nothing.
     pub master_section: Option<i64>,
 }
 
@@ -200,7 +200,7 @@ pub trait Annotation: Clone + Send + Sync + 'static {
     const COLUMNS: &'static [&'static str];
     /// The keys of a row on the wire, which are those of [`Shown`].
     const KEYS: &'static [Key];
-    /// The folder of a row's media, from which rights come: as SQL of the row `t`.
+    /// The master section of a row's media, as SQL of the row `t`.
     const MASTER_SECTION: &'static str;
     /// Keys that are there whatever `fields=` asks for.
     const ALWAYS: &'static [&'static str] = &[];

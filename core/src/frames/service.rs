@@ -233,9 +233,13 @@ impl WireIndex {
         }
         let keys = more.key_frames.iter().map(|frame| first + frame);
         self.key_frames.extend(keys);
-        let damaged = more.damaged.iter();
-        let damaged = damaged.map(|[frame, count]| [first + frame, *count]);
-        self.damaged.extend(damaged);
+        for [frame, count] in &more.damaged {
+            match self.damaged.last_mut() {
+                // What one part lacks at its end and the next at its beginning is one gap.
+                Some([before, missing]) if *before == first + frame => *missing += count,
+                _ => self.damaged.push([first + frame, *count]),
+            }
+        }
         let synthetic = more.synthetic.iter();
         let synthetic = synthetic.map(|range| range.map(|frame| first + frame));
         self.synthetic.extend(synthetic);

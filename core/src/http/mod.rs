@@ -394,11 +394,17 @@ fn refuse_empty_lists(query: &Map<String, Value>, texts: &QueryTexts) -> Result<
     }
 }
 
+/// Parameters that older servers knew, and that select nothing.
+const RETIRED: [&str; 1] = ["force_es"];
+
 /// A filter with a mistyped name selects everything, which only a reader can laugh about.
 ///
 /// Errors: `Invalid`, naming the parameter and those that there are.
 fn refuse_unknown(fields: &[Field], texts: &QueryTexts) -> Result<()> {
-    let known = |name: &str| name == "format" || fields.iter().any(|field| field.name == name);
+    let known = |name: &str| {
+        let declared = fields.iter().any(|field| field.name == name);
+        declared || name == "format" || RETIRED.contains(&name)
+    };
     match texts.iter().find(|(name, _)| !known(name)) {
         Some((name, _)) if !fields.is_empty() => {
             let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();

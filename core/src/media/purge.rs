@@ -10,7 +10,7 @@ use crate::{storage, values};
 pub async fn purge(tx: &mut Tx, before_ms: i64, most: usize) -> Result<Vec<i64>> {
     let gone = store::deleted_before(tx, before_ms, most).await?;
     for media in &gone {
-        let source = source::find(tx, media.id).await?;
+        let source = source::find_last(tx, media.id).await?;
         let mut keys: Vec<String> = media.media_files.iter().flat_map(files::keys).collect();
         keys.extend(source.into_iter().flat_map(|source| {
             let of_source = source.object_key.into_iter();

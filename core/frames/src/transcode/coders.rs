@@ -58,7 +58,8 @@ impl Crew {
 
     /// Threads for each of the encoders of a stream; none if it is for the encoder to say.
     pub fn threads(self, encoders: u32) -> Option<u32> {
-        (encoders > 1).then(|| (self.cores as u32).div_ceil(encoders))
+        let cores = (self.cores / self.streams.max(1)).max(1) as u32;
+        (encoders > 1).then(|| cores.div_ceil(encoders))
     }
 }
 
@@ -297,6 +298,7 @@ mod tests {
         assert_eq!(crew(2, 1).threads(1), None);
         assert_eq!(crew(2, 1).threads(2), Some(1));
         assert_eq!(crew(16, 1).threads(8), Some(2));
+        assert_eq!(crew(16, 5).threads(3), Some(1));
     }
 
     #[test]

@@ -177,8 +177,11 @@ impl Stage {
             let coders = Coders::start(scope, self.encoders, &assembly, tally);
             let passed = self.darkroom.pass(from, shots, next, &coders, tally);
             let coded = coders.finish();
-            let passed = passed?;
-            coded.map(|()| passed)
+            // Who fails first says why: encoders that got no more pictures because of it end in the middle of a group.
+            if !passed? {
+                return Ok(false);
+            }
+            coded.map(|()| true)
         })?;
         if !passed {
             return Ok(None);

@@ -258,15 +258,17 @@ fn identity(
     look: Look,
 ) -> String {
     let mut text = format!(
-        "{} {:?} {encoding:?} {:?} {}",
+        "{} {:?} {:?} {encoding:?} {:?} {}",
         index.fingerprint,
+        Orientation::of(index),
         selection.runs,
         look.size,
         look.format.name()
     );
     for reel in more {
         let (index, runs) = (&reel.source.film.index, &reel.selection.runs);
-        text.push_str(&format!(" {} {runs:?}", index.fingerprint));
+        let orientation = Orientation::of(index);
+        text.push_str(&format!(" {} {orientation:?} {runs:?}", index.fingerprint));
     }
     format!("transect {}", &blake3::hash(text.as_bytes()).to_hex()[..32])
 }

@@ -1905,6 +1905,7 @@ export interface UndoResponse {
 export interface UndoSpec {
   entries?: number[];
   last?: number;
+  jobs?: boolean;
   force?: boolean;
 }
 
@@ -2060,7 +2061,7 @@ export function createBookmark(input: { project: number; name?: string; body: Bo
   return request(call, options);
 }
 
-/** Register a bucket; what signs in there is never sent back. */
+/** Register a bucket; what signs in there is never sent back. Its store is asked: one that refuses is no bucket (400), one that does not answer may come later, and the message says so. */
 export function createBucket(input: { organization: number; body: BucketSpec }, options?: Options): Promise<CreateResponse> {
   const call: Call = { method: 'POST', path: `/rest/Buckets/${encodeURIComponent(input.organization)}`, body: input.body };
   return request(call, options);
