@@ -14,15 +14,19 @@ CLIPS = ["h264_cfr25", "h264_vfr", "h264_start_offset", "h264_edit_list", "h264_
          "h264_ts", "hevc", "vp8", "vp9", "av1", "mpeg4", "prores", "rotated"]
 
 
-@pytest.fixture(scope="module")
-def media(station, admin, corpus):
+def imported(station, admin, corpus, names, project):
     """name → media id, indexed."""
-    rows = station.lines("import", *(corpus[name]["path"] for name in CLIPS), "--project", unique("Service"), secs=300)
+    rows = station.lines("import", *(corpus[name]["path"] for name in names), "--project", unique(project), secs=300)
     by_path = {row["path"]: row["media"] for row in rows}
-    found = {name: by_path[corpus[name]["path"]] for name in CLIPS}
+    found = {name: by_path[corpus[name]["path"]] for name in names}
     for made in found.values():
         wait_for("the index", lambda made=made: admin.get_frame_index(made).state == "ready")
     return found
+
+
+@pytest.fixture(scope="module")
+def media(station, admin, corpus):
+    return imported(station, admin, corpus, CLIPS, "Service")
 
 
 @pytest.mark.parametrize("name", CLIPS)
@@ -80,13 +84,8 @@ RESIZED = ["h264_resized", "h264_resized_mp4", "h264_resized_flv", "h264_resized
 
 @pytest.fixture(scope="module")
 def resized(station, admin, corpus):
-    """name → media id of the clips whose pictures become smaller, indexed."""
-    rows = station.lines("import", *(corpus[name]["path"] for name in RESIZED), "--project", unique("Resized"), secs=300)
-    by_path = {row["path"]: row["media"] for row in rows}
-    found = {name: by_path[corpus[name]["path"]] for name in RESIZED}
-    for made in found.values():
-        wait_for("the index", lambda made=made: admin.get_frame_index(made).state == "ready")
-    return found
+    """The clips whose pictures become smaller."""
+    return imported(station, admin, corpus, RESIZED, "Resized")
 
 
 def packets(station, media, first, last):

@@ -254,13 +254,17 @@ async fn tables_that_claim_more_than_there_is_cost_nothing() {
     let alive = bench.workers.process_ids();
     assert!(ids.iter().all(|id| alive.contains(id)), "{ids:?} {alive:?}");
     for id in alive {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-        let peak: u64 = peak
-            .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-            .unwrap();
+        let peak = peak_kb(id);
         assert!(peak < 500_000, "{peak} kB");
     }
+}
+
+/// The most memory that a process has had so far, in kB.
+fn peak_kb(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM"));
+    peak.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -511,11 +515,7 @@ async fn headers_that_claim_more_than_there_is_are_refused_while_others_are_serv
         assert_eq!(number_in(&picture.unwrap().bytes), Some(at * 7), "{name}");
     }
     for id in bench.workers.process_ids() {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-        let peak: u64 = peak
-            .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-            .unwrap();
+        let peak = peak_kb(id);
         assert!(peak < 1_200_000, "{peak} kB");
     }
 }

@@ -263,7 +263,8 @@ async fn changes(tx: &mut Tx, project: i64, entries: &[i64]) -> Result<Vec<Chang
     Ok(found.into_values().rev().collect())
 }
 
-/// The last changes of an account (without those of jobs in its name, unless they are wanted) that still stand and took nothing back themselves, newest first.
+/// The last changes of an account that still stand and took nothing back themselves, newest first; those of jobs in its
+/// name only if they are wanted.
 async fn last_of(
     tx: &mut Tx,
     project: i64,
